@@ -1,0 +1,268 @@
+// What Python sees of the core: weights, plans, optimizers, threads and instruction sets.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/variant.h>
+#include <nanobind/stl/vector.h>
+
+#include "isa/table.h"
+#include "kernels/activation_list.h"
+#include "optimizers/optimizer.h"
+#include "plan.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace elman {
+namespace {
+
+template <class T>
+using In = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
+using Out = nb::ndarray<nb::numpy, float, nb::c_contig>;
+
+/// An array that owns what it shows.
+Out array(std::vector<float> values, const std::vector<size_t>& shape) {
+  auto* kept = new std::vector<float>(std::move(values));
+  nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<float>*>(p); });
+  return Out(kept->data(), shape.size(), shape.data(), owner);
+}
+
+struct Data {
+  Batch batch;
+  long samples = 0;
+};
+
+/// Python's arrays as a batch. Shapes are checked here once more: a wrong one must never reach a
+/// kernel, whoever calls.
+Data data(const Plan& plan, nb::handle x, const std::optional<In<float>>& y,
+          const std::optional<In<float>>& weight, const std::optional<In<int64_t>>& order) {
+  Data d;
+  const Slot& in = plan.at(plan.input_slot());
+  if (in.tokens) {
+    const auto tokens = nb::cast<In<int32_t>>(x);
+    if (tokens.ndim() != 2 || (int)tokens.shape(1) != in.steps)
+      throw std::invalid_argument("the plan expected tokens [samples, steps]");
+    d.samples = (long)tokens.shape(0);
+    d.batch.tokens = tokens.data();
+  } else {
+    const auto values = nb::cast<In<float>>(x);
+    if (values.ndim() != 3 || (int)values.shape(1) != in.steps || (int)values.shape(2) != in.width)
+      throw std::invalid_argument("the plan expected floats [samples, steps, features]");
+    d.samples = (long)values.shape(0);
+    d.batch.x = values.data();
+  }
+  if (y) {
+    if (y->ndim() != 2 || (long)y->shape(0) != d.samples || (long)y->shape(1) != plan.target_width())
+      throw std::invalid_argument("the plan expected targets [samples, " +
+                                  std::to_string(plan.target_width()) + "]");
+    d.batch.y = y->data();
+    d.batch.y_width = (long)y->shape(1);
+  }
+  if (weight) {
+    const long steps = plan.at(plan.output()).steps;
+    if (weight->ndim() != 2 || (long)weight->shape(0) != d.samples ||
+        ((long)weight->shape(1) != 1 && (long)weight->shape(1) != steps))
+      throw std::invalid_argument("the plan expected weights [samples, 1 or steps]");
+    d.batch.weight = weight->data();
+    d.batch.weight_width = (long)weight->shape(1);
+  }
+  if (order) {
+    for (size_t i = 0; i < order->size(); ++i)
+      if (order->data()[i] < 0 || order->data()[i] >= d.samples)
+        throw std::invalid_argument("the order names a sample that is not there");
+    d.batch.order = order->data();
+  }
+  return d;
+}
+
+Spec spec(std::string name, std::vector<int> inputs, std::vector<int> params,
+          std::map<std::string, Option> options) {
+  return {std::move(name), std::move(inputs), std::move(params), std::move(options)};
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+  m.doc() = "elman's native engine: weights, plans and optimizers";
+
+  m.def("isa", [] { return std::string(kernels().isa); }, "The instruction set in use.");
+  m.def("lanes", [] { return kernels().lanes; }, "Floats in one vector of it.");
+  m.def("use_isa", &use_isa, "name"_a);
+  m.def("available_isas", &available_isas, "Those that run here, best first.");
+  m.def("threads", &thread_count);
+  m.def("set_threads", &set_thread_count, "count"_a);
+  m.def("activations", [] {
+    std::vector<std::string> names;
+#define ELMAN_NAME(name) names.push_back(#name);
+    ELMAN_ACTIVATIONS(ELMAN_NAME)
+#undef ELMAN_NAME
+    return names;
+  });
+  m.def("activate", [](const std::string& name, In<float> x, bool slope) {
+    // For the tests: one activation over an array whose length is a multiple of 16.
+    const int kind = activation_number(name);
+    const long n = (long)x.size();
+    if (n % 16) throw std::invalid_argument("activate expected a multiple of 16 numbers");
+    std::vector<float> y(n), ones(n, 1.0f);
+    if (slope) kernels().activation_backward(kind, n, x.data(), ones.data(), y.data());
+    else kernels().activation_forward(kind, n, x.data(), y.data());
+    return array(std::move(y), {(size_t)n});
+  }, "name"_a, "x"_a, "slope"_a = false);
+
+  nb::class_<Weights>(m, "Weights")
+      .def("__init__",
+           [](Weights* self,
+              const std::vector<std::tuple<std::string, std::vector<long>, bool, bool>>& list) {
+             std::vector<Param> params;
+             for (const auto& [name, shape, trainable, table] : list) {
+               for (long extent : shape)
+                 if (extent < 1) throw std::invalid_argument("weights '" + name + "' are empty");
+               params.push_back({name, shape, trainable, table});
+             }
+             new (self) Weights(std::move(params));
+           }, "params"_a, "[(name, shape, trainable, table), ...]")
+      .def("view", [](nb::handle self, int i) {
+             Weights& w = nb::cast<Weights&>(self);
+             const Param& p = w.params.at(i);
+             std::vector<size_t> shape(p.shape.begin(), p.shape.end());
+             return nb::ndarray<nb::numpy, const float, nb::c_contig>(
+                 w.values.data() + p.offset, shape.size(), shape.data(), self);
+           }, "index"_a, "One tensor, read-only: a view into the block.")
+      .def("set", [](Weights& w, int i, In<float> value) {
+             const Param& p = w.params.at(i);
+             bool same = value.ndim() == p.shape.size();
+             for (size_t a = 0; same && a < p.shape.size(); ++a)
+               same = (long)value.shape(a) == p.shape[a];
+             if (!same) throw std::invalid_argument("weights '" + p.name + "' have another shape");
+             std::copy_n(value.data(), p.size, w.values.data() + p.offset);
+             ++w.version;
+           }, "index"_a, "value"_a)
+      .def("set_trainable", [](Weights& w, int i, bool yes) { w.params.at(i).trainable = yes; })
+      .def_prop_ro("version", [](const Weights& w) { return w.version; })
+      .def_prop_ro("bytes", [](const Weights& w) { return w.total * 4; });
+
+  nb::class_<Optimizer>(m, "Optimizer")
+      .def(nb::init<std::shared_ptr<Weights>, const std::string&,
+                    const std::map<std::string, double>&, int>(),
+           "weights"_a, "rule"_a, "options"_a, "moments"_a)
+      .def_rw("iterations", &Optimizer::iterations)
+      .def("moment", [](nb::handle self, int m, int i) {
+             Optimizer& o = nb::cast<Optimizer&>(self);
+             const Param& p = o.weights->params.at(i);
+             std::vector<size_t> shape(p.shape.begin(), p.shape.end());
+             return nb::ndarray<nb::numpy, float, nb::c_contig>(
+                 o.moments.at(m).data() + p.offset, shape.size(), shape.data(), self);
+           }, "moment"_a, "index"_a, "One array that the optimizer keeps for one tensor.");
+
+  nb::class_<Plan>(m, "Plan")
+      .def(nb::init<std::shared_ptr<Weights>, int, int, bool, bool, int>(), "weights"_a, "steps"_a,
+           "rows"_a, "training"_a, "keep"_a, "threads"_a)
+      .def("input", &Plan::input, "name"_a, "width"_a, "tokens"_a)
+      .def("add", [](Plan& p, const std::string& word, std::string name, std::vector<int> inputs,
+                     std::vector<int> params, std::map<std::string, Option> options) {
+             return p.add(word, spec(std::move(name), std::move(inputs), std::move(params),
+                                     std::move(options)));
+           }, "word"_a, "name"_a, "inputs"_a, "params"_a, "options"_a)
+      .def("bypass", &Plan::bypass, "slot"_a)
+      .def("seal", &Plan::seal, "output"_a, "target_width"_a = 0)
+      .def("shape", [](const Plan& p, int s) {
+             return std::pair<int, int>(p.at(s).steps, p.at(s).width);
+           }, "slot"_a, "(steps, width)")
+      .def("has_mask", [](const Plan& p, int s) { return p.at(s).mask >= 0; }, "slot"_a)
+      .def_prop_ro("threads", &Plan::threads)
+      .def_prop_ro("bytes", &Plan::bytes)
+      .def_prop_ro("names", &Plan::names)
+      .def("describe", [](const Plan& p) {
+             nb::list rows;
+             for (const auto& op : p.ops()) {
+               const Cost c = op->cost();
+               nb::dict d;
+               d["op"] = op->kind;
+               d["name"] = op->name;
+               const auto shape = [&](int s) { return nb::make_tuple(p.at(s).steps, p.at(s).width); };
+               d["input"] = op->inputs.empty() ? nb::object(nb::none()) : nb::object(shape(op->inputs[0]));
+               d["output"] = op->output < 0 ? nb::object(nb::none()) : nb::object(shape(op->output));
+               d["flops"] = c.flops;
+               d["bytes"] = op->bytes;
+               d["path"] = c.path;
+               rows.append(d);
+             }
+             return rows;
+           }, "One dict per op: shapes per row, FLOPs per row forward, bytes, kernel path.")
+      .def("train", [](Plan& p, nb::handle x, In<float> y, std::optional<In<float>> weight,
+                       In<int64_t> order, int batch, uint32_t seed, Optimizer& optimizer,
+                       In<float> rates, std::optional<nb::ndarray<float, nb::c_contig>> out,
+                       std::optional<nb::ndarray<float, nb::c_contig>> mask,
+                       nb::ndarray<double, nb::c_contig> losses) {
+             const Data d = data(p, x, y, weight, order);
+             const long n = (long)order.size();
+             p.check_run(n, batch, (long)losses.size(), out ? (long)out->size() : -1,
+                         mask ? (long)mask->size() : -1);
+             if ((long)rates.size() != (long)losses.size())
+               throw std::invalid_argument("the plan expected one rate per batch");
+             const Plan::Outputs outputs{out ? out->data() : nullptr, mask ? mask->data() : nullptr};
+             nb::gil_scoped_release release;
+             p.run(d.batch, 0, n, batch, true, seed, (uint32_t)optimizer.iterations, &optimizer,
+                   rates.data(), outputs, losses.data());
+           }, "x"_a, "y"_a, "weight"_a.none(), "order"_a, "batch"_a, "seed"_a, "optimizer"_a,
+           "rates"_a, "out"_a.none(), "mask"_a.none(), "losses"_a)
+      .def("evaluate", [](Plan& p, nb::handle x, In<float> y, std::optional<In<float>> weight,
+                          int batch, std::optional<nb::ndarray<float, nb::c_contig>> out,
+                          std::optional<nb::ndarray<float, nb::c_contig>> mask,
+                          nb::ndarray<double, nb::c_contig> losses) {
+             const Data d = data(p, x, y, weight, std::nullopt);
+             p.check_run(d.samples, batch, (long)losses.size(), out ? (long)out->size() : -1,
+                         mask ? (long)mask->size() : -1);
+             const Plan::Outputs outputs{out ? out->data() : nullptr, mask ? mask->data() : nullptr};
+             nb::gil_scoped_release release;
+             p.run(d.batch, 0, d.samples, batch, false, 0, 0, nullptr, nullptr, outputs,
+                   losses.data());
+           }, "x"_a, "y"_a, "weight"_a.none(), "batch"_a, "out"_a.none(), "mask"_a.none(),
+           "losses"_a)
+      .def("predict", [](Plan& p, nb::handle x, nb::ndarray<float, nb::c_contig> out) {
+             const Data d = data(p, x, std::nullopt, std::nullopt, std::nullopt);
+             p.check_run(d.samples, 1, d.samples, (long)out.size(), -1);
+             const Plan::Outputs outputs{out.data(), nullptr};
+             nb::gil_scoped_release release;
+             p.predict(d.batch, d.samples, outputs);
+           }, "x"_a, "out"_a)
+      .def("call", [](Plan& p, nb::handle x, nb::ndarray<float, nb::c_contig> out, uint32_t seed) {
+             const Data d = data(p, x, std::nullopt, std::nullopt, std::nullopt);
+             if (d.samples == 0) return;
+             p.check_run(d.samples, (int)d.samples, 1, (long)out.size(), -1);
+             const Plan::Outputs outputs{out.data(), nullptr};
+             nb::gil_scoped_release release;
+             p.run(d.batch, 0, d.samples, (int)d.samples, p.training(), seed, 0, nullptr, nullptr,
+                   outputs, nullptr);
+           }, "x"_a, "out"_a, "seed"_a, "One batch forward; a training plan draws its dropout.")
+      .def("gradients", [](Plan& p, nb::handle x, In<float> y, std::optional<In<float>> weight,
+                           uint32_t seed, uint32_t step) {
+             const Data d = data(p, x, y, weight, std::nullopt);
+             p.check_run(d.samples, (int)d.samples, 1, -1, -1);
+             std::vector<float> flat(p.weights().total);
+             double loss;
+             {
+               nb::gil_scoped_release release;
+               loss = p.gradients(d.batch, (int)d.samples, seed, step, flat.data());
+             }
+             nb::list out;
+             for (const Param& q : p.weights().params) {
+               std::vector<float> g(flat.begin() + q.offset, flat.begin() + q.offset + q.size);
+               out.append(array(std::move(g), {q.shape.begin(), q.shape.end()}));
+             }
+             return nb::make_tuple(loss, out);
+           }, "x"_a, "y"_a, "weight"_a.none(), "seed"_a = 0, "step"_a = 0,
+           "Loss and gradients of one batch, nothing changed.")
+      .def("peek", [](const Plan& p, const std::string& name) {
+             int rows, steps, width;
+             std::vector<float> values = p.peek(name, rows, steps, width);
+             return array(std::move(values), {(size_t)rows, (size_t)steps, (size_t)width});
+           }, "name"_a, "A value of the last batch that ran: [rows, steps, width].");
+}
+
+}  // namespace elman

@@ -1,0 +1,53 @@
+// The kernels of one instruction set, as a table of function pointers.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernels/arguments.h"
+
+namespace elman {
+
+enum class Loss : int {
+  mean_squared_error, mean_absolute_error, huber,
+  binary_crossentropy, binary_crossentropy_logits,
+  categorical_crossentropy, categorical_crossentropy_logits,
+  sparse_categorical_crossentropy, sparse_categorical_crossentropy_logits,
+  count,
+};
+enum class Rule : int { sgd, rmsprop, adam, count };
+enum class Cell : int {
+#define ELMAN_CELL(name) name,
+#include "layers/cells.h"
+  ELMAN_CELLS(ELMAN_CELL)
+#undef ELMAN_CELL
+  count,
+};
+
+struct Kernels {
+  const char* isa;
+  int lanes;
+  void (*product)(const Product&);
+  void (*pack)(const Columns&, const float*, long, int, float*, int, int);
+  void (*pack_transposed)(const Columns&, const float*, long, int, float*, int, int);
+  void (*outer)(const Outer&);
+  void (*sum_rows)(const Outer&);
+  CellKernels cells[(int)Cell::count];
+  void (*activation_forward)(int, long, const float*, float*);
+  void (*activation_backward)(int, long, const float*, const float*, float*);
+  void (*softmax_forward)(bool, long, int, long, const float*, float*);
+  void (*softmax_backward)(bool, long, int, long, const float*, const float*, float*);
+  void (*dropout)(const DropoutPass&);
+  double (*losses[(int)Loss::count])(const LossRows&);
+  void (*update[(int)Rule::count])(const Update&);
+  void (*add)(long, float*, const float*);
+};
+
+/// The table in use: the best this processor has, or what ELMAN_ISA or `use_isa` names.
+const Kernels& kernels();
+/// Switches the table; throws std::invalid_argument for a name this build or processor lacks.
+void use_isa(const std::string& name);
+/// The names that run here, best first.
+std::vector<std::string> available_isas();
+
+}  // namespace elman

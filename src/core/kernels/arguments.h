@@ -1,0 +1,144 @@
+// What a kernel is told: plain structs, shared by the kernels and by the code that calls them.
+// Letters: T steps, B rows, F features, H units, K the summed length, L lanes of the vector.
+#pragma once
+
+#include <stdint.h>
+
+namespace elman {
+
+/// C[i, n L] = start + sum_k A[i, k] B[k, n L], for `groups` groups of n vectors side by side.
+struct Product {
+  int rows;
+  const float* a;   // [rows][K]; K may lie in `a_blocks` pieces of `k` floats, `a_block` apart
+  long a_row;
+  int k;
+  int a_blocks;
+  long a_block;
+  const float* b;   // packed [groups][a_blocks * k][n][L]
+  float* c;         // [groups][rows][n L]
+  long c_row, c_group;
+  int vectors;      // of the whole C; n = per_group, less in the last group
+  int per_group;
+  const float* start;  // null: zeros; else one vector row for all rows (start_row 0) or C-like
+  long start_row, start_group;
+};
+
+/// Which columns of a weight matrix [K, gates * units] the vectors of a packed matrix stand for.
+struct Columns {
+  int units;
+  int count;        // gates in use; vector v of a group is gate gates[v]
+  int8_t gates[4];
+  int per_group;    // 0: a group is one block of L units and all its gates
+                    // else: a group is `per_group` neighbouring blocks of one matrix without gates
+};
+
+/// G[k, columns] += sum_i A[i, k] D[i, n L]
+struct Outer {
+  long rows;
+  const float* a;  // [rows][k]
+  long a_row;
+  int k;
+  const float* d;  // [groups][rows][n L]
+  long d_row, d_group;
+  Columns columns;
+  float* g;        // [k][g_row], the layout of the weights
+  long g_row;
+};
+
+/// One pass of a recurrent cell over the steps [first, last) of one shard of rows.
+/// Steps are counted in the order of processing; t is the position in time.
+struct RecurrentPass {
+  int steps, first, last;
+  int rows, units;
+  bool reverse, training;
+  int activation, recurrent_activation;
+  float* z;            // [blocks][z_steps * rows][vectors][L]  gates; backward leaves d_z there
+  int z_steps;         // steps that z holds: all of them, or one segment
+  float* own;          // [own_steps][blocks][rows][own][L]     the cell's own state
+  int own_steps;       // all of them, or a ring of two
+  float* h;            // [h_steps][rows][h_row]                outputs
+  int h_steps;
+  long h_row;
+  float* reset;        // [h_steps][rows][h_row]                r * h_prev, if the cell needs it
+  const float* mask;   // [T][rows] 1 or 0, or null
+  const float* bias;   // packed [blocks][vectors][L]
+  const float* u[2];   // packed recurrent weights, one per stage
+  const float* ut[2];  // the same transposed, for backward
+  const float* h0;     // [rows][h0_row] the state before the first step (h0_row 0: one row for all)
+  long h0_row;
+  const float* own0;   // [blocks][own0_block] + [row * own0_row]
+  long own0_row, own0_block;
+  const float* d_out;  // [d_out_steps][rows][h_row]  gradient of the output: each step, or the last
+  int d_out_steps;
+  float* d_h;          // [rows][h_row]        gradient carried back in time
+  float* d_own;        // [blocks][rows][own_carry][L]
+  float* d_reset;      // [rows][h_row]
+};
+
+/// How a cell lays out what it keeps; read from the cell itself.
+struct Window {
+  int first, count;  // of the kept vectors
+  int8_t gates[4];   // the gate of the weights behind each
+};
+struct CellShape {
+  const char* name;
+  int gates;                // G: column groups in the weights
+  int vectors;              // kept in z per unit and step
+  int own, own_carry;       // own state kept per unit and step; gradients of it carried back
+  int stages;               // recurrent products per step
+  Window input, recurrent[2];
+  const char* vector_names[4];
+  const char* own_names[2];
+};
+
+/// A cell's entry in the table of an instruction set.
+struct CellKernels {
+  CellShape shape;
+  int activation, recurrent_activation;  // the pair that has a path of its own
+  void (*forward)(const RecurrentPass&);
+  void (*backward)(const RecurrentPass&);
+  void (*forward_any)(const RecurrentPass&);
+  void (*backward_any)(const RecurrentPass&);
+};
+
+/// One optimizer step over a run of weights.
+struct Update {
+  long count;
+  float* value;
+  const float* gradient;
+  float* moment[3];
+  float rate, decay;        // learning rate; weight decay, applied first
+  float scale, clip;        // of the gradient; clip 0 is none
+  float a, b, epsilon;      // the rule's own numbers, named in optimizers/update.h
+  float bias;               // Adam's correction of the rate for its first steps
+  bool nesterov, centered, amsgrad;
+};
+
+/// Random zeros in [steps][rows][width] values, each kept one scaled by 1 / (1 - rate).
+struct DropoutPass {
+  int steps, rows, width;
+  long row;              // floats from row to row
+  int first_row;         // of this shard within the batch: the mask does not depend on threads
+  bool same_each_step;
+  float rate;
+  uint32_t seed, step;
+  const float* in;
+  float* out;
+};
+
+/// Loss of rows of one output and, unless d is null, its gradient.
+struct LossRows {
+  long rows;
+  int width;
+  const float* p;        // [rows][p_row] prediction, or logits
+  long p_row;
+  const float* y;        // [rows][y_row] target
+  long y_row;
+  const float* weight;   // [rows] or null
+  float scale;           // of the gradient: 1 / (rows of the batch)
+  float* d;              // [rows][p_row]
+  float option;          // huber delta, label smoothing
+  float ignore;          // a class that does not count, or NaN
+};
+
+}  // namespace elman

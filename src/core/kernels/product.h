@@ -1,0 +1,227 @@
+// The matrix products. One register tile, `accumulate`, under all of them.
+#pragma once
+
+#include "arguments.h"
+#include "vec.h"
+
+namespace elman {
+namespace {
+
+/// Rows of a tile for N vectors: as many sums as the registers hold beside N weights.
+template <int N>
+constexpr int tile_rows() {
+#if ELMAN_LANES == 16
+  return N == 4 ? 6 : 8;
+#else
+  return N == 1 ? 8 : N == 2 ? 5 : N == 3 ? 3 : 2;
+#endif
+}
+
+/// s[r, n] += sum_k a[r, k] b[k, n]
+///   a [R][k] rows a_row apart    b packed [k][N][L]
+template <int R, int N>
+ELMAN_INLINE void accumulate(V (&s)[R][N], const float* a, long a_row, int k, const float* b) {
+  for (int i = 0; i < k; ++i, b += N * L) {
+    V w[N];
+    ELMAN_UNROLL
+    for (int n = 0; n < N; ++n) w[n] = load(b + n * L);
+    ELMAN_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const V x = all(a[r * a_row + i]);
+      ELMAN_UNROLL
+      for (int n = 0; n < N; ++n) s[r][n] += x * w[n];
+    }
+  }
+}
+
+/// Calls f with a tile of rows at a time: f(Rows<R>{}, first row).
+template <int R>
+struct Rows {
+  static constexpr int count = R;
+};
+template <int R, class F>
+ELMAN_INLINE void last_rows(int left, int row, const F& f) {
+  if constexpr (R > 0) {
+    if (left == R)
+      f(Rows<R>{}, row);
+    else
+      last_rows<R - 1>(left, row, f);
+  }
+}
+template <int R, class F>
+ELMAN_INLINE void for_tiles(int rows, const F& f) {
+  int row = 0;
+  for (; row + R <= rows; row += R) f(Rows<R>{}, row);
+  last_rows<R - 1>(rows - row, row, f);
+}
+
+template <int N>
+void product_group(const Product& p, int group) {
+  const float* b = p.b + (long)group * p.a_blocks * p.k * p.per_group * L;
+  float* c = p.c + group * p.c_group;
+  const float* start = p.start ? p.start + group * p.start_group : nullptr;
+  for_tiles<tile_rows<N>()>(p.rows, [&](auto tile, int row) {
+    constexpr int R = decltype(tile)::count;
+    V s[R][N];
+    ELMAN_UNROLL
+    for (int r = 0; r < R; ++r)
+      ELMAN_UNROLL
+      for (int n = 0; n < N; ++n)
+        s[r][n] = start ? load(start + (row + r) * p.start_row + n * L) : V{};
+    for (int block = 0; block < p.a_blocks; ++block)
+      accumulate<R, N>(s, p.a + row * p.a_row + block * p.a_block, p.a_row, p.k,
+                       b + (long)block * p.k * N * L);
+    ELMAN_UNROLL
+    for (int r = 0; r < R; ++r)
+      ELMAN_UNROLL
+      for (int n = 0; n < N; ++n) store(c + (row + r) * p.c_row + n * L, s[r][n]);
+  });
+}
+
+void product(const Product& p) {
+  int left = p.vectors;
+  for (int group = 0; left > 0; ++group, left -= p.per_group) {
+    switch (left < p.per_group ? left : p.per_group) {
+      case 1: product_group<1>(p, group); break;
+      case 2: product_group<2>(p, group); break;
+      case 3: product_group<3>(p, group); break;
+      default: product_group<4>(p, group); break;
+    }
+  }
+}
+
+/// Where vector v of a group lies in the columns of the weights, and how many lanes are real.
+struct Place {
+  long column;
+  int lanes;
+};
+ELMAN_INLINE Place place(const Columns& c, int group, int v) {
+  const int unit = (c.per_group ? group * c.per_group + v : group) * L;
+  const long gate = c.per_group ? 0 : c.gates[v];
+  const int left = c.units - unit;
+  return {gate * c.units + unit, left < L ? (left < 0 ? 0 : left) : L};
+}
+ELMAN_INLINE int blocks_of(int units) { return (units + L - 1) / L; }
+ELMAN_INLINE int groups_of(const Columns& c) {
+  const int blocks = blocks_of(c.units);
+  return c.per_group ? (blocks + c.per_group - 1) / c.per_group : blocks;
+}
+ELMAN_INLINE int vectors_in(const Columns& c, int group) {
+  if (!c.per_group) return c.count;
+  const int left = blocks_of(c.units) - group * c.per_group;
+  return left < c.per_group ? left : c.per_group;
+}
+
+/// Copies weights [k][w_row] to packed [groups][k][n][L]; groups [first, last) of them.
+void pack(const Columns& c, const float* w, long w_row, int k, float* out, int first, int last) {
+  const int per = c.per_group ? c.per_group : c.count;
+  for (int group = first; group < last; ++group) {
+    const int n = vectors_in(c, group);
+    float* to = out + (long)group * k * per * L;
+    for (int i = 0; i < k; ++i)
+      for (int v = 0; v < n; ++v, to += L) {
+        const Place at = place(c, group, v);
+        store(to, load_part(w + i * w_row + at.column, at.lanes));
+      }
+  }
+}
+
+/// Copies the transpose: out [groups of k][columns as packed][n][L], zeros where there is none.
+/// The summed index runs over the packed columns (group, v, lane), the vectors over k.
+void pack_transposed(const Columns& c, const float* w, long w_row, int k, float* out, int first,
+                     int last) {
+  const int groups = groups_of(c);
+  const int k_blocks = blocks_of(k);
+  long columns = 0;
+  for (int g = 0; g < groups; ++g) columns += vectors_in(c, g) * L;
+  for (int kg = first; kg < last; ++kg) {
+    const int n = k_blocks - kg * 4 < 4 ? k_blocks - kg * 4 : 4;
+    float* base = out + (long)kg * 4 * L * columns;
+    for (long i = 0; i < columns * n * L; i += L) store(base + i, V{});
+    for (int lane = 0; lane < n * L; ++lane) {
+      const int row = kg * 4 * L + lane;
+      if (row >= k) break;
+      float* to = base + lane;
+      for (int g = 0; g < groups; ++g)
+        for (int v = 0; v < vectors_in(c, g); ++v, to += (long)L * n * L) {
+          const Place at = place(c, g, v);
+          const float* from = w + row * w_row + at.column;
+          for (int i = 0; i < at.lanes; ++i) to[(long)i * n * L] = from[i];
+        }
+    }
+  }
+}
+
+/// G += A^T D over a chunk of rows; a tile holds R weights rows by the group's vectors.
+template <int R, int N>
+ELMAN_INLINE void outer_tile(const Outer& o, int group, int k, long first, long last) {
+  V s[R][N];
+  ELMAN_UNROLL
+  for (int r = 0; r < R; ++r)
+    ELMAN_UNROLL
+    for (int n = 0; n < N; ++n) s[r][n] = V{};
+  const float* a = o.a + first * o.a_row + k;
+  const float* d = o.d + group * o.d_group + first * o.d_row;
+  for (long i = first; i < last; ++i, a += o.a_row, d += o.d_row) {
+    V w[N];
+    ELMAN_UNROLL
+    for (int n = 0; n < N; ++n) w[n] = load(d + n * L);
+    ELMAN_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const V x = all(a[r]);
+      ELMAN_UNROLL
+      for (int n = 0; n < N; ++n) s[r][n] += x * w[n];
+    }
+  }
+  for (int n = 0; n < N; ++n) {
+    const Place at = place(o.columns, group, n);
+    for (int r = 0; r < R; ++r) {
+      float* g = o.g + (k + r) * o.g_row + at.column;
+      store_part(g, load_part(g, at.lanes) + s[r][n], at.lanes);
+    }
+  }
+}
+
+template <int N>
+void outer_group(const Outer& o, int group, long first, long last) {
+  for_tiles<tile_rows<N>()>(o.k, [&](auto tile, int k) {
+    outer_tile<decltype(tile)::count, N>(o, group, k, first, last);
+  });
+}
+
+void outer(const Outer& o) {
+  const int groups = groups_of(o.columns);
+  constexpr long kChunk = 256;  // rows of A and D that stay in the near caches
+  for (long first = 0; first < o.rows; first += kChunk) {
+    const long last = first + kChunk < o.rows ? first + kChunk : o.rows;
+    for (int group = 0; group < groups; ++group) {
+      switch (vectors_in(o.columns, group)) {
+        case 1: outer_group<1>(o, group, first, last); break;
+        case 2: outer_group<2>(o, group, first, last); break;
+        case 3: outer_group<3>(o, group, first, last); break;
+        default: outer_group<4>(o, group, first, last); break;
+      }
+    }
+  }
+}
+
+/// g[columns] += sum_i D[i, columns]: the gradient of a bias. Uses d, rows, columns and g of `o`.
+void sum_rows(const Outer& o) {
+  const int groups = groups_of(o.columns);
+  for (int group = 0; group < groups; ++group)
+    for (int v = 0; v < vectors_in(o.columns, group); ++v) {
+      V s[4] = {};  // four sums, so that additions overlap
+      const float* d = o.d + group * o.d_group + v * L;
+      long i = 0;
+      for (; i + 4 <= o.rows; i += 4, d += 4 * o.d_row)
+        ELMAN_UNROLL
+        for (int j = 0; j < 4; ++j) s[j] += load(d + j * o.d_row);
+      for (; i < o.rows; ++i, d += o.d_row) s[0] += load(d);
+      const Place at = place(o.columns, group, v);
+      float* g = o.g + at.column;
+      store_part(g, load_part(g, at.lanes) + ((s[0] + s[1]) + (s[2] + s[3])), at.lanes);
+    }
+}
+
+}  // namespace
+}  // namespace elman

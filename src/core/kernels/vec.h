@@ -1,0 +1,85 @@
+// One small vector, in the width of one instruction set. Every kernel is written once over it.
+//
+// Everything lives in an unnamed namespace and nothing comes from std::, so that the linker can
+// never merge a function compiled for one instruction set with the same function of another.
+#pragma once
+
+#include <stdint.h>
+
+#ifndef ELMAN_LANES
+#error "An isa/*.cpp file sets ELMAN_LANES before it includes the kernels"
+#endif
+
+#define ELMAN_INLINE inline __attribute__((always_inline))
+#define ELMAN_UNROLL _Pragma("GCC unroll 16")
+
+namespace elman {
+namespace {
+
+constexpr int L = ELMAN_LANES;  // floats in one vector
+
+typedef float V __attribute__((vector_size(4 * ELMAN_LANES)));
+typedef int32_t I __attribute__((vector_size(4 * ELMAN_LANES)));
+typedef uint32_t U __attribute__((vector_size(4 * ELMAN_LANES)));
+
+ELMAN_INLINE V load(const float* p) {
+  V v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+ELMAN_INLINE void store(float* p, V v) { __builtin_memcpy(p, &v, sizeof v); }
+ELMAN_INLINE V all(float x) { return V{} + x; }
+
+/// The first `count` floats, zeros behind them.
+ELMAN_INLINE V load_part(const float* p, int count) {
+  if (count >= L) return load(p);
+  V v{};
+  for (int i = 0; i < count; ++i) v[i] = p[i];
+  return v;
+}
+ELMAN_INLINE void store_part(float* p, V v, int count) {
+  if (count >= L) return store(p, v);
+  for (int i = 0; i < count; ++i) p[i] = v[i];
+}
+
+ELMAN_INLINE I bits(V v) { return (I)v; }
+ELMAN_INLINE V floats(I i) { return (V)i; }
+ELMAN_INLINE V select(I yes, V a, V b) { return yes ? a : b; }
+
+// Written so that a NaN in x stays a NaN.
+ELMAN_INLINE V at_least(V x, V low) { return x < low ? low : x; }
+ELMAN_INLINE V at_most(V x, V high) { return x > high ? high : x; }
+ELMAN_INLINE V absolute(V x) { return floats(bits(x) & 0x7fffffff); }
+ELMAN_INLINE V copy_sign(V size, V sign) {
+  return floats((bits(size) & 0x7fffffff) | (bits(sign) & (int32_t)0x80000000));
+}
+
+ELMAN_INLINE V square_root(V x) {
+  V y;
+  ELMAN_UNROLL
+  for (int i = 0; i < L; ++i) y[i] = __builtin_sqrtf(x[i]);
+  return y;
+}
+
+ELMAN_INLINE float sum(V v) {
+  float s = 0;
+  for (int i = 0; i < L; ++i) s += v[i];
+  return s;
+}
+ELMAN_INLINE float largest(V v) {
+  float s = v[0];
+  for (int i = 1; i < L; ++i) s = v[i] > s ? v[i] : s;
+  return s;
+}
+
+/// 0, 1, 2, ... L-1
+ELMAN_INLINE I lane_index() {
+  I i;
+  for (int k = 0; k < L; ++k) i[k] = k;
+  return i;
+}
+/// True in the first `count` lanes.
+ELMAN_INLINE I first_lanes(int count) { return lane_index() < count; }
+
+}  // namespace
+}  // namespace elman

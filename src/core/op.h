@@ -1,0 +1,100 @@
+// An op: forward and backward over slots. Layers add their ops to a plan by a word and a spec.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "slot.h"
+#include "threads.h"
+#include "weights.h"
+
+namespace elman {
+
+class Plan;
+
+/// The samples of one call: [samples][steps][features] floats, or [samples][steps] tokens.
+struct Batch {
+  const float* x = nullptr;
+  const int32_t* tokens = nullptr;
+  const float* y = nullptr;       // [samples][y_width]
+  long y_width = 0;
+  const float* weight = nullptr;  // [samples][weight_width]
+  long weight_width = 0;
+  const int64_t* order = nullptr; // sample of each row, or null: one after the other
+};
+
+/// Everything that may differ between two batches, for one shard of rows.
+struct Run {
+  int thread = 0;
+  int rows = 0, first_row = 0, batch_rows = 0;
+  long first_sample = 0;     // of the batch, in the order
+  bool training = false;
+  uint32_t seed = 0, step = 0;
+  float* arena = nullptr;
+  float* gradients = nullptr;  // of the weights: this thread's own block
+  float* table_gradients = nullptr;  // one block for all threads
+  double loss = 0;           // out: this shard's part of the batch's loss
+  Batch batch;
+  Team* team = nullptr;
+
+  float* value(const Slot& s) const { return arena + s.value + s.first_step * rows * s.row; }
+  float* gradient(const Slot& s) const { return arena + s.gradient; }
+  int32_t* tokens(const Slot& s) const { return reinterpret_cast<int32_t*>(arena + s.value); }
+  long sample(int row) const {
+    const long i = first_sample + first_row + row;
+    return batch.order ? batch.order[i] : i;
+  }
+};
+
+/// What an op costs for one row of samples, forward only.
+struct Cost {
+  double flops = 0;
+  std::string path = "plain loops";
+};
+
+class Op {
+ public:
+  virtual ~Op() = default;
+  virtual void forward(Run&) = 0;
+  virtual void backward(Run&) {}
+  /// Copies changed weights into the layout of the kernels: part `thread` of `threads`.
+  virtual void pack(int /*thread*/, int /*threads*/) {}
+  /// After all shards went backward: gradients that need the others' rows; then forgetting them.
+  virtual void reduce(const std::vector<Run>&, int /*thread*/) {}
+  virtual void clear(const std::vector<Run>&, int /*thread*/) {}
+  virtual Cost cost() const { return {}; }
+
+  std::string name, kind;
+  std::vector<int> inputs;
+  int output = -1;
+  bool bypassed = false;
+  double bytes = 0;  // of memory it took, over all threads
+};
+
+using Option = std::variant<double, std::string>;
+
+/// What a layer says when it emits an op.
+struct Spec {
+  std::string name;
+  std::vector<int> inputs, params;
+  std::map<std::string, Option> options;
+
+  double number(const std::string& key, double missing) const;
+  bool flag(const std::string& key) const { return number(key, 0) != 0; }
+  std::string word(const std::string& key, const std::string& missing) const;
+};
+
+using OpMaker = std::unique_ptr<Op> (*)(Plan&, const Spec&);
+/// A static object of this type in a layer's .cpp makes its op known under a word.
+struct OpWord {
+  OpWord(const char* word, OpMaker make);
+};
+OpMaker op_maker(const std::string& word);
+
+/// The activation behind a Keras name; throws std::invalid_argument if there is none.
+int activation_number(const std::string& name);
+
+}  // namespace elman

@@ -1,0 +1,288 @@
+#include "plan.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace elman {
+
+Plan::Plan(std::shared_ptr<Weights> weights, int steps, int rows, bool training, bool keep,
+           int threads)
+    : weights_(std::move(weights)),
+      steps_(steps),
+      rows_(rows),
+      shard_rows_((rows + threads - 1) / threads),
+      training_(training),
+      keep_(keep),
+      team_(threads),
+      arenas_(threads),
+      gradients_(threads),
+      shards_(threads) {}
+
+long Plan::reserve(long per_row, long besides) {
+  const long at = arena_floats_;
+  arena_floats_ += rounded(per_row * shard_rows_ + besides);
+  return at;
+}
+
+float* Plan::share(long floats) {
+  shared_.push_back(std::make_unique<Floats>());
+  shared_.back()->resize(floats);
+  shared_floats_ += floats;
+  return shared_.back()->data();
+}
+
+int Plan::slot(const std::string& name, int steps, int width, bool gradient) {
+  Slot s;
+  s.name = name;
+  s.steps = steps;
+  s.width = width;
+  s.row = row_floats(width);
+  s.value = reserve(steps * s.row);
+  if (training_ && gradient) s.gradient = reserve(steps * s.row);
+  views_.push_back({name, s.value, steps, width, (int)s.row});
+  return adopt(s);
+}
+
+int Plan::adopt(const Slot& slot) {
+  slots_.push_back(slot);
+  return (int)slots_.size() - 1;
+}
+
+void Plan::bypass(int slot) {
+  for (const auto& op : ops_)
+    if (op->output == slot) op->bypassed = true;
+}
+
+int Plan::input(const std::string& name, int width, bool tokens) {
+  Slot s;
+  s.name = name;
+  s.steps = steps_;
+  s.width = width;
+  s.tokens = tokens;
+  s.row = tokens ? 1 : row_floats(width);
+  s.value = reserve(steps_ * s.row);
+  slots_.push_back(s);
+  if (!tokens) views_.push_back({name, s.value, steps_, width, (int)s.row});
+  return input_ = (int)slots_.size() - 1;
+}
+
+int Plan::add(const std::string& word, const Spec& spec) {
+  const long before = arena_floats_ * threads() + shared_floats_;
+  std::unique_ptr<Op> op = op_maker(word)(*this, spec);
+  op->bytes = 4.0 * (arena_floats_ * threads() + shared_floats_ - before);
+  op->kind = word;
+  op->name = spec.name;
+  op->inputs = spec.inputs;
+  ops_.push_back(std::move(op));
+  return ops_.back()->output;
+}
+
+void Plan::seal(int output, long target_width) {
+  output_ = output;
+  target_width_ = target_width;
+  for (Floats& arena : arenas_) arena.resize(arena_floats_);
+  if (training_) {
+    for (Floats& g : gradients_) g.resize(weights_->dense);
+    table_gradients_.resize(weights_->total - weights_->dense);
+  }
+  for (int i = 0; i < threads(); ++i) {
+    shards_[i].thread = i;
+    shards_[i].arena = arenas_[i].data();
+    shards_[i].gradients = gradients_[i].data();
+    shards_[i].table_gradients = table_gradients_.data();
+    shards_[i].team = &team_;
+  }
+}
+
+void Plan::check_run(long samples, int batch, long losses, long out, long mask) const {
+  const Slot& y = slots_.at(output_);
+  if (batch < 1 || batch > rows_) throw std::invalid_argument("the plan is for smaller batches");
+  if (losses != (samples + batch - 1) / batch)
+    throw std::invalid_argument("the plan expected one loss per batch");
+  if (out >= 0 && out != samples * y.steps * y.width)
+    throw std::invalid_argument("the plan expected room for every output");
+  if (mask >= 0 && mask != samples * y.steps)
+    throw std::invalid_argument("the plan expected room for the mask of every output");
+}
+
+/// Rows are dealt out in neighbouring runs, so that a row's thread depends on its place only.
+void Plan::shard(Run& run, long first_sample, int batch_rows, int thread) const {
+  const long n = threads();
+  run.first_sample = first_sample;
+  run.batch_rows = batch_rows;
+  run.first_row = (int)(batch_rows * (long)thread / n);
+  run.rows = (int)(batch_rows * (long)(thread + 1) / n) - run.first_row;
+}
+
+/// Copies the shard's samples into the input slot, time first.
+void Plan::load(Run& run) const {
+  const Slot& in = slots_[input_];
+  for (int row = 0; row < run.rows; ++row) {
+    const long sample = run.sample(row);
+    if (in.tokens) {
+      const int32_t* from = run.batch.tokens + sample * steps_;
+      int32_t* to = run.tokens(in) + row;
+      for (int t = 0; t < steps_; ++t) to[(long)t * run.rows] = from[t];
+      continue;
+    }
+    const float* from = run.batch.x + sample * steps_ * in.width;
+    float* to = run.value(in) + row * in.row;
+    const long step = run.rows * in.row;
+    for (int t = 0; t < steps_; ++t, from += in.width, to += step)
+      for (int f = 0; f < in.width; ++f) to[f] = from[f];
+  }
+}
+
+void Plan::forward(Run& run) const {
+  load(run);
+  for (const auto& op : ops_) op->forward(run);
+}
+
+void Plan::backward(Run& run) const {
+  std::fill_n(run.gradients, weights_->dense, 0.0f);
+  for (auto op = ops_.rbegin(); op != ops_.rend(); ++op)
+    if (!(*op)->bypassed) (*op)->backward(run);
+}
+
+void Plan::pack_all(int thread) {
+  for (const auto& op : ops_) op->pack(thread, threads());
+}
+
+void Plan::write(const Run& run, Outputs out) const {
+  const Slot& s = slots_[output_];
+  const float* value = run.value(s);
+  const long width = (long)s.steps * s.width;
+  for (int row = 0; row < run.rows; ++row) {
+    const long i = run.first_sample + run.first_row + row;
+    for (int t = 0; t < s.steps; ++t) {
+      const float* from = value + ((long)t * run.rows + row) * s.row;
+      if (out.y) std::copy_n(from, s.width, out.y + i * width + (long)t * s.width);
+      if (out.mask)
+        out.mask[i * s.steps + t] = s.mask < 0 ? 1.0f : run.value(slots_[s.mask])[(long)t * run.rows + row];
+    }
+  }
+}
+
+void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool training,
+               uint32_t seed, uint32_t first_step, Updater* updater, const float* rates,
+               Outputs out, double* losses) {
+  if (batch_rows > rows_) throw std::invalid_argument("batch larger than the plan");
+  if (out.y) out.y -= first * (long)slots_[output_].steps * slots_[output_].width;
+  if (out.mask) out.mask -= first * (long)slots_[output_].steps;
+  const bool stale = packed_version_ != weights_->version;
+  team_.run([&](int thread) {
+    Run& run = shards_[thread];
+    run.batch = batch;
+    run.training = training;
+    run.seed = seed;
+    if (stale) {
+      pack_all(thread);
+      team_.meet();
+    }
+    long b = 0;
+    for (long at = first; at < last; at += batch_rows, ++b) {
+      shard(run, at, (int)std::min<long>(batch_rows, last - at), thread);
+      run.step = first_step + (uint32_t)b;
+      run.loss = 0;
+      forward(run);
+      if (out.y || out.mask) write(run, out);
+      if (updater) backward(run);
+      team_.meet();
+      if (thread == 0 && losses) {
+        losses[b] = 0;
+        for (const Run& r : shards_) losses[b] += r.loss;
+      }
+      if (!updater) {
+        team_.meet();  // nobody starts the next batch before its loss is read
+        continue;
+      }
+      for (const auto& op : ops_) op->reduce(shards_, thread);
+      updater->step(shards_, thread, team_, rates[b]);
+      team_.meet();
+      for (const auto& op : ops_) op->clear(shards_, thread);
+      pack_all(thread);
+      team_.meet();
+    }
+  });
+  if (updater) ++weights_->version;
+  packed_version_ = weights_->version;
+}
+
+double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out) {
+  struct Collect : Updater {
+    float* out;
+    const Weights* weights;
+    void step(const std::vector<Run>& shards, int thread, Team& team, float) override {
+      team.meet();
+      if (thread) return;
+      std::fill_n(out, weights->dense, 0.0f);
+      for (const Run& r : shards)
+        for (long i = 0; i < weights->dense; ++i) out[i] += r.gradients[i];
+      std::copy_n(shards[0].table_gradients, weights->total - weights->dense, out + weights->dense);
+    }
+  } collect;
+  collect.out = out;
+  collect.weights = weights_.get();
+  double loss = 0;
+  const float rate = 0;
+  run(batch, 0, rows, rows, true, seed, step, &collect, &rate, {}, &loss);
+  return loss;
+}
+
+void Plan::predict(const Batch& batch, long samples, Outputs out) {
+  const bool stale = packed_version_ != weights_->version;
+  team_.run([&](int thread) {
+    Run& run = shards_[thread];
+    run.batch = batch;
+    run.training = false;
+    if (stale) {
+      pack_all(thread);
+      team_.meet();
+    }
+    const long n = threads();
+    const long last = samples * (thread + 1) / n;
+    run.first_row = 0;
+    for (long at = samples * thread / n; at < last; at += shard_rows_) {
+      run.first_sample = at;
+      run.batch_rows = run.rows = (int)std::min<long>(shard_rows_, last - at);
+      forward(run);
+      write(run, out);
+    }
+  });
+  packed_version_ = weights_->version;
+}
+
+std::vector<std::string> Plan::names() const {
+  std::vector<std::string> names;
+  for (const View& v : views_) names.push_back(v.name);
+  return names;
+}
+
+std::vector<float> Plan::peek(const std::string& name, int& rows, int& steps, int& width) const {
+  const auto found = std::find_if(views_.begin(), views_.end(),
+                                  [&](const View& v) { return v.name == name; });
+  if (found == views_.end()) throw std::invalid_argument("the plan has nothing called '" + name + "'");
+  const View& v = *found;
+  rows = 0;
+  for (const Run& r : shards_) rows += r.rows;
+  steps = v.steps;
+  width = v.width;
+  std::vector<float> out((size_t)rows * steps * width);
+  const int blocks = (width + v.lanes - 1) / v.lanes;
+  long first = 0;
+  for (const Run& r : shards_) {
+    for (int row = 0; row < r.rows; ++row)
+      for (int t = 0; t < steps; ++t)
+        for (int u = 0; u < width; ++u) {
+          const long block = u / v.lanes, lane = u % v.lanes;
+          const long record = v.by_step ? ((long)t * blocks + block) * r.rows + row
+                                        : (block * steps + t) * r.rows + row;
+          out[((first + row) * steps + t) * width + u] =
+              r.arena[v.value + (record * v.parts + v.part) * v.lanes + lane];
+        }
+    first += r.rows;
+  }
+  return out;
+}
+
+}  // namespace elman

@@ -1,0 +1,105 @@
+// The plan: a flat list of ops over one arena per shard of rows, walked up and then down.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "op.h"
+
+namespace elman {
+
+/// Changes the weights once all gradients are there; a collective call of all threads.
+class Updater {
+ public:
+  virtual ~Updater() = default;
+  virtual void step(const std::vector<Run>& shards, int thread, Team& team, float rate) = 0;
+};
+
+class Plan {
+ public:
+  /// For batches of up to `rows` rows of `steps` steps.
+  Plan(std::shared_ptr<Weights> weights, int steps, int rows, bool training, bool keep, int threads);
+
+  Plan(const Plan&) = delete;
+
+  // -- building ---------------------------------------------------------------------------------
+  int input(const std::string& name, int width, bool tokens);
+  int add(const std::string& word, const Spec& spec);
+  /// Takes the memory. `target_width`: floats of y per sample, 0 without a loss.
+  void seal(int output, long target_width);
+
+  /// A new slot with a value and, if training and asked for, a gradient.
+  int slot(const std::string& name, int steps, int width, bool gradient = true);
+  int adopt(const Slot& slot);
+  /// The op that filled this slot takes no part in backward: its gradient enters before it.
+  void bypass(int slot);
+  /// Floats in each shard's arena: so many per row, and so many besides.
+  long reserve(long per_row, long besides = 0);
+  /// Floats that all shards share: packed weights.
+  float* share(long floats);
+  void show(const View& view) { views_.push_back(view); }
+
+  // -- running ----------------------------------------------------------------------------------
+  struct Outputs {
+    float* y = nullptr;     // [samples][steps * width] of the output, in the order given
+    float* mask = nullptr;  // [samples][steps]
+  };
+  /// Batches of the order from `first` to `last` samples: forward, and with an updater backward
+  /// and a step each. `losses` takes one value per batch (or null).
+  void run(const Batch& batch, long first, long last, int batch_rows, bool training, uint32_t seed,
+           uint32_t first_step, Updater* updater, const float* rates, Outputs out, double* losses);
+  /// Forward and backward of one batch; the gradient of every weight, summed over threads.
+  double gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out);
+  /// Forward only, each thread over its own part of the samples.
+  void predict(const Batch& batch, long samples, Outputs out);
+  /// A value after the last run of at most one batch: [rows][steps][width].
+  std::vector<float> peek(const std::string& name, int& rows, int& steps, int& width) const;
+  std::vector<std::string> names() const;
+
+  const Slot& at(int slot) const { return slots_[slot]; }
+  Slot& at(int slot) { return slots_[slot]; }
+  Weights& weights() { return *weights_; }
+  const std::vector<std::unique_ptr<Op>>& ops() const { return ops_; }
+  int steps() const { return steps_; }
+  int rows() const { return rows_; }
+  int shard_rows() const { return shard_rows_; }
+  int threads() const { return team_.size(); }
+  bool training() const { return training_; }
+  /// Every intermediate keeps its whole history, not only what is needed: training, or a trace.
+  bool keeps() const { return training_ || keep_; }
+  int output() const { return output_; }
+  int input_slot() const { return input_; }
+  long target_width() const { return target_width_; }
+  /// Throws unless the caller's arrays fit: a last guard before native code writes to them.
+  void check_run(long samples, int batch, long losses, long out, long mask) const;
+  double bytes() const { return 4.0 * (arena_floats_ * threads() + shared_floats_); }
+
+ private:
+  void shard(Run& run, long first_sample, int batch_rows, int thread) const;
+  void load(Run& run) const;
+  void forward(Run& run) const;
+  void backward(Run& run) const;
+  void pack_all(int thread);
+  void write(const Run& run, Outputs out) const;
+
+  std::shared_ptr<Weights> weights_;
+  const int steps_, rows_, shard_rows_;
+  const bool training_, keep_;
+  Team team_;
+  std::vector<Slot> slots_;
+  std::vector<View> views_;
+  std::vector<std::unique_ptr<Op>> ops_;
+  std::vector<std::unique_ptr<Floats>> shared_;
+  long shared_floats_ = 0;
+  long arena_floats_ = 0;
+  int input_ = -1, output_ = -1;
+  long target_width_ = 0;
+  std::vector<Floats> arenas_, gradients_;
+  Floats table_gradients_;
+  std::vector<Run> shards_;
+  uint64_t packed_version_ = 0;
+};
+
+}  // namespace elman

@@ -1,0 +1,38 @@
+// A slot: a named place in the arena of each shard of rows.
+#pragma once
+
+#include <string>
+
+namespace elman {
+
+inline long rounded(long width) { return (width + 15) / 16 * 16; }
+
+/// Floats from row to row. A multiple of 16; from 256 on an odd one, because rows a power of two
+/// apart would fall into the same few sets of the cache.
+inline long row_floats(long width) {
+  const long row = rounded(width);
+  return row >= 256 && row / 16 % 2 == 0 ? row + 16 : row;
+}
+
+/// [steps][rows][row], of which `width` floats count. Tokens are int32 in the same place.
+struct Slot {
+  std::string name;
+  int steps = 1;
+  int width = 0;
+  long row = 0;
+  long value = -1, gradient = -1;  // offsets in the arena; -1: none
+  int first_step = 0;              // where in a longer sequence it begins
+  bool tokens = false;
+  int mask = -1;                   // the slot [steps][rows] that says which steps count
+};
+
+/// What a name shows when peeked at: vector `part` of each record [blocks][steps*rows][parts][lanes].
+struct View {
+  std::string name;
+  long value = 0;
+  int steps = 1, width = 0;
+  int lanes = 0, parts = 1, part = 0;
+  bool by_step = false;  // records lie [steps][blocks][rows] instead
+};
+
+}  // namespace elman

@@ -1,0 +1,60 @@
+"""elman trains, runs and explains recurrent neural networks on CPUs, with Keras's API.
+
+Named after Jeff Elman, whose network of 1990 is what Keras calls `SimpleRNN`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from elman import activations, callbacks, initializers, layers, losses, metrics, optimizers
+from elman._core import set_threads
+from elman._core import threads as get_threads
+from elman.errors import (
+    DataError,
+    ElmanError,
+    NotReadyError,
+    OptionError,
+    ShapeError,
+    UnknownNameError,
+)
+from elman.layers import Input
+from elman.models import Sequential
+from elman.seeds import set_random_seed
+from elman.version import __version__
+
+if TYPE_CHECKING:
+    from elman.data import datasets
+
+
+def __getattr__(name: str) -> Any:
+    # The datasets are read from files: nobody pays for them who does not ask.
+    if name == "datasets":
+        from elman.data import datasets
+
+        return datasets
+    raise AttributeError(f"module 'elman' has no attribute {name!r}")
+
+
+__all__ = [
+    "DataError",
+    "ElmanError",
+    "Input",
+    "NotReadyError",
+    "OptionError",
+    "Sequential",
+    "ShapeError",
+    "UnknownNameError",
+    "__version__",
+    "activations",
+    "callbacks",
+    "datasets",
+    "get_threads",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "optimizers",
+    "set_random_seed",
+    "set_threads",
+]

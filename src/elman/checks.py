@@ -1,0 +1,198 @@
+"""What comes from outside is checked here, before any work starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from elman.errors import DataError, ShapeError
+
+if TYPE_CHECKING:
+    from elman.layers.layer import Layer
+    from elman.losses import Loss
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def inputs(x: Any, layer: Layer, who: str) -> Array:
+    """Inputs as the engine takes them.
+
+    Args:
+        x: an array, or what NumPy can make one of.
+        layer: the model's first layer, which says what it takes.
+        who: how errors name the model.
+
+    Returns:
+        int32 tokens [n, T] for an Embedding, else float32 [n, T, F] or [n, F], contiguous.
+
+    Raises:
+        ShapeError: the wrong number of axes or features.
+        DataError: not numbers, not finite, tokens outside the vocabulary.
+    """
+    array = _array(x, who, "inputs")
+    layer.check_rank((None, *array.shape[1:]) if array.ndim else ())
+    if 0 in array.shape[1:]:
+        raise ShapeError(
+            f"{who} expected at least one step and one feature, got shape {array.shape}."
+        )
+    if layer.takes_tokens:
+        return _tokens(array, layer, who)
+    if layer.built_for is not None and layer.built_for[-1] != array.shape[-1]:
+        raise ShapeError(
+            f"{layer.label} expected {layer.built_for[-1]} features per step, got "
+            f"{array.shape[-1]} (input shape {array.shape}). Check the last axis, or rebuild the "
+            f"model for {array.shape[-1]}."
+        )
+    values = np.ascontiguousarray(array, np.float32)
+    _finite(values, who, "inputs")
+    return values
+
+
+def _array(x: Any, who: str, what: str) -> Array:
+    try:
+        array = np.asarray(x)
+    except ValueError as error:  # NumPy's word for rows of unequal length
+        raise ShapeError(
+            f"{who} expected {what} of one length, got rows of unequal length. Pad them to one "
+            "length and add Masking, or Embedding(mask_zero=True)."
+        ) from error
+    if array.dtype == bool:
+        array = array.astype(np.float32)
+    if array.dtype.kind not in "iuf":
+        raise DataError(
+            f"{who} expected {what} that are numbers, got dtype {array.dtype}. Turn text into "
+            "tokens and missing values into numbers first."
+        )
+    if array.ndim == 0:
+        raise ShapeError(f"{who} expected {what} with a batch axis, got a single number.")
+    return array
+
+
+def _finite(values: Array, who: str, what: str) -> None:
+    # One pass and no copy; a sum in float64 is finite if and only if all float32 are.
+    if np.isfinite(np.sum(values, dtype=np.float64)):
+        return
+    place = np.argwhere(~np.isfinite(values))[0]
+    got = values[tuple(place)]
+    raise DataError(
+        f"{who} expected finite {what}, got {got} at {_place(place)}. Fill or remove missing "
+        "values first (or set them to a value that Masking skips)."
+    )
+
+
+def _place(index: Array) -> str:
+    names = ("row", "step", "feature")
+    return ", ".join(f"{n} {i}" for n, i in zip(names, index, strict=False))
+
+
+def _tokens(array: Array, layer: Layer, who: str) -> Array:
+    if array.dtype.kind == "f":
+        _finite(array, who, "tokens")
+        if array.size and not np.array_equal(array, np.floor(array)):
+            raise DataError(
+                f"{layer.label} expected whole numbers as tokens, got "
+                f"{array[array != np.floor(array)][0]}. Use an integer array."
+            )
+    size: int = layer.input_dim
+    if array.size and (array.min() < 0 or array.max() >= size):
+        place = np.argwhere((array < 0) | (array >= size))[0]
+        raise DataError(
+            f"{layer.label} expected tokens from 0 to {size - 1}, got {array[tuple(place)]} at "
+            f"{_place(place)}. Raise input_dim, or map unknown tokens to one that exists."
+        )
+    return np.ascontiguousarray(array, np.int32)
+
+
+def targets(y: Any, rows: int, output: tuple[int, ...], loss: Loss, who: str) -> Array:
+    """Targets in the shape of the output (without its last axis for class numbers), float32.
+
+    Args:
+        y: targets.
+        rows: how many inputs there are.
+        output: shape of one sample's output.
+        loss: what compares the two.
+        who: how errors name the model.
+
+    Raises:
+        ShapeError: lengths or shapes that do not match.
+        DataError: not finite, or class numbers that do not exist.
+    """
+    array = _array(y, who, "targets")
+    if len(array) != rows:
+        raise ShapeError(
+            f"{who} expected as many targets as inputs, got {len(array)} targets and {rows} inputs."
+        )
+    loss.check_shapes((None, *array.shape[1:]), (None, *output))
+    values = np.ascontiguousarray(array, np.float32)
+    _finite(values, who, "targets")
+    word, _ = loss.native()
+    if word.startswith("sparse"):
+        ignore = getattr(loss, "ignore_class", None)
+        bad = (values < 0) | (values >= output[-1]) | (values != np.floor(values))
+        if ignore is not None:
+            bad &= values != ignore
+        if bad.any():
+            place = np.argwhere(bad)[0]
+            raise DataError(
+                f"{who} expected classes from 0 to {output[-1] - 1}, got "
+                f"{array[tuple(place)]} at {_place(place)}. Give the last layer more units, or "
+                "number the classes from 0."
+            )
+        return values.reshape(rows, *output[:-1])
+    if word.endswith("crossentropy") and values.size and (values.min() < 0 or values.max() > 1):
+        place = np.argwhere((values < 0) | (values > 1))[0]
+        raise DataError(
+            f"{who} expected targets from 0 to 1 for {type(loss).__name__}, got "
+            f"{array[tuple(place)]} at {_place(place)}. For class numbers use "
+            "sparse_categorical_crossentropy."
+        )
+    return values.reshape(rows, *output)
+
+
+def weights(
+    sample_weight: Any,
+    class_weight: dict[int, float] | None,
+    y: Array,
+    output: tuple[int, ...],
+    who: str,
+) -> Array | None:
+    """One weight per sample, or per sample and step, float32; None where all weigh the same.
+
+    Raises:
+        ShapeError: another length than the targets.
+        DataError: negative or not finite, or a class without a weight.
+    """
+    if sample_weight is None and class_weight is None:
+        return None
+    steps = output[:-1]
+    found = np.ones((len(y), *([1] * len(steps))), np.float32)
+    if sample_weight is not None:
+        given = np.ascontiguousarray(_array(sample_weight, who, "sample weights"), np.float32)
+        if given.ndim > 1 and given.shape[-1] == 1 and given.ndim > 1 + len(steps):
+            given = given[..., 0]
+        if given.shape not in {(len(y),), (len(y), 1), (len(y), *steps)}:
+            raise ShapeError(
+                f"{who} expected sample_weight of shape ({len(y)},)"
+                f"{f' or {(len(y), *steps)}' if steps else ''}, got {given.shape}."
+            )
+        _finite(given, who, "sample weights")
+        if given.size and given.min() < 0:
+            raise DataError(f"{who} expected sample weights >= 0, got {given.min()}.")
+        found = found * given.reshape(len(y), *(given.shape[1:] or [1] * len(steps)))
+    if class_weight is not None:
+        classes = y
+        if y.shape[1:] == output and output[-1] > 1:
+            classes = y.argmax(axis=-1)
+        elif y.shape[1:] == output:
+            classes = y[..., 0]
+        found = np.broadcast_to(found, classes.shape).copy()
+        for label in np.unique(classes):
+            if label not in class_weight:
+                raise DataError(
+                    f"{who} expected a class_weight for every class, got none for {label:g}. Add "
+                    f"it: {{..., {label:g}: 1.0}}."
+                )
+        values = np.vectorize(class_weight.__getitem__, otypes=[np.float32])(classes)
+        found = found * values if classes.size else found
+    return np.ascontiguousarray(found.reshape(len(y), -1), np.float32)

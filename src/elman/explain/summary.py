@@ -1,0 +1,69 @@
+"""The table of layers that Keras users know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from elman.models import Sequential
+
+
+def summary(model: Sequential, line_length: int | None = None, print_fn: Any = None) -> None:
+    """Print a model's layers, output shapes and parameters; see `Sequential.summary`."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"Model: {model.name!r}", title_justify="left", title_style="bold")
+    table.add_column("Layer (type)", overflow="fold")
+    table.add_column("Output shape", overflow="fold")
+    table.add_column("Parameters", justify="right")
+    unknown = 0
+    total = trainable = 0
+    for layer, (_, shape) in zip(model.layers, model.shapes(), strict=True):
+        if layer.built:
+            count = sum(p.size for p in layer.own_params)
+            total += count
+            trainable += sum(p.size for p in layer.own_params if p.trainable)
+            shown = f"{count:,}"
+        else:
+            shown, unknown = "?", unknown + 1
+        table.add_row(
+            f"{layer.name} ({type(layer).__name__})", "?" if shape is None else str(shape), shown
+        )
+    width = line_length or 80
+    console = Console(width=min(width, 200), record=True, file=_Nowhere()) if print_fn else None
+    out = console or _console(width)
+    out.print(table)
+    if unknown:
+        out.print(
+            f"{unknown} layers wait for the number of input features: put Input((steps, features)) "
+            "first, or call build((None, steps, features)).",
+            highlight=False,
+        )
+    out.print(f"Total parameters: {total:,} ({_size(4 * total)})", highlight=False)
+    out.print(f"Trainable: {trainable:,}   Fixed: {total - trainable:,}", highlight=False)
+    if console is not None:
+        print_fn(console.export_text())
+
+
+def _console(width: int) -> Any:
+    from rich.console import Console
+
+    console = Console()
+    if console.width > width or not console.is_terminal:
+        console = Console(width=width)
+    return console
+
+
+def _size(n: int) -> str:
+    return f"{n / 2**20:.2f} MiB" if n >= 2**20 else f"{n / 2**10:.2f} KiB"
+
+
+class _Nowhere:
+    """A file that keeps nothing."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass

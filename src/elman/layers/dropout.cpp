@@ -1,0 +1,58 @@
+// Dropout: the same pass over values forward and over gradients backward.
+#include <algorithm>
+
+#include "isa/table.h"
+#include "op.h"
+#include "plan.h"
+
+namespace elman {
+namespace {
+
+class Dropout : public Op {
+ public:
+  Dropout(Plan& plan, const Spec& spec)
+      : plan_(plan),
+        x_(plan.at(spec.inputs.at(0))),
+        rate_((float)spec.number("rate", 0)),
+        seed_((uint32_t)(int64_t)spec.number("seed", 0)),
+        same_each_step_(spec.flag("same_each_step")) {
+    output = plan.slot(spec.name, x_.steps, x_.width, x_.gradient >= 0);
+    plan.at(output).mask = x_.mask;
+  }
+
+  void forward(Run& run) override {
+    const Slot& y = plan_.at(output);
+    if (!run.training || rate_ == 0)
+      std::copy_n(run.value(x_), (long)x_.steps * run.rows * x_.row, run.value(y));
+    else
+      drop(run, run.value(x_), run.value(y));
+  }
+
+  void backward(Run& run) override {
+    if (x_.gradient < 0) return;
+    const Slot& y = plan_.at(output);
+    if (rate_ == 0)
+      std::copy_n(run.gradient(y), (long)x_.steps * run.rows * x_.row, run.gradient(x_));
+    else
+      drop(run, run.gradient(y), run.gradient(x_));
+  }
+
+ private:
+  void drop(const Run& run, const float* from, float* to) const {
+    kernels().dropout({x_.steps, run.rows, x_.width, x_.row, run.first_row, same_each_step_, rate_,
+                       seed_ ^ run.seed, run.step, from, to});
+  }
+
+  Plan& plan_;
+  const Slot x_;
+  const float rate_;
+  const uint32_t seed_;
+  const bool same_each_step_;
+};
+
+const OpWord dropout("dropout", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
+  return std::make_unique<Dropout>(plan, spec);
+});
+
+}  // namespace
+}  // namespace elman

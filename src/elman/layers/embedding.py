@@ -1,0 +1,84 @@
+"""Embedding: a row of a table for every token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from elman import initializers
+from elman.errors import ShapeError
+from elman.layers.layer import Array, Layer, Param, Shape, whole
+
+if TYPE_CHECKING:
+    from elman.plan import Plan, Slot
+
+
+class Embedding(Layer):
+    """Looks up a vector for each whole number.
+
+    Args:
+        input_dim: how many different tokens there are: 0 to input_dim - 1.
+        output_dim: length of a vector.
+        embeddings_initializer: for the table [input_dim, output_dim].
+        mask_zero: whether token 0 is padding, which later layers skip.
+    """
+
+    ranks = (2,)
+    takes_tokens = True
+    absent = {
+        **Layer.absent,
+        "embeddings_regularizer": (None,),
+        "embeddings_constraint": (None,),
+        "lora_rank": (None,),
+    }
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = "uniform",
+        mask_zero: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.input_dim = whole("Embedding", "input_dim", input_dim)
+        self.output_dim = whole("Embedding", "output_dim", output_dim)
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.mask_zero = bool(mask_zero)
+
+    def params(self, input_shape: Shape) -> list[Param]:
+        shape = (self.input_dim, self.output_dim)
+        return [Param("embeddings", shape, self.embeddings_initializer, table=True)]
+
+    def known_features(self, input_shape: Shape) -> bool:
+        return True  # the table does not depend on the input's length
+
+    def _features(self, shape: Shape) -> int | None:
+        return None
+
+    def check_rank(self, shape: Shape) -> None:
+        if len(shape) != 2:
+            raise ShapeError(
+                f"{self.label} expected tokens of shape (rows, steps), got {shape}. Give it whole "
+                "numbers, not features."
+            )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return (*input_shape, self.output_dim)
+
+    def emit(self, plan: Plan, slot: Slot) -> Slot:
+        return plan.add(
+            "embedding",
+            self.name,
+            slot,
+            self.output_shape(slot.shape),
+            plan.params(self),
+            mask_zero=self.mask_zero,
+        )
+
+    def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
+        return weights["embeddings"][x]
+
+    def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
+        return np.asarray(x != 0) if self.mask_zero else None

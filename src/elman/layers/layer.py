@@ -1,0 +1,348 @@
+"""What every layer is: options, parameters, shapes, and the operations it emits into a plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from elman import initializers, seeds
+from elman.config import Configured
+from elman.errors import NotReadyError, OptionError, ShapeError, unknown_name
+
+if TYPE_CHECKING:
+    from elman import _core
+    from elman.plan import Plan, Slot
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Shape = tuple[int | None, ...]
+
+
+class Param:
+    """One tensor a layer owns. The ledger, the summary and the file format all read this.
+
+    Args:
+        name: Keras's name, such as `recurrent_kernel`.
+        shape: its extents.
+        initializer: what makes its first values.
+        gates: names of the column groups, where a tensor holds one block per gate.
+        trainable: whether training changes it.
+        table: whether tokens look up its rows, so that a gradient touches few of them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        initializer: initializers.Initializer,
+        gates: tuple[str, ...] = (),
+        trainable: bool = True,
+        table: bool = False,
+    ) -> None:
+        self.name = name
+        self.shape = shape
+        self.initializer = initializer
+        self.gates = gates
+        self.trainable = trainable
+        self.table = table
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return int(np.prod(self.shape))
+
+
+class Layer(Configured):
+    """Base class of layers.
+
+    Args:
+        name: a name unique in its model; made from the class where None.
+        trainable: whether training may change its weights.
+    """
+
+    module = "keras.layers"
+    #: Axes of the input, batch included, and how to say them; (2, 3) allows both.
+    ranks: ClassVar[tuple[int, ...]] = (2, 3)
+    #: Options of Keras's that change nothing here, and those that are not here yet.
+    ignored: ClassVar[frozenset[str]] = frozenset({"input_shape", "input_length", "dtype"})
+    absent: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "activity_regularizer": (None,),
+        "autocast": (True,),
+    }
+
+    def __init__(self, *, name: str | None = None, trainable: bool = True, **other: Any) -> None:
+        self.named = name is not None
+        self._name = name if name is not None else snake(type(self).__name__)
+        self.trainable = trainable
+        self.asked_shape: Shape | None = None
+        if other.get("input_shape") is not None:
+            self.asked_shape = (None, *other["input_shape"])
+        for option, value in other.items():
+            self._check_other(option, value)
+        self.own_params: list[Param] = []
+        self.built_for: Shape | None = None
+        self.place: tuple[_core.Weights, int] | None = None
+        self._values: list[Array] | None = None
+
+    def _check_other(self, option: str, value: Any) -> None:
+        """Options of Keras's that have no meaning or no code here."""
+        if option == "dtype" and value not in (None, "float32"):
+            raise OptionError(
+                f"{type(self).__name__} expected dtype 'float32', got {value!r}. elman computes "
+                "in float32: leave it out."
+            )
+        if option in self.ignored:
+            return
+        if option not in self.absent:
+            raise unknown_name(type(self).__name__, "option", option, self.options())
+        if not any(value is v or value == v for v in self.absent[option]):
+            raise OptionError(
+                f"{type(self).__name__} expected {option}={self.absent[option][0]!r}, got "
+                f"{value!r}. elman does not have this option yet: leave it out."
+            )
+
+    # -- what a subclass says ---------------------------------------------------------------------
+
+    def params(self, input_shape: Shape) -> list[Param]:
+        """What this layer owns. The ledger, the summary and the file format all read this."""
+        return []
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Shape of the output; None where it is not known yet."""
+        return input_shape
+
+    def emit(self, plan: Plan, slot: Slot) -> Slot:
+        """Append this layer's operations to a plan. Computes nothing."""
+        raise NotImplementedError(f"{type(self).__name__} must define emit(plan, slot).")
+
+    def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
+        """The layer in plain NumPy, as the documentation and the tests read it."""
+        raise NotImplementedError(f"{type(self).__name__} must define formula(x, weights, mask).")
+
+    def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
+        """The mask that `formula` hands on."""
+        return mask
+
+    def known_features(self, input_shape: Shape) -> bool:
+        """Whether `params` can be told from what is known of the input."""
+        return input_shape[-1] is not None
+
+    # -- weights ----------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Name in the model."""
+        return self._name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._name = value
+
+    @property
+    def built(self) -> bool:
+        """Whether the weights exist."""
+        return self.built_for is not None
+
+    def build_params(self, input_shape: Shape) -> None:
+        """Make the weights for an input of this shape, unless they exist already.
+
+        Raises:
+            ShapeError: the shape has another rank than the layer takes, or other features than
+                the weights were made for.
+        """
+        self.check_rank(input_shape)
+        if self.built_for is not None:
+            if self._features(self.built_for) != self._features(input_shape):
+                raise ShapeError(
+                    f"{self.label} expected {self.built_for[-1]} features per step, got "
+                    f"{input_shape[-1]} (input shape {input_shape}). Check the last axis, or "
+                    f"rebuild the model for {input_shape[-1]}."
+                )
+            return
+        self.own_params = self.params(input_shape)
+        for p in self.own_params:
+            p.trainable = p.trainable and self.trainable
+        rng = seeds.generator()
+        self._values = [
+            np.ascontiguousarray(p.initializer(p.shape, rng), np.float32) for p in self.own_params
+        ]
+        self.built_for = input_shape
+
+    def _features(self, shape: Shape) -> int | None:
+        return shape[-1]
+
+    def take_values(self) -> list[Array]:
+        """The weights, given up by whoever held them."""
+        if self._values is not None:
+            values, self._values = self._values, None
+            return values
+        return self.get_weights()
+
+    def get_weights(self) -> list[Array]:
+        """Copies of the weights, in Keras's order."""
+        return [np.array(view) for view in self.views()]
+
+    def views(self) -> list[Array]:
+        """The weights themselves, read-only."""
+        if self._values is not None:
+            return self._values
+        if self.place is None:
+            return []
+        native, first = self.place
+        return [native.view(first + i) for i in range(len(self.own_params))]
+
+    def set_weights(self, weights: list[Array]) -> None:
+        """Replace all weights.
+
+        Args:
+            weights: one array per tensor, in the order and shapes of `get_weights`.
+
+        Raises:
+            NotReadyError: the layer has no weights yet.
+            ShapeError: another number of arrays, or another shape.
+        """
+        arrays = self.check_weights(weights)
+        if self._values is not None:
+            self._values = arrays
+        elif self.place is not None:
+            native, first = self.place
+            for i, value in enumerate(arrays):
+                native.set(first + i, value)
+
+    def check_weights(self, weights: list[Array]) -> list[Array]:
+        """`weights` as float32 arrays that fit, or an error and nothing changed."""
+        if not self.built:
+            raise NotReadyError(
+                f"{self.label} has no weights yet. Give the model an Input, or call it on data."
+            )
+        if len(weights) != len(self.own_params):
+            raise ShapeError(
+                f"{self.label} expected {len(self.own_params)} weight arrays "
+                f"({', '.join(p.name for p in self.own_params)}), got {len(weights)}."
+            )
+        arrays = []
+        for p, given in zip(self.own_params, weights, strict=True):
+            value = np.array(given, np.float32, order="C")
+            if value.shape != p.shape:
+                raise ShapeError(
+                    f"{self.label} expected {p.name} of shape {p.shape}, got {value.shape}."
+                )
+            arrays.append(value)
+        return arrays
+
+    @property
+    def weights(self) -> list[Array]:
+        """Read-only views of the weights, in Keras's order."""
+        return self.views()
+
+    def count_params(self) -> int:
+        """Number of weights.
+
+        Raises:
+            NotReadyError: they are not determined yet.
+        """
+        if not self.built:
+            raise NotReadyError(
+                f"{self.label} has no weights yet: its number of input features is not known. "
+                "Give the model an Input, or call it on data."
+            )
+        return sum(p.size for p in self.own_params)
+
+    def __getattr__(self, name: str) -> Any:
+        # A tensor by its Keras name: layer.kernel, layer.recurrent_kernel, layer.bias.
+        if not name.startswith("_"):
+            for i, p in enumerate(self.__dict__.get("own_params", ())):
+                if p.name == name:
+                    return self.views()[i]
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    # -- checks and calls -------------------------------------------------------------------------
+
+    @property
+    def label(self) -> str:
+        """How errors name this layer."""
+        return f"{type(self).__name__} {self.name!r}"
+
+    def check_rank(self, shape: Shape) -> None:
+        """Raise unless an input of this shape has as many axes as the layer takes."""
+        if len(shape) not in self.ranks:
+            forms = {2: "(rows, features)", 3: "(rows, steps, features)"}
+            wanted = " or ".join(forms[r] for r in self.ranks)
+            raise ShapeError(
+                f"{self.label} expected input of shape {wanted}, got {shape}. {self._rank_hint(shape)}"
+            )
+
+    def _rank_hint(self, shape: Shape) -> str:
+        if len(shape) == 2 and 3 in self.ranks:
+            return (
+                "For one feature per step add an axis with x[..., None]; after a recurrent layer "
+                "set its return_sequences=True."
+            )
+        if len(shape) == 3:
+            return "After a recurrent layer set its return_sequences=False."
+        return "Reshape the input."
+
+    def __call__(self, x: Any, training: bool = False) -> Array:
+        """The layer's output for an array: a plan of one layer.
+
+        Args:
+            x: [rows, steps, features] or [rows, features]; for Embedding whole numbers
+                [rows, steps].
+            training: whether dropout is active.
+
+        Returns:
+            float32 array.
+
+        Raises:
+            ElmanError: the array does not fit the layer.
+        """
+        from elman.checks import inputs
+        from elman.plan import Plan, Store
+
+        values = inputs(x, self, self.label)
+        store = Store([self], [(None, *values.shape[1:])])
+        store.own()
+        plan = Plan(
+            store,
+            values.shape[1:],
+            tokens=self.takes_tokens,
+            rows=max(1, len(values)),
+            training=training,
+        )
+        out = np.empty((len(values), *plan.output_shape), np.float32)
+        plan.native.call(plan.arrange(values), out, seeds.draw_seed() if training else 0)
+        return out
+
+    #: Whether the input is whole numbers.
+    takes_tokens: ClassVar[bool] = False
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        config["name"] = self.name
+        return config
+
+
+def snake(name: str) -> str:
+    """A class name as Keras turns it into a layer name: SimpleRNN -> simple_rnn.
+
+    >>> snake("SimpleRNN"), snake("LSTM"), snake("TimeDistributed")
+    ('simple_rnn', 'lstm', 'time_distributed')
+    """
+    import re
+
+    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def whole(who: str, option: str, value: Any, low: int = 1) -> int:
+    """A whole number of at least `low`, or an error that says so."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+        raise OptionError(f"{who} expected {option} to be a whole number >= {low}, got {value!r}.")
+    return int(value)
+
+
+def share(who: str, option: str, value: Any) -> float:
+    """A number from 0 up to, but not including, 1, or an error that says so."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise OptionError(f"{who} expected {option} to be a number in [0, 1), got {value!r}.")
+    return float(value)

@@ -1,0 +1,60 @@
+// Masking: a step whose features all equal one value does not count; its features become zero.
+#include "op.h"
+#include "plan.h"
+
+namespace elman {
+namespace {
+
+class Masking : public Op {
+ public:
+  Masking(Plan& plan, const Spec& spec)
+      : plan_(plan), x_(plan.at(spec.inputs.at(0))), value_((float)spec.number("mask_value", 0)) {
+    output = plan.slot(spec.name, x_.steps, x_.width, x_.gradient >= 0);
+    Slot mask;
+    mask.name = spec.name + "/mask";
+    mask.steps = x_.steps;
+    mask.width = 1;
+    mask.row = 1;
+    mask.value = plan.reserve(x_.steps);
+    plan.show({mask.name, mask.value, mask.steps, 1, 1});
+    const int place = plan.adopt(mask);
+    plan.at(output).mask = place;
+  }
+
+  void forward(Run& run) override {
+    const Slot& y = plan_.at(output);
+    float* mask = run.value(plan_.at(y.mask));
+    const float* from = run.value(x_);
+    float* to = run.value(y);
+    const long count = (long)x_.steps * run.rows;
+    for (long i = 0; i < count; ++i, from += x_.row, to += y.row) {
+      bool counts = false;
+      for (int f = 0; f < x_.width; ++f) counts |= from[f] != value_;
+      mask[i] = counts ? 1.0f : 0.0f;
+      for (int f = 0; f < x_.width; ++f) to[f] = counts ? from[f] : 0.0f;
+    }
+  }
+
+  void backward(Run& run) override {
+    if (x_.gradient < 0) return;
+    const Slot& y = plan_.at(output);
+    const float* mask = run.value(plan_.at(y.mask));
+    const float* d_y = run.gradient(y);
+    float* d_x = run.gradient(x_);
+    const long count = (long)x_.steps * run.rows;
+    for (long i = 0; i < count; ++i)
+      for (int f = 0; f < x_.width; ++f) d_x[i * x_.row + f] = d_y[i * y.row + f] * mask[i];
+  }
+
+ private:
+  Plan& plan_;
+  const Slot x_;
+  const float value_;
+};
+
+const OpWord masking("masking", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
+  return std::make_unique<Masking>(plan, spec);
+});
+
+}  // namespace
+}  // namespace elman

@@ -1,0 +1,286 @@
+// The op of every recurrent layer: projects the input, runs the driver over time, and turns what
+// backward leaves behind into the gradients of weights and input.
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include "packed.h"
+
+namespace elman {
+namespace {
+
+// Steps projected at once before the recurrence uses them: few enough to stay in the cache.
+constexpr int kSegment = 16;
+
+Columns columns(const Window& w, int units) {
+  Columns c{};
+  c.units = units;
+  c.count = w.count;
+  std::copy_n(w.gates, 4, c.gates);
+  return c;
+}
+
+const CellKernels& find_cell(const std::string& name) {
+  for (const CellKernels& c : kernels().cells)
+    if (name == c.shape.name) return c;
+  throw std::invalid_argument("no cell is called '" + name + "'");
+}
+
+class Recurrent : public Op {
+ public:
+  Recurrent(Plan& plan, const Spec& spec)
+      : plan_(plan),
+        cell_(find_cell(spec.word("cell", ""))),
+        shape_(cell_.shape),
+        x_(plan.at(spec.inputs.at(0))),
+        units_((int)spec.number("units", 0)),
+        reverse_(spec.flag("go_backwards")),
+        bias_(spec.params.size() > 2 ? spec.params[2] : -1),
+        activation_(activation_number(spec.word("activation", "tanh"))),
+        recurrent_activation_(activation_number(spec.word("recurrent_activation", "sigmoid"))) {
+    const int T = x_.steps, lanes = kernels().lanes;
+    const bool keeps = plan.keeps(), training = plan.training();
+    lanes_ = lanes;
+    blocks_ = blocks_of(units_, lanes);
+    usual_ = activation_ == cell_.activation &&
+             (recurrent_activation_ == cell_.recurrent_activation || shape_.gates == 1);
+    const int G = shape_.gates;
+
+    const bool x_gradient = x_.gradient >= 0;
+    w_ = PackedMatrix(plan, spec.params[0], 0, x_.width, columns(shape_.input, units_), x_gradient);
+    for (int s = 0; s < shape_.stages; ++s)
+      u_[s] = PackedMatrix(plan, spec.params[1], 0, units_, columns(shape_.recurrent[s], units_),
+                           training);
+    packed_bias_ = plan.share((long)blocks_ * shape_.vectors * lanes);
+    recurrent_bias_ = bias_ >= 0 && plan.weights().params[bias_].shape.size() == 2
+                          ? (long)G * units_ : -1;
+
+    z_steps_ = keeps ? T : std::min(T, kSegment);
+    ring_ = keeps ? T : std::min(T, 2);
+    row_ = row_floats(units_);
+    z_ = plan.reserve((long)z_steps_ * blocks_ * shape_.vectors * lanes);
+    own_ = plan.reserve((long)ring_ * blocks_ * shape_.own * lanes);
+    const bool sequences = spec.flag("return_sequences");
+    h_steps_ = sequences ? T : ring_;
+    if (sequences) {
+      output = plan.slot(spec.name, T, units_);
+      h_ = plan.at(output).value;
+    } else {
+      const int last = reverse_ ? 0 : T - 1;
+      Slot out;
+      out.name = spec.name;
+      out.width = units_;
+      out.row = row_;
+      out.value = h_ = plan.reserve(h_steps_ * row_);
+      out.first_step = last % h_steps_;
+      if (training) out.gradient = plan.reserve(row_);
+      output = plan.adopt(out);
+      if (keeps) plan.show({spec.name, h_, T, units_, (int)row_});
+    }
+    if (sequences) plan.at(output).mask = x_.mask;
+    if (shape_.stages == 2) reset_ = plan.reserve(h_steps_ * row_);
+    zeros_ = plan.share(std::max<long>(row_, 2 * lanes));
+    if (training) {
+      d_h_ = plan.reserve(row_);
+      d_own_ = plan.reserve((long)blocks_ * shape_.own_carry * lanes);
+      d_reset_ = plan.reserve(shape_.stages == 2 ? row_ : 0);
+    }
+    if (keeps) show(spec.name, T);
+  }
+
+  void pack(int thread, int threads) override {
+    w_.pack(thread, threads);
+    for (int s = 0; s < shape_.stages; ++s) u_[s].pack(thread, threads);
+    if (thread != 0 || bias_ < 0) return;
+    // One bias per kept vector: the input's, the recurrent one, or both added.
+    const float* b = plan_.weights().values.data() + plan_.weights().params[bias_].offset;
+    std::memset(packed_bias_, 0, sizeof(float) * blocks_ * shape_.vectors * lanes_);
+    add_bias(b, shape_.input);
+    if (recurrent_bias_ >= 0) add_bias(b + recurrent_bias_, shape_.recurrent[0]);
+  }
+
+  void forward(Run& run) override {
+    RecurrentPass p = pass(run);
+    const int T = x_.steps;
+    Product project{};
+    project.a_row = x_.row;
+    project.k = w_.k();
+    project.a_blocks = 1;
+    project.b = w_.packed;
+    project.c_row = shape_.vectors * lanes_;
+    project.c_group = (long)z_steps_ * run.rows * project.c_row;
+    project.vectors = w_.vectors();
+    project.per_group = shape_.input.count;
+    project.start = packed_bias_ + shape_.input.first * lanes_;
+    project.start_group = project.c_row;
+    // Segments begin at multiples of kSegment in time, whichever way it is walked.
+    int first = 0;
+    while (first < T) {
+      const int odd = T % kSegment;
+      const int steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : kSegment);
+      const long t = reverse_ ? T - first - steps : first;
+      project.rows = steps * run.rows;
+      project.a = run.value(x_) + t * run.rows * x_.row;
+      project.c = p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
+      kernels().product(project);
+      p.first = first;
+      p.last = first += steps;
+      (usual_ ? cell_.forward : cell_.forward_any)(p);
+    }
+  }
+
+  void backward(Run& run) override {
+    RecurrentPass p = pass(run);
+    const long rows = run.rows, T = x_.steps, all = T * rows;
+    const long record = shape_.vectors * lanes_, z_group = all * record;
+    std::memset(p.d_h, 0, sizeof(float) * rows * row_);
+    std::memset(p.d_own, 0, sizeof(float) * rows * blocks_ * shape_.own_carry * lanes_);
+    p.first = 0;
+    p.last = (int)T;
+    (usual_ ? cell_.backward : cell_.backward_any)(p);
+
+    const float* d_in = p.z + shape_.input.first * lanes_;
+    if (x_.gradient >= 0) {
+      Product d{};
+      d.rows = (int)all;
+      d.a = d_in;
+      d.a_row = record;
+      d.k = shape_.input.count * lanes_;
+      d.a_blocks = blocks_;
+      d.a_block = z_group;
+      d.b = w_.transpose;
+      d.c = run.gradient(x_);
+      d.c_row = x_.row;
+      d.c_group = 4 * lanes_;
+      d.vectors = blocks_of(x_.width, lanes_);
+      d.per_group = 4;
+      kernels().product(d);
+    }
+    w_.gradient(run, all, run.value(x_), x_.row, d_in, record, z_group);
+    // Step t saw the output of the step before it; the first saw the zero state.
+    const float* d_rec = p.z + shape_.recurrent[0].first * lanes_;
+    const long shift = rows * (T > 1 ? 1 : 0);
+    u_[0].gradient(run, all - rows, p.h + (reverse_ ? shift * row_ : 0), row_,
+                   d_rec + (reverse_ ? 0 : shift * record), record, z_group);
+    if (shape_.stages == 2)
+      u_[1].gradient(run, all, p.reset, row_, p.z + shape_.recurrent[1].first * lanes_, record,
+                     z_group);
+    if (bias_ >= 0) w_.bias_gradient(run, bias_, 0, all, d_in, record, z_group);
+    if (recurrent_bias_ >= 0)
+      u_[0].bias_gradient(run, bias_, recurrent_bias_, all, d_rec, record, z_group);
+  }
+
+  Cost cost() const override {
+    const double products = (double)x_.width * w_.columns().count + (double)units_ * shape_.gates;
+    return {2.0 * x_.steps * products * units_,
+            std::string(kernels().isa) + (usual_ ? " fused" : " any-activation")};
+  }
+
+ private:
+  RecurrentPass pass(const Run& run) const {
+    RecurrentPass p{};
+    p.steps = x_.steps;
+    p.rows = run.rows;
+    p.units = units_;
+    p.reverse = reverse_;
+    p.training = plan_.training();
+    p.activation = activation_;
+    p.recurrent_activation = recurrent_activation_;
+    p.z = run.arena + z_;
+    p.z_steps = z_steps_;
+    p.own = run.arena + own_;
+    p.own_steps = ring_;
+    p.h = run.arena + h_;
+    p.h_steps = h_steps_;
+    p.h_row = row_;
+    p.reset = shape_.stages == 2 ? run.arena + reset_ : nullptr;
+    p.mask = x_.mask >= 0 ? run.value(plan_.at(x_.mask)) : nullptr;
+    p.bias = packed_bias_;
+    for (int s = 0; s < shape_.stages; ++s) {
+      p.u[s] = u_[s].packed;
+      p.ut[s] = u_[s].transpose;
+    }
+    p.h0 = p.own0 = zeros_;
+    if (plan_.training()) {
+      const Slot& out = plan_.at(output);
+      p.d_out = run.gradient(out);
+      p.d_out_steps = out.steps;
+      p.d_h = run.arena + d_h_;
+      p.d_own = run.arena + d_own_;
+      p.d_reset = run.arena + d_reset_;
+    }
+    return p;
+  }
+
+  void add_bias(const float* b, const Window& window) {
+    for (int block = 0; block < blocks_; ++block)
+      for (int v = 0; v < window.count; ++v)
+        for (int lane = 0; lane < lanes_; ++lane) {
+          const int unit = block * lanes_ + lane;
+          if (unit < units_)
+            packed_bias_[((long)block * shape_.vectors + window.first + v) * lanes_ + lane] +=
+                b[(long)window.gates[v] * units_ + unit];
+        }
+  }
+
+  /// Names for what a step keeps, so that looking inside is reading a place.
+  void show(const std::string& name, int T) {
+    for (int v = 0; v < shape_.vectors; ++v)
+      plan_.show({name + "/" + shape_.vector_names[v], z_, T, units_, lanes_, shape_.vectors, v});
+    for (int v = 0; v < shape_.own; ++v)
+      plan_.show({name + "/" + shape_.own_names[v], own_, T, units_, lanes_, shape_.own, v, true});
+  }
+
+  Plan& plan_;
+  const CellKernels& cell_;
+  const CellShape& shape_;
+  const Slot x_;
+  const int units_;
+  const bool reverse_;
+  const int bias_;
+  const int activation_, recurrent_activation_;
+  bool usual_;
+  int lanes_, blocks_, z_steps_, ring_, h_steps_;
+  long row_, recurrent_bias_;
+  PackedMatrix w_, u_[2];
+  float* packed_bias_;
+  float* zeros_;
+  long z_, own_, h_, reset_ = 0, d_h_ = 0, d_own_ = 0, d_reset_ = 0;
+};
+
+/// Turns a sequence round in time: Keras returns go_backwards sequences in the order of processing.
+class Reverse : public Op {
+ public:
+  Reverse(Plan& plan, const Spec& spec) : plan_(plan), in_(spec.inputs.at(0)) {
+    const Slot& x = plan.at(in_);
+    output = plan.slot(spec.name, x.steps, x.width, x.gradient >= 0);
+    plan.at(output).mask = plan.at(in_).mask;  // as Keras: the mask is not turned
+  }
+  void forward(Run& run) override {
+    turn(run, run.value(plan_.at(in_)), run.value(plan_.at(output)));
+  }
+  void backward(Run& run) override {
+    if (plan_.at(in_).gradient >= 0)
+      turn(run, run.gradient(plan_.at(output)), run.gradient(plan_.at(in_)));
+  }
+
+ private:
+  void turn(const Run& run, const float* from, float* to) const {
+    const Slot& x = plan_.at(in_);
+    const long step = run.rows * x.row;
+    for (int t = 0; t < x.steps; ++t)
+      std::copy_n(from + t * step, step, to + (x.steps - 1 - t) * step);
+  }
+  Plan& plan_;
+  const int in_;
+};
+
+const OpWord recurrent("recurrent", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
+  return std::make_unique<Recurrent>(plan, spec);
+});
+const OpWord reverse("reverse", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
+  return std::make_unique<Reverse>(plan, spec);
+});
+
+}  // namespace
+}  // namespace elman

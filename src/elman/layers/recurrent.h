@@ -1,0 +1,255 @@
+// The driver of every recurrent cell: time, direction, products, masks and states.
+// What happens at one step is the cell's (lstm.h, gru.h, simple_rnn.h).
+#pragma once
+
+#include "cells.h"
+#include "kernels/product.h"
+
+namespace elman {
+namespace {
+
+template <class Cell, class Act, class Rec>
+struct Driver {
+  static constexpr int kV = Cell::kVectors;
+  static constexpr int kOwn = Cell::kOwn ? Cell::kOwn : 1;  // no arrays of length zero
+  static constexpr int kCarry = Cell::kOwnCarry ? Cell::kOwnCarry : 1;
+
+  /// The places of one step of one shard, worked out once per step.
+  struct Step {
+    float* z;
+    long z_block;
+    float* own;
+    const float* own_prev;
+    long own_block, own_prev_row, own_prev_block;
+    float* h;
+    const float* h_prev;
+    long h_prev_row;
+    float* reset;
+    const float* mask;  // [rows] or null
+    int t;
+  };
+
+  static ELMAN_INLINE Step step(const RecurrentPass& p, int s) {
+    const int t = p.reverse ? p.steps - 1 - s : s;
+    const int t_prev = p.reverse ? t + 1 : t - 1;
+    const int blocks = blocks_of(p.units);
+    Step at;
+    at.t = t;
+    at.z = p.z + (long)(t % p.z_steps) * p.rows * kV * L;
+    at.z_block = (long)p.z_steps * p.rows * kV * L;
+    const long own_step = (long)blocks * p.rows * kOwn * L;
+    at.own_block = (long)p.rows * kOwn * L;
+    at.own = p.own + (t % p.own_steps) * own_step;
+    at.h = p.h + (t % p.h_steps) * p.rows * p.h_row;
+    at.reset = p.reset ? p.reset + (t % p.h_steps) * p.rows * p.h_row : nullptr;
+    if (s == 0) {
+      at.h_prev = p.h0;
+      at.h_prev_row = p.h0_row;
+      at.own_prev = p.own0;
+      at.own_prev_row = p.own0_row;
+      at.own_prev_block = p.own0_block;
+    } else {
+      at.h_prev = p.h + (t_prev % p.h_steps) * p.rows * p.h_row;
+      at.h_prev_row = p.h_row;
+      at.own_prev = p.own + (t_prev % p.own_steps) * own_step;
+      at.own_prev_row = kOwn * L;
+      at.own_prev_block = at.own_block;
+    }
+    at.mask = p.mask ? p.mask + (long)t * p.rows : nullptr;
+    return at;
+  }
+
+  /// A tile's sums start from the input's projection, or from the bias where x has no part.
+  template <int R, int N, int First>
+  static ELMAN_INLINE void start(V (&s)[R][N], const RecurrentPass& p, const float* z, int block) {
+    constexpr Window in = Cell::shape.input;
+    ELMAN_UNROLL
+    for (int r = 0; r < R; ++r)
+      ELMAN_UNROLL
+      for (int n = 0; n < N; ++n) {
+        constexpr int kInput = in.first + in.count;
+        const int v = First + n;
+        s[r][n] = v < kInput ? load(z + (r * kV + v) * L) : load(p.bias + ((long)block * kV + v) * L);
+      }
+  }
+
+  static void forward(const RecurrentPass& p) {
+    const Act act(p.activation, p.training);
+    const Rec rec(p.recurrent_activation, p.training);
+    for (int s = p.first; s < p.last; ++s) {
+      const Step at = step(p, s);
+      if constexpr (Cell::kStages == 2) {
+        stage<0>(p, at, p.u[0], at.h_prev, at.h_prev_row, act, rec);
+        stage<1>(p, at, p.u[1], at.reset, p.h_row, act, rec);
+      } else {
+        stage<0>(p, at, p.u[0], at.h_prev, at.h_prev_row, act, rec);
+      }
+    }
+  }
+
+  /// One product with the recurrent weights, and what follows from it, for all units and rows.
+  template <int S>
+  static ELMAN_INLINE void stage(const RecurrentPass& p, const Step& at, const float* u,
+                                 const float* a, long a_row, Act act, Rec rec) {
+    constexpr int N = Cell::shape.recurrent[S].count, First = Cell::shape.recurrent[S].first;
+    const int blocks = blocks_of(p.units);
+    for (int block = 0; block < blocks; ++block) {
+      const float* w = u + (long)block * p.units * N * L;
+      float* z = at.z + block * at.z_block;
+      for_tiles<tile_rows<N>()>(p.rows, [&](auto tile, int row) {
+        constexpr int R = decltype(tile)::count;
+        V sums[R][N];
+        start<R, N, First>(sums, p, z + (long)row * kV * L, block);
+        accumulate<R, N>(sums, a + row * a_row, a_row, p.units, w);
+        ELMAN_UNROLL
+        for (int r = 0; r < R; ++r) {
+          V k[kV];
+          ELMAN_UNROLL
+          for (int v = 0; v < kV; ++v)
+            k[v] = v >= First && v < First + N ? sums[r][v - First < N && v >= First ? v - First : 0]
+                                               : load(z + ((row + r) * kV + v) * L);
+          if constexpr (Cell::kStages == 2 && S == 0)
+            finish_reset(p, at, block, row + r, k, rec);
+          else
+            finish(p, at, block, row + r, k, act, rec);
+        }
+      });
+    }
+  }
+
+  static ELMAN_INLINE void finish_reset(const RecurrentPass& p, const Step& at, int block, int row,
+                                        V (&k)[kV], Rec rec) {
+    float* z = at.z + block * at.z_block + (long)row * kV * L;
+    V q;
+    Cell::reset(k, load(at.h_prev + row * at.h_prev_row + block * L), q, rec);
+    ELMAN_UNROLL
+    for (int v = 0; v < kV; ++v) store(z + v * L, k[v]);
+    store(at.reset + row * p.h_row + block * L, q);
+  }
+
+  static ELMAN_INLINE void finish(const RecurrentPass& p, const Step& at, int block, int row,
+                                  V (&k)[kV], Act act, Rec rec) {
+    const V h_prev = load(at.h_prev + row * at.h_prev_row + block * L);
+    float* z = at.z + block * at.z_block + (long)row * kV * L;
+    float* own = at.own + block * at.own_block + (long)row * kOwn * L;
+    const float* prev = at.own_prev + block * at.own_prev_block + row * at.own_prev_row;
+    V own_prev[kOwn], own_now[kOwn], h;
+    ELMAN_UNROLL
+    for (int v = 0; v < Cell::kOwn; ++v) own_prev[v] = load(prev + v * L);
+    Cell::forward(k, own_prev, own_now, h_prev, h, act, rec);
+    if (at.mask && at.mask[row] == 0.0f) {  // a masked step carries the states through
+      h = h_prev;
+      ELMAN_UNROLL
+      for (int v = 0; v < Cell::kOwn; ++v) own_now[v] = own_prev[v];
+    }
+    ELMAN_UNROLL
+    for (int v = 0; v < kV; ++v) store(z + v * L, k[v]);
+    ELMAN_UNROLL
+    for (int v = 0; v < Cell::kOwn; ++v) store(own + v * L, own_now[v]);
+    store(at.h + row * p.h_row + block * L, h);
+  }
+
+  /// Back through the steps [first, last). Leaves d_z in z, and d_h, d_own for the step before.
+  static void backward(const RecurrentPass& p) {
+    const Act act(p.activation, true);
+    const Rec rec(p.recurrent_activation, true);
+    const int blocks = blocks_of(p.units);
+    for (int s = p.last - 1; s >= p.first; --s) {
+      const Step at = step(p, s);
+      const float* d_out = nullptr;
+      if (p.d_out_steps == p.steps) d_out = p.d_out + (long)at.t * p.rows * p.h_row;
+      else if (s == p.steps - 1) d_out = p.d_out;
+      for (int block = 0; block < blocks; ++block)
+        for (int row = 0; row < p.rows; ++row) back(p, at, d_out, block, row, act, rec);
+      if constexpr (Cell::kStages == 2) {
+        spread(p, at, Cell::shape.recurrent[1], p.ut[1], p.d_reset, false);
+        for (int block = 0; block < blocks; ++block)
+          for (int row = 0; row < p.rows; ++row) back_reset(p, at, block, row, rec);
+      }
+      spread(p, at, Cell::shape.recurrent[0], p.ut[0], p.d_h, true);
+    }
+  }
+
+  static ELMAN_INLINE void back(const RecurrentPass& p, const Step& at, const float* d_out,
+                                int block, int row, Act act, Rec rec) {
+    float* z = at.z + block * at.z_block + (long)row * kV * L;
+    float* carry = p.d_h + row * p.h_row + block * L;
+    V d_h = load(carry);
+    if (d_out) d_h += load(d_out + row * p.h_row + block * L);
+    if (at.mask && at.mask[row] == 0.0f) {
+      ELMAN_UNROLL
+      for (int v = 0; v < kV; ++v) store(z + v * L, V{});
+      store(carry, d_h);
+      return;
+    }
+    const float* own = at.own + block * at.own_block + (long)row * kOwn * L;
+    const float* prev = at.own_prev + block * at.own_prev_block + row * at.own_prev_row;
+    float* d_own = p.d_own + ((long)block * p.rows + row) * kCarry * L;
+    V k[kV], own_now[kOwn], own_prev[kOwn], d_carry[kCarry], d_h_prev;
+    ELMAN_UNROLL
+    for (int v = 0; v < kV; ++v) k[v] = load(z + v * L);
+    ELMAN_UNROLL
+    for (int v = 0; v < Cell::kOwn; ++v) {
+      own_now[v] = load(own + v * L);
+      own_prev[v] = load(prev + v * L);
+    }
+    ELMAN_UNROLL
+    for (int v = 0; v < Cell::kOwnCarry; ++v) d_carry[v] = load(d_own + v * L);
+    Cell::backward(k, own_now, own_prev, load(at.h_prev + row * at.h_prev_row + block * L), d_h,
+                   d_carry, d_h_prev, act, rec);
+    ELMAN_UNROLL
+    for (int v = 0; v < kV; ++v) store(z + v * L, k[v]);
+    ELMAN_UNROLL
+    for (int v = 0; v < Cell::kOwnCarry; ++v) store(d_own + v * L, d_carry[v]);
+    store(carry, d_h_prev);
+  }
+
+  static ELMAN_INLINE void back_reset(const RecurrentPass& p, const Step& at, int block, int row,
+                                      Rec rec) {
+    if (at.mask && at.mask[row] == 0.0f) return;  // d_z is zero already
+    float* z = at.z + block * at.z_block + (long)row * kV * L;
+    float* carry = p.d_h + row * p.h_row + block * L;
+    V k[kV], d_h_prev = load(carry);
+    ELMAN_UNROLL
+    for (int v = 0; v < kV; ++v) k[v] = load(z + v * L);
+    Cell::backward_reset(k, load(at.h_prev + row * at.h_prev_row + block * L),
+                         load(p.d_reset + row * p.h_row + block * L), d_h_prev, rec);
+    ELMAN_UNROLL
+    for (int v = 0; v < kV; ++v) store(z + v * L, k[v]);
+    store(carry, d_h_prev);
+  }
+
+  /// d_h (+)= d_z U^T over one window of the gates.
+  static ELMAN_INLINE void spread(const RecurrentPass& p, const Step& at, const Window& window,
+                                  const float* ut, float* out, bool add) {
+    Product d{};
+    d.rows = p.rows;
+    d.a = at.z + window.first * L;
+    d.a_row = kV * L;
+    d.k = window.count * L;
+    d.a_blocks = blocks_of(p.units);
+    d.a_block = at.z_block;
+    d.b = ut;
+    d.c = out;
+    d.c_row = p.h_row;
+    d.c_group = 4 * L;
+    d.vectors = blocks_of(p.units);
+    d.per_group = 4;
+    d.start = add ? out : nullptr;
+    d.start_row = p.h_row;
+    d.start_group = 4 * L;
+    product(d);
+  }
+};
+
+/// The table's entry for a cell: its usual activations have a path of their own, all others share one.
+template <class Cell>
+constexpr CellKernels cell_kernels() {
+  using Usual = Driver<Cell, typename Cell::Activation, typename Cell::RecurrentActivation>;
+  using Any = Driver<Cell, AnyActivation, AnyActivation>;
+  return {Cell::shape, Cell::Activation::kind, Cell::RecurrentActivation::kind,
+          Usual::forward, Usual::backward, Any::forward, Any::backward};
+}
+
+}  // namespace
+}  // namespace elman

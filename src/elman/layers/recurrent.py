@@ -1,0 +1,181 @@
+"""What the recurrent layers share: the driver. It owns time, masks and direction; a cell its gates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from elman import activations, initializers
+from elman.errors import OptionError
+from elman.layers.layer import Array, Layer, Param, Shape, share, whole
+
+if TYPE_CHECKING:
+    from elman.plan import Plan, Slot
+
+
+class Recurrent(Layer):
+    """A layer that carries a state from step to step.
+
+    Args:
+        units: H, the size of the state.
+        activation: of the candidate (and, in LSTM, of the cell state on its way out).
+        recurrent_activation: of the gates.
+        use_bias: whether there are biases.
+        kernel_initializer: for the weights of the input, [F, G*H].
+        recurrent_initializer: for the weights of the state, [H, G*H].
+        bias_initializer: for the biases.
+        dropout: share of the inputs set to zero while training; one choice for all steps.
+        return_sequences: whether to return the output of every step, not only the last.
+        go_backwards: whether to walk from the last step to the first; a returned sequence is in
+            the order of processing.
+        seed: accepted for Keras; `elman.set_random_seed` makes a run repeat.
+
+    Raises:
+        OptionError: a value out of its range, or an option elman does not have yet.
+        UnknownNameError: an activation, initializer or option that is not known.
+    """
+
+    ranks = (3,)
+    #: The column groups of the weights, in order.
+    gates: ClassVar[tuple[str, ...]] = ()
+    #: How many arrays the state consists of.
+    states: ClassVar[int] = 1
+    ignored = Layer.ignored | {"unroll", "use_cudnn", "implementation", "time_major"}
+    absent: ClassVar[dict[str, tuple[Any, ...]]] = {
+        **Layer.absent,
+        "recurrent_dropout": (0, 0.0, None),
+        "return_state": (False,),
+        "stateful": (False,),
+        "zero_output_for_mask": (False,),
+        **dict.fromkeys(
+            [f"{t}_{k}" for t in ("kernel", "recurrent", "bias") for k in ("regularizer", "constraint")],
+            (None,),
+        ),
+    }
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        *,
+        dropout: float = 0.0,
+        return_sequences: bool = False,
+        go_backwards: bool = False,
+        seed: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        who = type(self).__name__
+        self.units = whole(who, "units", units)
+        self.activation = self._elementwise(activation)
+        self.recurrent_activation = self._elementwise(recurrent_activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.recurrent_initializer = initializers.get(recurrent_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.dropout = share(who, "dropout", dropout)
+        self.return_sequences = bool(return_sequences)
+        self.go_backwards = bool(go_backwards)
+        self.seed = seed
+
+    def _elementwise(self, activation: Any) -> str:
+        who = type(self).__name__
+        name = activations.name_of(activation, who)
+        if name not in activations.ELEMENTWISE:
+            raise OptionError(
+                f"{who} expected an activation that acts on each unit by itself, got {name!r}, "
+                "which mixes the units of a step. Use it in a Dense or Activation layer."
+            )
+        return name
+
+    # -- shapes and parameters --------------------------------------------------------------------
+
+    def params(self, input_shape: Shape) -> list[Param]:
+        features, columns = input_shape[-1], len(self.gates) * self.units
+        assert features is not None
+        found = [
+            Param("kernel", (features, columns), self.kernel_initializer, self.gates),
+            Param("recurrent_kernel", (self.units, columns), self.recurrent_initializer, self.gates),
+        ]
+        if self.use_bias:
+            found.append(Param("bias", self.bias_shape(), self.bias_start(), self.gates))
+        return found
+
+    def bias_shape(self) -> tuple[int, ...]:
+        """Extents of the bias."""
+        return (len(self.gates) * self.units,)
+
+    def bias_start(self) -> initializers.Initializer:
+        """What makes the first values of the bias."""
+        return self.bias_initializer
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if self.return_sequences:
+            return (input_shape[0], input_shape[1], self.units)
+        return (input_shape[0], self.units)
+
+    # -- the native side --------------------------------------------------------------------------
+
+    def cell(self) -> str:
+        """The native cell's word."""
+        raise NotImplementedError(f"{type(self).__name__} must define cell().")
+
+    def emit(self, plan: Plan, slot: Slot) -> Slot:
+        if self.dropout:
+            slot = plan.dropout(f"{self.name}/dropout", slot, self.dropout, same_each_step=True)
+        reverse = self.go_backwards and self.return_sequences
+        slot = plan.add(
+            "recurrent",
+            f"{self.name}/in_time" if reverse else self.name,
+            slot,
+            self.output_shape(slot.shape),
+            plan.params(self),
+            cell=self.cell(),
+            units=self.units,
+            activation=self.activation,
+            recurrent_activation=self.recurrent_activation,
+            return_sequences=self.return_sequences,
+            go_backwards=self.go_backwards,
+        )
+        # The engine keeps outputs in their own time; Keras hands them on as they were made.
+        return plan.add("reverse", self.name, slot, slot.shape) if reverse else slot
+
+    # -- the readable side ------------------------------------------------------------------------
+
+    def step(
+        self, x: Array, states: list[Array], weights: dict[str, Array]
+    ) -> tuple[list[Array], dict[str, Array]]:
+        """One step of the cell.
+
+        Args:
+            x: input [B, F].
+            states: the state arrays [B, H], the output first.
+            weights: the tensors by name.
+
+        Returns:
+            the new states, and every gate by name.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define step(x, states, weights).")
+
+    def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
+        rows, steps = x.shape[:2]
+        kind = np.result_type(x, *weights.values())
+        states = [np.zeros((rows, self.units), kind) for _ in range(self.states)]
+        outputs = []
+        for t in range(steps)[:: -1 if self.go_backwards else 1]:
+            new, _ = self.step(x[:, t], states, weights)
+            if mask is not None:  # a masked step carries the states through
+                counts = mask[:, t, None].astype(bool)
+                new = [np.where(counts, n, old) for n, old in zip(new, states, strict=True)]
+            states = new
+            outputs.append(states[0])
+        return np.stack(outputs, axis=1) if self.return_sequences else states[0]
+
+    def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
+        return mask if self.return_sequences else None

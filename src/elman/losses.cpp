@@ -1,0 +1,83 @@
+// The loss op: gathers targets and weights of its rows, and starts the way back.
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "isa/table.h"
+#include "op.h"
+#include "plan.h"
+
+namespace elman {
+namespace {
+
+Loss find_loss(const std::string& word, bool logits) {
+  const int off = logits ? 1 : 0;
+  if (word == "mean_squared_error") return Loss::mean_squared_error;
+  if (word == "mean_absolute_error") return Loss::mean_absolute_error;
+  if (word == "huber") return Loss::huber;
+  if (word == "binary_crossentropy") return (Loss)((int)Loss::binary_crossentropy + off);
+  if (word == "categorical_crossentropy") return (Loss)((int)Loss::categorical_crossentropy + off);
+  if (word == "sparse_categorical_crossentropy")
+    return (Loss)((int)Loss::sparse_categorical_crossentropy + off);
+  throw std::invalid_argument("no loss is called '" + word + "'");
+}
+
+class LossOp : public Op {
+ public:
+  LossOp(Plan& plan, const Spec& spec)
+      : plan_(plan), p_(plan.at(spec.inputs.at(0))) {
+    const std::string word = spec.word("loss", "");
+    loss_ = find_loss(word, spec.flag("from_logits"));
+    sparse_ = word == "sparse_categorical_crossentropy";
+    sum_ = spec.flag("sum");
+    option_ = (float)spec.number(word == "huber" ? "delta" : "label_smoothing", 0);
+    ignore_ = (float)spec.number("ignore_class", std::numeric_limits<double>::quiet_NaN());
+    y_width_ = sparse_ ? 1 : p_.width;
+    y_ = plan.reserve((long)p_.steps * y_width_);
+    weight_ = plan.reserve(p_.steps);
+  }
+
+  void forward(Run& run) override {
+    const Batch& b = run.batch;
+    if (!b.y) return;  // a prediction
+    const long T = p_.steps, rows = run.rows;
+    const float* mask = p_.mask >= 0 ? run.value(plan_.at(p_.mask)) : nullptr;
+    float* y = run.arena + y_;
+    float* weight = run.arena + weight_;
+    double valid = 0;
+    for (long row = 0; row < rows; ++row) {
+      const long sample = run.sample((int)row);
+      for (long t = 0; t < T; ++t) {
+        const float* from = b.y + sample * b.y_width + t * y_width_;
+        std::copy_n(from, y_width_, y + (t * rows + row) * y_width_);
+        float w = b.weight ? b.weight[sample * b.weight_width + (b.weight_width > 1 ? t : 0)] : 1.0f;
+        const bool counts = (!mask || mask[t * rows + row] != 0.0f) && from[0] != ignore_;
+        valid += counts;
+        if (!counts) w = 0.0f;
+        weight[t * rows + row] = w;
+      }
+    }
+    double count = (double)run.batch_rows * T;
+    // Keras: the mean is over the steps that count, in the whole batch and not in this shard.
+    if (mask || ignore_ == ignore_) count = run.team->sum(run.thread, valid) + 1e-7;
+    const double scale = sum_ ? 1.0 : 1.0 / count;
+    LossRows a{T * rows, p_.width, run.value(p_), p_.row, y, y_width_, weight, (float)scale,
+               plan_.training() ? run.gradient(p_) : nullptr, option_, ignore_};
+    run.loss += kernels().losses[(int)loss_](a) * scale;
+  }
+
+ private:
+  Plan& plan_;
+  const Slot p_;
+  Loss loss_;
+  bool sparse_, sum_;
+  float option_, ignore_;
+  long y_width_, y_, weight_;
+};
+
+const OpWord loss("loss", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
+  return std::make_unique<LossOp>(plan, spec);
+});
+
+}  // namespace
+}  // namespace elman

@@ -1,0 +1,593 @@
+"""Sequential: a stack of layers that is built, trained, used and looked into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from elman import _core, checks, losses, metrics, optimizers, training
+from elman.callbacks import Callback, History
+from elman.config import serialize
+from elman.errors import ElmanError, NotReadyError, OptionError, ShapeError, UnknownNameError, unknown_name
+from elman.layers import LAYERS, InputLayer, Layer
+from elman.layers.layer import Shape
+from elman.plan import Plan, Store
+
+if TYPE_CHECKING:
+    from elman.metrics import Metric
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+#: Options of Keras's `compile` that change nothing here: there is nothing to trace or compile.
+COMPILE_IGNORED = {"jit_compile", "run_eagerly", "steps_per_execution", "auto_scale_loss"}
+
+
+class Sequential:
+    """Layers one after the other.
+
+    Args:
+        layers: an `Input` first where the number of features is known, then layers.
+        name: a name.
+
+    Example:
+        >>> from elman.layers import Dense, Embedding, GRU
+        >>> model = Sequential([Embedding(15000, 32), GRU(16), Dense(1)])
+        >>> model.count_params()
+        482417
+    """
+
+    def __init__(self, layers: Iterable[Layer | InputLayer] = (), name: str | None = None) -> None:
+        self.name = name or "sequential"
+        self.layers: list[Layer] = []
+        self.input: InputLayer | None = None
+        self.optimizer: optimizers.Optimizer | None = None
+        self.loss: Any = None
+        self.history: History | None = None
+        self.stop_training = False
+        self._loss: losses.Loss | None = None
+        self._metrics: list[Any] = []
+        self._store: Store | None = None
+        self._plans: dict[tuple[Any, ...], Plan] = {}
+        self._native_optimizer: _core.Optimizer | None = None
+        for layer in layers:
+            self.add(layer)
+
+    # -- building ---------------------------------------------------------------------------------
+
+    def add(self, layer: Layer | InputLayer) -> None:
+        """Append a layer.
+
+        Args:
+            layer: a layer, or as the first entry an `Input`.
+
+        Raises:
+            OptionError: not a layer, an `Input` that is not first, a layer or name used twice.
+            ShapeError: the layer cannot follow what is there.
+        """
+        if isinstance(layer, InputLayer):
+            if self.layers or self.input:
+                raise OptionError("Sequential expected Input as its first entry. Move it there.")
+            self.input = layer
+            return
+        if not isinstance(layer, Layer):
+            raise OptionError(
+                f"Sequential expected layers, got {layer!r} ({type(layer).__name__}). Use the "
+                "layers of elman.layers."
+            )
+        if any(layer is other for other in self.layers):
+            raise OptionError(f"Sequential expected each layer once, got {layer.label} twice.")
+        if layer.asked_shape is not None and not self.layers and self.input is None:
+            self.input = InputLayer(layer.asked_shape[1:])
+        self._name(layer)
+        self.layers.append(layer)
+        self._forget()
+        try:
+            self._build()
+        except ElmanError:
+            self.layers.pop()
+            raise
+
+    def pop(self) -> Layer:
+        """Remove the last layer and return it."""
+        if not self.layers:
+            raise NotReadyError("Sequential expected a layer to remove, got none. Add one first.")
+        self._forget()
+        return self.layers.pop()
+
+    def _name(self, layer: Layer) -> None:
+        taken = {other.name for other in self.layers}
+        if layer.name not in taken:
+            return
+        if layer.named:
+            raise OptionError(
+                f"Sequential expected different layer names, got {layer.name!r} twice. Rename one."
+            )
+        number = 1
+        while f"{layer.name}_{number}" in taken:
+            number += 1
+        layer.name = f"{layer.name}_{number}"
+
+    def _forget(self) -> None:
+        """What depends on the stack of layers is made anew when it is next needed."""
+        self._store = None
+        self._plans.clear()
+        self._native_optimizer = None
+
+    def build(self, input_shape: Shape | None = None) -> None:
+        """Make the weights.
+
+        Args:
+            input_shape: with the batch axis, such as (None, 30, 3); not needed after an `Input`
+                or an Embedding.
+
+        Raises:
+            ShapeError: the layers cannot follow each other.
+        """
+        if input_shape is not None and self.input is None:
+            self.input = InputLayer(tuple(input_shape)[1:])
+        self._build()
+        if not self.built:
+            raise NotReadyError(
+                f"{self.label} expected to know its input's features. Call build((None, steps, "
+                "features)), or put an Input first."
+            )
+
+    def shapes(self) -> list[tuple[Shape | None, Shape | None]]:
+        """Input and output shape of every layer, as far as they are known."""
+        found: list[tuple[Shape | None, Shape | None]] = []
+        shape: Shape | None = None
+        if self.input is not None:
+            shape = (None, *self.input.shape)
+        elif self.layers and self.layers[0].takes_tokens:
+            shape = (None, None)
+        for layer in self.layers:
+            entering = shape
+            if shape is None and layer.built_for is not None:
+                entering = layer.built_for
+            shape = None if entering is None else layer.output_shape(entering)
+            found.append((entering, shape))
+        return found
+
+    def _build(self) -> None:
+        """Make the weights of every layer whose parameters are determined."""
+        for layer, (shape, _) in zip(self.layers, self.shapes(), strict=True):
+            if shape is None:
+                return
+            layer.check_rank(shape)
+            if layer.known_features(shape):
+                layer.build_params(shape)
+
+    @property
+    def built(self) -> bool:
+        """Whether all weights exist."""
+        return bool(self.layers) and all(layer.built for layer in self.layers)
+
+    @property
+    def label(self) -> str:
+        """How errors name this model."""
+        return f"Sequential {self.name!r}"
+
+    @property
+    def input_shape(self) -> Shape | None:
+        """Shape of the input with the batch axis, as far as it is known."""
+        return self.shapes()[0][0] if self.layers else None
+
+    @property
+    def output_shape(self) -> Shape | None:
+        """Shape of the output with the batch axis, as far as it is known."""
+        return self.shapes()[-1][1] if self.layers else None
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """A layer by name or by place.
+
+        Raises:
+            UnknownNameError: no such layer.
+        """
+        if index is not None:
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise unknown_name(self.label, "layer", name, [layer.name for layer in self.layers])
+
+    # -- weights ----------------------------------------------------------------------------------
+
+    def count_params(self) -> int:
+        """Number of weights.
+
+        Raises:
+            NotReadyError: the number of input features is not known yet.
+        """
+        return sum(layer.count_params() for layer in self.layers)
+
+    @property
+    def weights(self) -> list[Array]:
+        """Read-only views of all weights, in Keras's order."""
+        return [view for layer in self.layers for view in layer.views()]
+
+    def get_weights(self) -> list[Array]:
+        """Copies of all weights, in Keras's order."""
+        return [value for layer in self.layers for value in layer.get_weights()]
+
+    def set_weights(self, weights: list[Array]) -> None:
+        """Replace all weights, or none if one does not fit.
+
+        Args:
+            weights: arrays in the order and shapes of `get_weights`.
+
+        Raises:
+            NotReadyError: there are no weights yet.
+            ShapeError: another number of arrays, or another shape.
+        """
+        self._require_built("set_weights")
+        count = sum(len(layer.own_params) for layer in self.layers)
+        if len(weights) != count:
+            raise ShapeError(f"{self.label} expected {count} weight arrays, got {len(weights)}.")
+        parts, at = [], 0
+        for layer in self.layers:
+            end = at + len(layer.own_params)
+            parts.append(layer.check_weights(weights[at:end]))
+            at = end
+        for layer, part in zip(self.layers, parts, strict=True):
+            layer.set_weights(part)
+
+    def _require_built(self, what: str) -> None:
+        if not self.built:
+            raise NotReadyError(
+                f"{self.label} expected weights before {what}, got none yet: its number of input "
+                "features is not known. Put an Input first, or call build((None, steps, features))."
+            )
+
+    # -- compiling --------------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        **ignored: Any,
+    ) -> None:
+        """Choose how to train.
+
+        Args:
+            optimizer: a name or object of `elman.optimizers`.
+            loss: a name or object of `elman.losses`.
+            metrics: names, functions or objects of `elman.metrics`.
+            ignored: `jit_compile`, `run_eagerly`, `steps_per_execution`, accepted for Keras.
+
+        Raises:
+            UnknownNameError: a name that is not known; the message suggests the nearest.
+        """
+        for option in ignored:
+            if option not in COMPILE_IGNORED:
+                raise unknown_name(
+                    "compile", "option", option, {"optimizer", "loss", "metrics", *COMPILE_IGNORED}
+                )
+        chosen = optimizers.get(optimizer)
+        found_loss = None if loss is None else losses.get(loss)
+        wanted = [metrics] if isinstance(metrics, str) else list(metrics or [])
+        for metric in wanted:
+            _metric(metric, None, None, None)
+        self.optimizer, self.loss = chosen, loss
+        self._loss, self._metrics = found_loss, wanted
+        self._native_optimizer = None
+        self._plans.clear()
+
+    def require_compiled(self, what: str) -> None:
+        """Raise unless there is a loss and an optimizer."""
+        if self._loss is None or self.optimizer is None:
+            raise NotReadyError(
+                f"{self.label} expected a loss before {what}, got none. Call "
+                'compile(optimizer="adam", loss=...) first.'
+            )
+
+    def compiled_loss(self) -> losses.Loss:
+        """The loss."""
+        assert self._loss is not None
+        return self._loss
+
+    def compiled_metrics(self, y: tuple[int, ...], output: tuple[int, ...]) -> list[Metric]:
+        """The metrics, for targets and outputs of these shapes."""
+        return [_metric(m, self._loss, y, (None, *output)) for m in self._metrics]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """Names of what `evaluate` returns."""
+        return ["loss", *(_metric(m, None, None, None).name for m in self._metrics)]
+
+    # -- plans ------------------------------------------------------------------------------------
+
+    def check_inputs(self, x: Any) -> Array:
+        """Inputs as the engine takes them, once the model is built for them."""
+        if not self.layers:
+            raise NotReadyError(f"{self.label} expected layers, got none. Add some first.")
+        first = self.layers[0]
+        values = checks.inputs(x, first, self.label)
+        self._check_asked(values.shape)
+        if not self.built:
+            self._build_for((None, *values.shape[1:]))
+        return values
+
+    def _check_asked(self, shape: tuple[int, ...]) -> None:
+        asked = self.input.shape if self.input is not None else None
+        if asked is None:
+            return
+        same = len(asked) == len(shape) - 1 and all(
+            a is None or a == s for a, s in zip(asked, shape[1:], strict=True)
+        )
+        # Any length is fine: a recurrent net does not mind, and its weights do not depend on it.
+        by_step = len(asked) == 2 or self.layers[0].takes_tokens
+        if not same and by_step and len(asked) == len(shape) - 1:
+            same = asked[1:] == shape[2:] or (len(asked) == 2 and asked[1] is None)
+        if not same:
+            raise ShapeError(
+                f"{self.label} expected input of shape {(None, *asked)}, got {shape}. Check the "
+                "last axis, or change Input."
+            )
+
+    def _build_for(self, shape: Shape) -> None:
+        before = self.input
+        try:
+            self.input = InputLayer((*([None] * (len(shape) - 2)), shape[-1]))
+            self._build()
+        finally:
+            self.input = before if self.built is False else self.input
+        self._require_built("a run")
+
+    def output_of(self, x: Array) -> tuple[int, ...]:
+        """Shape of one sample's output for these inputs."""
+        shape: Shape = (None, *x.shape[1:])
+        for layer in self.layers:
+            shape = layer.output_shape(shape)
+        return tuple(int(e) for e in shape[1:] if e is not None)
+
+    def plan_for(
+        self,
+        x: Array,
+        *,
+        rows: int,
+        training: bool = False,
+        loss: bool = False,
+        keep: bool = False,
+    ) -> Plan:
+        """The plan for inputs of this length, made once and kept."""
+        if self._store is None:
+            shapes = self._layer_shapes(x)
+            self._store = Store(self.layers, shapes)
+        self._store.own()
+        key = (x.shape[1:], rows, training, loss, keep, _core.threads(), _core.isa())
+        if key not in self._plans:
+            if len(self._plans) >= 8:  # lengths may be many; memory is not
+                self._plans.pop(next(iter(self._plans)))
+            self._plans[key] = Plan(
+                self._store,
+                x.shape[1:],
+                tokens=self.layers[0].takes_tokens,
+                rows=rows,
+                loss=self._loss if loss else None,
+                training=training,
+                keep=keep,
+            )
+        return self._plans[key]
+
+    def _layer_shapes(self, x: Array) -> list[Shape]:
+        shapes: list[Shape] = [(None, *x.shape[1:])]
+        for layer in self.layers[:-1]:
+            shapes.append(layer.output_shape(shapes[-1]))
+        return shapes
+
+    def native_optimizer(self) -> _core.Optimizer:
+        """The optimizer's native state, made when it is first needed."""
+        assert self.optimizer is not None
+        if self._native_optimizer is None:
+            assert self._store is not None
+            word, options = self.optimizer.native()
+            self._native_optimizer = _core.Optimizer(
+                self._store.native, word, options, len(self.optimizer.moments())
+            )
+        return self._native_optimizer
+
+    def plan(self, steps: int | None = None, batch_size: int = 32, training: bool = True) -> Plan:
+        """What runs: every operation with shapes, FLOPs, bytes and kernel path. `print` it.
+
+        Args:
+            steps: length of the sequences; the Input's where None.
+            batch_size: rows of a batch.
+            training: whether to show the plan of training (with a way back) or of prediction.
+
+        Raises:
+            NotReadyError: the model has no weights, or no length was given and none is known.
+        """
+        self._require_built("plan")
+        shape = self.shapes()[0][0]
+        assert shape is not None
+        extents = [steps if e is None else e for e in shape[1:]]
+        if steps is not None and len(extents) == (1 if self.layers[0].takes_tokens else 2):
+            extents[0] = steps
+        if None in extents:
+            raise NotReadyError("plan expected a length, got none. Call plan(steps=100), say.")
+        kind = np.int32 if self.layers[0].takes_tokens else np.float32
+        x = np.zeros((1, *extents), kind)  # type: ignore[arg-type]
+        return self.plan_for(
+            x, rows=batch_size, training=training, loss=training and self._loss is not None
+        )
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: list[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+    ) -> History:
+        """Train.
+
+        Ctrl-C stops after the batches under way; what was learned stays in the model, and
+        `model.history` holds the epochs that were finished.
+
+        Args:
+            x: inputs [n, steps, features], [n, features], or tokens [n, steps].
+            y: targets in the shape of the output, or class numbers for a sparse loss.
+            batch_size: rows per step, 32 where None.
+            epochs: the epoch to stop before, counted from 0.
+            verbose: 0 silent, 1 a live bar, 2 a line per epoch, "auto" as the terminal allows.
+            callbacks: objects of `elman.callbacks`.
+            validation_split: share of the last rows held out for validation.
+            validation_data: (x, y) or (x, y, sample_weight) for validation instead.
+            shuffle: whether to deal the rows anew for each epoch.
+            class_weight: weight of each class's samples in the loss.
+            sample_weight: weight of each sample [n], or of each step [n, steps], in the loss.
+            initial_epoch: the epoch to start from.
+
+        Returns:
+            a `History`: `.history` holds loss and metrics of each epoch.
+
+        Raises:
+            ElmanError: before any work, if data, model and loss do not fit together.
+        """
+        return training.fit(
+            self,
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            initial_epoch=initial_epoch,
+        )
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """Loss and metrics on some data.
+
+        Args: as in `fit`, and
+            return_dict: whether to return them by name.
+
+        Returns:
+            the loss, or [loss, metrics...], or a dict.
+        """
+        found = training.evaluate(self, x, y, batch_size, verbose, sample_weight)
+        return self._scores(found, return_dict)
+
+    def predict(
+        self, x: Any, batch_size: int | None = None, verbose: int | str = "auto"
+    ) -> Array:
+        """Outputs for inputs.
+
+        Args:
+            x: inputs, as in `fit`; may be empty.
+            batch_size: accepted for Keras; the result does not depend on it.
+            verbose: as in `fit`; a bar is shown only where it takes long.
+
+        Returns:
+            float32 array, one row per input.
+        """
+        return training.predict(self, x, batch_size, verbose)
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One training step on one batch; returns what `evaluate` does, from before the step."""
+        found = training.train_on_batch(self, x, y, sample_weight, class_weight)
+        return self._scores(found, return_dict)
+
+    def _scores(self, found: dict[str, float], return_dict: bool) -> Any:
+        if return_dict:
+            return found
+        values = [found["loss"], *(v for k, v in found.items() if k != "loss")]
+        return values if len(values) > 1 else values[0]
+
+    def __call__(self, x: Any, training: bool = False) -> Array:
+        """Outputs for inputs; with `training=True` dropout is active."""
+        from elman import seeds
+
+        values = self.check_inputs(x)
+        if not training:
+            return self.predict(values, verbose=0)
+        plan = self.plan_for(values, rows=max(1, len(values)), training=True)
+        out = np.empty((len(values), *plan.output_shape), np.float32)
+        plan.native.call(plan.arrange(values), out, seeds.draw_seed())
+        return out
+
+    # -- describing -------------------------------------------------------------------------------
+
+    def summary(self, line_length: int | None = None, print_fn: Any = None) -> None:
+        """Print the table of layers, output shapes and parameters.
+
+        Args:
+            line_length: width in characters; 80 at most where None.
+            print_fn: called with the text instead of printing it.
+        """
+        from elman.explain.summary import summary
+
+        summary(self, line_length, print_fn)
+
+    def get_config(self) -> dict[str, Any]:
+        """The architecture as plain data, in Keras's form."""
+        entries = [serialize(layer) for layer in self.layers]
+        if self.input is not None:
+            shape = [None, *self.input.shape]
+            entries.insert(0, {
+                "module": "keras.layers",
+                "class_name": "InputLayer",
+                "config": {"batch_shape": shape, "dtype": "float32", "name": self.input.name},
+                "registered_name": None,
+            })
+        return {"name": self.name, "layers": entries}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Sequential:
+        """Build the model that `get_config` described. Only layers elman has are ever built.
+
+        Raises:
+            UnknownNameError: a layer that elman does not have.
+        """
+        model = cls(name=config.get("name"))
+        for entry in config["layers"]:
+            kind, options = entry["class_name"], dict(entry["config"])
+            if kind == "InputLayer":
+                shape = options.get("batch_shape") or options.get("batch_input_shape")
+                model.add(InputLayer(tuple(shape[1:]), options.get("name")))
+                continue
+            if kind not in LAYERS:
+                raise unknown_name("from_config", "layer", kind, LAYERS)
+            model.add(LAYERS[kind].from_config(options))
+        return model
+
+    def __repr__(self) -> str:
+        return f"<Sequential {self.name!r}: {', '.join(layer.name for layer in self.layers)}>"
+
+
+def _metric(identifier: Any, loss: Any, y: Any, output: Any) -> Metric:
+    return metrics.get(identifier, loss=loss, y_shape=y, output_shape=output)
+
+
+__all__ = ["Sequential", "UnknownNameError"]

@@ -1,0 +1,209 @@
+"""The plan, seen from Python: layers emit operations into it, native code executes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from elman import _core
+
+if TYPE_CHECKING:
+    from elman.layers.layer import Layer
+    from elman.losses import Loss
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class Store:
+    """The weights of some layers: one flat native block, and where in it each tensor lies."""
+
+    def __init__(self, layers: Iterable[Layer], shapes: Iterable[tuple[int | None, ...]]) -> None:
+        self.layers = list(layers)
+        self.first: dict[int, int] = {}
+        params = []
+        for layer, shape in zip(self.layers, shapes, strict=True):
+            self.first[id(layer)] = len(params)
+            layer.build_params(shape)
+            params += [(f"{layer.name}/{p.name}", p) for p in layer.own_params]
+        self.native = _core.Weights(
+            [(name, list(p.shape), p.trainable, p.table) for name, p in params]
+        )
+
+    def own(self) -> None:
+        """Bring in values that another model, or the layer by itself, has changed meanwhile."""
+        for layer in self.layers:
+            if layer.place is None or layer.place[0] is not self.native:
+                first = self.first[id(layer)]
+                for i, value in enumerate(layer.take_values()):
+                    self.native.set(first + i, value)
+                layer.place = (self.native, first)
+
+
+class Slot:
+    """What one layer hands to the next inside a plan.
+
+    Attributes:
+        index: the native slot.
+        shape: (None, steps, features), or (None, features) where there is no time axis.
+        logits: the slot before a final sigmoid or softmax and that word, for a loss that wants it.
+    """
+
+    __slots__ = ("index", "logits", "shape")
+
+    def __init__(
+        self,
+        index: int,
+        shape: tuple[int | None, ...],
+        logits: tuple[int, str] | None = None,
+    ) -> None:
+        self.index = index
+        self.shape = shape
+        self.logits = logits
+
+
+class Plan:
+    """Operations for batches of one length: `print` it to see what runs, and on which path.
+
+    Args:
+        store: the weights.
+        input_shape: (None, steps, features), (None, features), or (None, steps) for tokens.
+        tokens: whether the input is whole numbers for an Embedding.
+        rows: the largest batch.
+        loss: the loss to compute, or None.
+        training: whether there is a way back.
+        keep: whether every intermediate keeps all its steps, for `peek`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        input_shape: tuple[int, ...],
+        *,
+        tokens: bool,
+        rows: int,
+        loss: Loss | None = None,
+        training: bool = False,
+        keep: bool = False,
+    ) -> None:
+        self.store = store
+        self.rows = rows
+        self.input_shape = input_shape
+        self.has_steps = tokens or len(input_shape) == 2
+        steps = input_shape[0] if self.has_steps else 1
+        width = 1 if tokens else input_shape[-1]
+        threads = max(1, min(_core.threads(), rows))
+        self.native = _core.Plan(store.native, steps, rows, training, keep, threads)
+        self.training = training
+        self._dropouts = 0
+        index = self.native.input("input", width, tokens)
+        slot = Slot(index, (None, *input_shape))
+        for layer in store.layers:
+            slot = layer.emit(self, slot)
+        self.output = slot
+        target = 0
+        if loss is not None:
+            target = self._add_loss(loss, slot)
+        self.native.seal(slot.index, target)
+
+    def add(
+        self,
+        word: str,
+        name: str,
+        slot: Slot,
+        shape: tuple[int | None, ...],
+        params: Iterable[int] = (),
+        **options: float | str,
+    ) -> Slot:
+        """Append the op called `word`; it reads `slot` and its result has `shape`."""
+        made = {k: v if isinstance(v, str) else float(v) for k, v in options.items()}
+        index = self.native.add(word, name, [slot.index], list(params), made)
+        return Slot(index, shape)
+
+    def dropout(self, name: str, slot: Slot, rate: float, *, same_each_step: bool) -> Slot:
+        """Append a dropout with random numbers of its own."""
+        self._dropouts += 1
+        seed = (self._dropouts * 0x9E3779B1) % 2**31
+        return self.add(
+            "dropout", name, slot, slot.shape,
+            rate=rate, seed=seed, same_each_step=same_each_step,
+        )  # fmt: skip
+
+    def params(self, layer: Layer) -> list[int]:
+        """Where the layer's tensors are in the weights."""
+        first = self.store.first[id(layer)]
+        return list(range(first, first + len(layer.own_params)))
+
+    def _add_loss(self, loss: Loss, slot: Slot) -> int:
+        word, options = loss.native()
+        index = slot.index
+        pair = {"binary_crossentropy": "sigmoid"}.get(word, "softmax")
+        if (
+            word.endswith("crossentropy")
+            and not options.get("from_logits")
+            and slot.logits is not None
+            and slot.logits[1] == pair
+        ):
+            # The same number, computed before the sigmoid or softmax could round it away.
+            index = slot.logits[0]
+            options["from_logits"] = 1.0
+            self.native.bypass(slot.index)
+        options["sum"] = float(loss.reduction == "sum")
+        self.native.add("loss", "loss", [index], [], {"loss": word, **options})
+        steps, width = self.native.shape(slot.index)
+        return steps * (1 if word.startswith("sparse") else width)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of one sample's output, without the batch axis."""
+        steps, width = self.native.shape(self.output.index)
+        return (steps, width) if len(self.output.shape) == 3 else (width,)
+
+    @property
+    def masked(self) -> bool:
+        """Whether a mask says which steps of the output count."""
+        return len(self.output.shape) == 3 and self.native.has_mask(self.output.index)
+
+    def predict(self, x: Array) -> Array:
+        """Outputs [rows, ...] for checked inputs."""
+        out = np.empty((len(x), *self.output_shape), np.float32)
+        self.native.predict(self.arrange(x), out)
+        return out
+
+    def arrange(self, x: Array) -> Array:
+        """Inputs as the native plan takes them: tokens [n, T] or floats [n, T, F]."""
+        return x if self.has_steps else x[:, None, :]
+
+    def __str__(self) -> str:
+        lines = [
+            f"Plan for up to {self.rows} rows, {self.native.threads} threads, "
+            f"{_core.isa()} ({_core.lanes()} lanes), {_size(self.native.bytes)}"
+            f"{', training' if self.training else ''}",
+            f"{'op':<11} {'name':<20} {'in -> out':<22} {'FLOPs/row':>9} {'memory':>8}  path",
+        ]
+        for op in self.native.describe():
+            to = "loss" if op["output"] is None else _shape(op["output"])
+            lines.append(
+                f"{op['op']:<11} {op['name'][:20]:<20} {_shape(op['input']) + ' -> ' + to:<22} "
+                f"{_count(op['flops']):>9} {_size(op['bytes']):>8}  {op['path']}"
+            )
+        return "\n".join(lines)
+
+
+def _shape(shape: tuple[int, int]) -> str:
+    return f"{shape[0]}x{shape[1]}"
+
+
+def _count(n: float) -> str:
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if n >= size:
+            return f"{n / size:.1f} {unit}"
+    return f"{n:.0f}"
+
+
+def _size(n: float) -> str:
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if n >= size:
+            return f"{n / size:.1f} {unit}"
+    return f"{n:.0f} B"
