@@ -1,5 +1,7 @@
-// Zeroed floats on cache-line boundaries.
+// Zeroed floats on cache-line boundaries; large blocks on huge pages, where the system has them.
 #pragma once
+
+#include <sys/mman.h>
 
 #include <cstddef>
 #include <cstring>
@@ -8,13 +10,23 @@
 
 namespace elman {
 
+struct FreeAligned {
+  size_t align = 64;
+  void operator()(float* p) const { ::operator delete(p, std::align_val_t(align)); }
+};
+
 class Floats {
  public:
   void resize(size_t count) {
-    const size_t bytes = (count * sizeof(float) + 63) / 64 * 64;
-    void* p = bytes ? ::operator new(bytes, std::align_val_t(64)) : nullptr;
-    if (p) std::memset(p, 0, bytes);
-    block_.reset(static_cast<float*>(p));
+    size_t bytes = count * sizeof(float), align = 64;
+    if (bytes >= kHuge / 2) align = kHuge;  // rows looked up anywhere otherwise miss the page tables
+    bytes = (bytes + align - 1) / align * align;
+    block_ = Block(bytes ? static_cast<float*>(::operator new(bytes, std::align_val_t(align)))
+                         : nullptr, FreeAligned{align});
+#ifdef MADV_HUGEPAGE
+    if (align == kHuge) madvise(block_.get(), bytes, MADV_HUGEPAGE);
+#endif
+    if (bytes) std::memset(block_.get(), 0, bytes);
     count_ = count;
   }
   float* data() { return block_.get(); }
@@ -22,10 +34,9 @@ class Floats {
   size_t size() const { return count_; }
 
  private:
-  struct Free {
-    void operator()(float* p) const { ::operator delete(p, std::align_val_t(64)); }
-  };
-  std::unique_ptr<float, Free> block_;
+  static constexpr size_t kHuge = size_t{1} << 21;
+  using Block = std::unique_ptr<float, FreeAligned>;
+  Block block_;
   size_t count_ = 0;
 };
 

@@ -128,6 +128,7 @@ NB_MODULE(_core, m) {
            }, "params"_a, "[(name, shape, trainable, table), ...]")
       .def("view", [](nb::handle self, int i) {
              Weights& w = nb::cast<Weights&>(self);
+             w.settle();
              const Param& p = w.params.at(i);
              std::vector<size_t> shape(p.shape.begin(), p.shape.end());
              return nb::ndarray<nb::numpy, const float, nb::c_contig>(
@@ -139,6 +140,7 @@ NB_MODULE(_core, m) {
              for (size_t a = 0; same && a < p.shape.size(); ++a)
                same = (long)value.shape(a) == p.shape[a];
              if (!same) throw std::invalid_argument("weights '" + p.name + "' have another shape");
+             w.settle();
              std::copy_n(value.data(), p.size, w.values.data() + p.offset);
              ++w.version;
            }, "index"_a, "value"_a)
@@ -150,9 +152,11 @@ NB_MODULE(_core, m) {
       .def(nb::init<std::shared_ptr<Weights>, const std::string&,
                     const std::map<std::string, double>&, int>(),
            "weights"_a, "rule"_a, "options"_a, "moments"_a)
-      .def_rw("iterations", &Optimizer::iterations)
+      .def_prop_rw("iterations", [](const Optimizer& o) { return o.iterations; },
+                   &Optimizer::set_iterations)
       .def("moment", [](nb::handle self, int m, int i) {
              Optimizer& o = nb::cast<Optimizer&>(self);
+             o.settle();
              const Param& p = o.weights->params.at(i);
              std::vector<size_t> shape(p.shape.begin(), p.shape.end());
              return nb::ndarray<nb::numpy, float, nb::c_contig>(

@@ -1,6 +1,7 @@
 // An op: forward and backward over slots. Layers add their ops to a plan by a word and a spec.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "slot.h"
+#include "table.h"
 #include "threads.h"
 #include "weights.h"
 
@@ -35,7 +37,7 @@ struct Run {
   uint32_t seed = 0, step = 0;
   float* arena = nullptr;
   float* gradients = nullptr;  // of the weights: this thread's own block
-  float* table_gradients = nullptr;  // one block for all threads
+  std::vector<std::unique_ptr<TableGradient>>* tables = nullptr;  // one for all threads
   double loss = 0;           // out: this shard's part of the batch's loss
   Batch batch;
   Team* team = nullptr;
@@ -62,9 +64,12 @@ class Op {
   virtual void backward(Run&) {}
   /// Copies changed weights into the layout of the kernels: part `thread` of `threads`.
   virtual void pack(int /*thread*/, int /*threads*/) {}
-  /// After all shards went backward: gradients that need the others' rows; then forgetting them.
+  /// After all shards went backward: gradients that need the others' rows.
   virtual void reduce(const std::vector<Run>&, int /*thread*/) {}
-  virtual void clear(const std::vector<Run>&, int /*thread*/) {}
+  /// Before forward: calls `visit(param, row)` for the rows of tables it will look up that are
+  /// this thread's to bring up to date.
+  virtual void visit_rows(const std::vector<Run>&, int /*thread*/,
+                          const std::function<void(int, int32_t)>& /*visit*/) {}
   virtual Cost cost() const { return {}; }
 
   std::string name, kind;

@@ -83,13 +83,15 @@ void Plan::seal(int output, long target_width) {
   for (Floats& arena : arenas_) arena.resize(arena_floats_);
   if (training_) {
     for (Floats& g : gradients_) g.resize(weights_->dense);
-    table_gradients_.resize(weights_->total - weights_->dense);
+    for (size_t i = 0; i < weights_->params.size(); ++i)
+      if (weights_->params[i].table)
+        tables_.push_back(std::make_unique<TableGradient>(*weights_, (int)i, threads()));
   }
   for (int i = 0; i < threads(); ++i) {
     shards_[i].thread = i;
     shards_[i].arena = arenas_[i].data();
     shards_[i].gradients = gradients_[i].data();
-    shards_[i].table_gradients = table_gradients_.data();
+    shards_[i].tables = &tables_;
     shards_[i].team = &team_;
   }
 }
@@ -134,7 +136,6 @@ void Plan::load(Run& run) const {
 }
 
 void Plan::forward(Run& run) const {
-  load(run);
   for (const auto& op : ops_) op->forward(run);
 }
 
@@ -169,6 +170,7 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
   if (batch_rows > rows_) throw std::invalid_argument("batch larger than the plan");
   if (out.y) out.y -= first * (long)slots_[output_].steps * slots_[output_].width;
   if (out.mask) out.mask -= first * (long)slots_[output_].steps;
+  if (!updater || updater->lazy() != weights_->lazy) weights_->settle();
   const bool stale = packed_version_ != weights_->version;
   team_.run([&](int thread) {
     Run& run = shards_[thread];
@@ -184,6 +186,14 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
       shard(run, at, (int)std::min<long>(batch_rows, last - at), thread);
       run.step = first_step + (uint32_t)b;
       run.loss = 0;
+      load(run);
+      if (updater && updater->moves_untouched()) {
+        team_.meet();
+        for (const auto& op : ops_)
+          op->visit_rows(shards_, thread,
+                         [&](int param, int32_t row) { updater->catch_up(param, row); });
+        team_.meet();
+      }
       forward(run);
       if (out.y || out.mask) write(run, out);
       if (updater) backward(run);
@@ -199,7 +209,7 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
       for (const auto& op : ops_) op->reduce(shards_, thread);
       updater->step(shards_, thread, team_, rates[b]);
       team_.meet();
-      for (const auto& op : ops_) op->clear(shards_, thread);
+      for (const auto& table : tables_) table->clear(thread);
       pack_all(thread);
       team_.meet();
     }
@@ -218,7 +228,13 @@ double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t ste
       std::fill_n(out, weights->dense, 0.0f);
       for (const Run& r : shards)
         for (long i = 0; i < weights->dense; ++i) out[i] += r.gradients[i];
-      std::copy_n(shards[0].table_gradients, weights->total - weights->dense, out + weights->dense);
+      for (const auto& table : *shards[0].tables) {
+        const Param& p = weights->params[table->param];
+        std::fill_n(out + p.offset, p.size, 0.0f);
+        for (size_t t = 0; t < shards.size(); ++t)
+          for (const int32_t row : table->touched((int)t))
+            std::copy_n(table->row(row), table->width, out + p.offset + row * table->width);
+      }
     }
   } collect;
   collect.out = out;
@@ -230,6 +246,7 @@ double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t ste
 }
 
 void Plan::predict(const Batch& batch, long samples, Outputs out) {
+  weights_->settle();
   const bool stale = packed_version_ != weights_->version;
   team_.run([&](int thread) {
     Run& run = shards_[thread];
@@ -245,6 +262,7 @@ void Plan::predict(const Batch& batch, long samples, Outputs out) {
     for (long at = samples * thread / n; at < last; at += shard_rows_) {
       run.first_sample = at;
       run.batch_rows = run.rows = (int)std::min<long>(shard_rows_, last - at);
+      load(run);
       forward(run);
       write(run, out);
     }

@@ -10,11 +10,17 @@
 
 namespace elman {
 
-/// Changes the weights once all gradients are there; a collective call of all threads.
+/// Changes the weights once all gradients are there.
 class Updater {
  public:
   virtual ~Updater() = default;
+  /// A collective call of all threads.
   virtual void step(const std::vector<Run>& shards, int thread, Team& team, float rate) = 0;
+  /// Whether rows of tables move on without a gradient, and so must be brought up to date before
+  /// they are looked up.
+  virtual bool moves_untouched() const { return false; }
+  virtual void catch_up(int /*param*/, int32_t /*row*/) {}
+  virtual Weights::Lazy* lazy() { return nullptr; }
 };
 
 class Plan {
@@ -97,7 +103,7 @@ class Plan {
   int input_ = -1, output_ = -1;
   long target_width_ = 0;
   std::vector<Floats> arenas_, gradients_;
-  Floats table_gradients_;
+  std::vector<std::unique_ptr<TableGradient>> tables_;
   std::vector<Run> shards_;
   uint64_t packed_version_ = 0;
 };

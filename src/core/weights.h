@@ -39,6 +39,19 @@ class Weights {
   std::vector<Param> params;
   long total = 0, dense = 0;
   Floats values;
+
+  /// An optimizer that leaves rows of tables behind until they are needed registers here;
+  /// whoever reads values calls `settle` first.
+  class Lazy {
+   public:
+    virtual ~Lazy() = default;
+    virtual void settle() = 0;
+  };
+  void settle() {
+    if (lazy) lazy->settle();
+  }
+  Lazy* lazy = nullptr;
+
   uint64_t version = 1;  // counts changes, so that packed copies know when they are stale
 };
 

@@ -269,7 +269,7 @@ class Sequential:
         found_loss = None if loss is None else losses.get(loss)
         wanted = [metrics] if isinstance(metrics, str) else list(metrics or [])
         for metric in wanted:
-            _metric(metric, None, None, None)
+            _checked_metric(metric)
         self.optimizer, self.loss = chosen, loss
         self._loss, self._metrics = found_loss, wanted
         self._native_optimizer = None
@@ -295,7 +295,7 @@ class Sequential:
     @property
     def metrics_names(self) -> list[str]:
         """Names of what `evaluate` returns."""
-        return ["loss", *(_metric(m, None, None, None).name for m in self._metrics)]
+        return ["loss", *(_checked_metric(m).name for m in self._metrics)]
 
     # -- plans ------------------------------------------------------------------------------------
 
@@ -588,6 +588,11 @@ class Sequential:
 
 def _metric(identifier: Any, loss: Any, y: Any, output: Any) -> Metric:
     return metrics.get(identifier, loss=loss, y_shape=y, output_shape=output)
+
+
+def _checked_metric(identifier: Any) -> Metric:
+    """A metric by its name alone; which accuracy is meant is known when there are data."""
+    return _metric(identifier, None, (None, 1), (None, 1))
 
 
 __all__ = ["Sequential", "UnknownNameError"]

@@ -40,6 +40,7 @@ struct Kernels {
   void (*dropout)(const DropoutPass&);
   double (*losses[(int)Loss::count])(const LossRows&);
   void (*update[(int)Rule::count])(const Update&);
+  void (*catch_up[(int)Rule::count])(const Update&, const float*, const float*, long);
   void (*add)(long, float*, const float*);
 };
 

@@ -32,7 +32,8 @@ const Kernels ELMAN_TABLE = {
     {mean_squared_error, mean_absolute_error, huber, binary_crossentropy,
      binary_crossentropy_logits, crossentropy<false>, crossentropy_logits<false>,
      crossentropy<true>, crossentropy_logits<true>},
-    {sgd, rmsprop, adam},
+    {update<Sgd>, update<RmsProp>, update<Adam>},
+    {catch_up<Sgd>, catch_up<RmsProp>, catch_up<Adam>},
     add,
 };
 

@@ -28,7 +28,8 @@ ELMAN_INLINE V load(const float* p) {
   return v;
 }
 ELMAN_INLINE void store(float* p, V v) { __builtin_memcpy(p, &v, sizeof v); }
-ELMAN_INLINE V all(float x) { return V{} + x; }
+// x - 0 is x for every x, also -0, so that no instruction but the broadcast remains.
+ELMAN_INLINE V all(float x) { return x - V{}; }
 
 /// The first `count` floats, zeros behind them.
 ELMAN_INLINE V load_part(const float* p, int count) {

@@ -1,11 +1,14 @@
 // Embedding: a row of the table for every token. Its gradient touches only the rows looked up.
 #include <algorithm>
+#include <stdexcept>
 
 #include "op.h"
 #include "plan.h"
 
 namespace elman {
 namespace {
+
+constexpr long kAhead = 8;  // rows lie anywhere: ask memory for them early
 
 class Embedding : public Op {
  public:
@@ -33,8 +36,13 @@ class Embedding : public Op {
     const float* table = plan_.weights().values.data() + plan_.weights().params[table_].offset;
     float* to = run.value(y);
     const long count = (long)tokens_.steps * run.rows;
-    for (long i = 0; i < count; ++i, to += y.row)
+    for (long i = 0; i < count; ++i, to += y.row) {
+      if (i + kAhead < count) {
+        const float* ahead = table + (long)tokens[i + kAhead] * width_;
+        for (int u = 0; u < width_; u += 16) __builtin_prefetch(ahead + u);
+      }
       std::copy_n(table + (long)tokens[i] * width_, width_, to);
+    }
     if (y.mask < 0) return;
     float* mask = run.value(plan_.at(y.mask));
     for (long i = 0; i < count; ++i) mask[i] = tokens[i] != 0 ? 1.0f : 0.0f;
@@ -43,28 +51,32 @@ class Embedding : public Op {
   /// Every thread reads all shards and adds the rows of its own tokens, always in the same order.
   void reduce(const std::vector<Run>& shards, int thread) override {
     const Slot& y = plan_.at(output);
-    each_own(shards, thread, [&](const Run& run, long i, float* row) {
-      const float* d = run.gradient(y) + i * y.row;
-      for (int u = 0; u < width_; ++u) row[u] += d[u];
+    TableGradient& table = gradient(shards);
+    each_own(shards, thread, [&](const Run& run, long i, int32_t token) {
+      table.add(token, thread, run.gradient(y) + i * y.row);
     });
   }
 
-  void clear(const std::vector<Run>& shards, int thread) override {
-    each_own(shards, thread, [&](const Run&, long, float* row) { std::fill_n(row, width_, 0.0f); });
+  void visit_rows(const std::vector<Run>& shards, int thread,
+                  const std::function<void(int, int32_t)>& visit) override {
+    each_own(shards, thread, [&](const Run&, long, int32_t token) { visit(table_, token); });
   }
 
  private:
+  TableGradient& gradient(const std::vector<Run>& shards) const {
+    for (const auto& table : *shards[0].tables)
+      if (table->param == table_) return *table;
+    throw std::logic_error("a table without a gradient");
+  }
+
   template <class F>
   void each_own(const std::vector<Run>& shards, int thread, const F& f) {
-    const Weights& w = plan_.weights();
-    float* table = shards[0].table_gradients + (w.params[table_].offset - w.dense);
-    const uint32_t threads = (uint32_t)shards.size();
+    const TableGradient& table = gradient(shards);
     for (const Run& run : shards) {
       const int32_t* tokens = run.tokens(tokens_);
       const long count = (long)tokens_.steps * run.rows;
       for (long i = 0; i < count; ++i)
-        if (threads == 1 || (uint32_t)tokens[i] % threads == (uint32_t)thread)
-          f(run, i, table + (long)tokens[i] * width_);
+        if (table.owner(tokens[i]) == thread) f(run, i, tokens[i]);
     }
   }
 

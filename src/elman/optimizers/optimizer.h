@@ -1,4 +1,7 @@
 // An optimizer's state over a model's flat weights, and its step.
+//
+// Tables are updated row by row: a row without a gradient is left behind, and brought up to date
+// exactly when it is next looked up or read (`catch_up`, `settle`).
 #pragma once
 
 #include <map>
@@ -11,12 +14,20 @@
 
 namespace elman {
 
-class Optimizer : public Updater {
+class Optimizer : public Updater, public Weights::Lazy {
  public:
   Optimizer(std::shared_ptr<Weights> weights, const std::string& rule,
             const std::map<std::string, double>& options, int moments);
+  ~Optimizer() override;
   Optimizer(const Optimizer&) = delete;
+
   void step(const std::vector<Run>& shards, int thread, Team& team, float rate) override;
+  bool moves_untouched() const override { return moves_untouched_ && !tables_.empty(); }
+  void catch_up(int param, int32_t row) override;
+  /// Brings every row of every table up to date.
+  void settle() override;
+  Weights::Lazy* lazy() override { return tables_.empty() ? nullptr : this; }
+  void set_iterations(long steps);
 
   std::shared_ptr<Weights> weights;
   std::vector<Floats> moments;
@@ -24,19 +35,34 @@ class Optimizer : public Updater {
 
  private:
   struct Piece {  // one trainable tensor
+    int param;
     long offset, size;
     bool table;
   };
-  /// Calls f(piece number, offset, count) for the part of all tensors that is this thread's.
+  struct Table {
+    int param;
+    std::vector<long> done;  // [rows] steps that the row's values include
+  };
+  /// Calls f(piece number, offset, count) for the part of all dense tensors that is this thread's.
   template <class F>
-  void each(int thread, int threads, const F& f) const;
-  float scale_of(size_t piece) const;
+  void each_dense(int thread, int threads, const F& f) const;
+  /// Calls f(piece number, gradient, row) for the rows of tables that are this thread's.
+  template <class F>
+  void each_row(const std::vector<Run>& shards, int thread, const F& f) const;
+  void fetch(long offset, long count) const;
+  Update at(long offset, long count) const;
+  void catch_up(Table& table, int32_t row);
 
   Rule rule_;
   Update base_{};
   double clipnorm_, global_clipnorm_;
+  bool moves_untouched_;
   std::vector<Piece> pieces_;
-  long total_ = 0;
+  std::vector<Table> tables_;
+  long dense_total_ = 0;
+  std::vector<float> rates_, biases_;  // of the steps since `first_`, which no row lacks before
+  long first_ = 0;
+  float largest_rate_ = 0;
   std::vector<double> norms_;  // [threads][pieces]
   std::vector<float> scales_;
 };

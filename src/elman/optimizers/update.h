@@ -1,4 +1,8 @@
-// One step of each optimizer over a run of weights, in Keras's arithmetic. Formulas: optimizers.py.
+// One step of each optimizer, in Keras's arithmetic, over a run of weights. Formulas: optimizers.py.
+//
+// A rule is written once, for one vector. `update` runs it over many weights; `catch_up` runs it
+// over one row of a table for all the steps in which the row had no gradient, so that an embedding
+// costs the rows it touches and ends with the same numbers as a dense update.
 #pragma once
 
 #include "kernels/arguments.h"
@@ -7,74 +11,118 @@
 namespace elman {
 namespace {
 
-/// The gradient as the rule sees it: scaled by norm clipping, then clipped by value.
-ELMAN_INLINE V gradient_at(const Update& a, long i) {
-  const V g = load(a.gradient + i) * a.scale;
-  return a.clip > 0.0f ? at_most(at_least(g, all(-a.clip)), all(a.clip)) : g;
-}
-
-/// The weight after decoupled weight decay.
-ELMAN_INLINE V decayed(const Update& a, long i) {
-  const V w = load(a.value + i);
-  return w - w * (a.decay * a.rate);
-}
-
 /// a: momentum
-void sgd(const Update& a) {
-  for (long i = 0; i < a.count; i += L) {
-    const V g = gradient_at(a, i);
-    V w = decayed(a, i);
+struct Sgd {
+  static ELMAN_INLINE void step(const Update& a, V g, float rate, float, V& w, V* m) {
     if (a.a == 0.0f) {
-      w -= a.rate * g;
-    } else {
-      const V m = load(a.moment[0] + i) * a.a - a.rate * g;
-      store(a.moment[0] + i, m);
-      w += a.nesterov ? a.a * m - a.rate * g : m;
+      w -= rate * g;
+      return;
     }
-    store(a.value + i, w);
+    m[0] = m[0] * a.a - rate * g;
+    w += a.nesterov ? a.a * m[0] - rate * g : m[0];
   }
-}
+  /// What each moment is multiplied by in a step without a gradient.
+  static float fading(const Update& a, int) { return a.a; }
+};
 
 /// a: rho, b: momentum; moments velocity, momentum, average gradient (those in use)
-void rmsprop(const Update& a) {
-  for (long i = 0; i < a.count; i += L) {
-    const V g = gradient_at(a, i);
-    const V w = decayed(a, i);
-    const V v = load(a.moment[0] + i) * a.a + (1.0f - a.a) * g * g;
-    store(a.moment[0] + i, v);
-    V under = v + a.epsilon;
+struct RmsProp {
+  static ELMAN_INLINE void step(const Update& a, V g, float rate, float, V& w, V* m) {
+    m[0] = m[0] * a.a + (1.0f - a.a) * g * g;
+    V under = m[0] + a.epsilon;
     if (a.centered) {
-      float* average = a.moment[a.b > 0.0f ? 2 : 1] + i;
-      const V mean = load(average) * a.a + (1.0f - a.a) * g;
-      store(average, mean);
+      V& mean = m[a.b > 0.0f ? 2 : 1];
+      mean = mean * a.a + (1.0f - a.a) * g;
       under -= mean * mean;
     }
-    V step = a.rate * g / square_root(under);
+    V change = rate * g / square_root(under);
     if (a.b > 0.0f) {
-      step += load(a.moment[1] + i) * a.b;
-      store(a.moment[1] + i, step);
+      change += m[1] * a.b;
+      m[1] = change;
     }
-    store(a.value + i, w - step);
+    w -= change;
+  }
+  static float fading(const Update& a, int moment) {
+    return moment == 1 && a.b > 0.0f ? a.b : a.a;
+  }
+};
+
+/// a: beta_1, b: beta_2; `bias` corrects the rate; moments momentum, velocity, largest velocity
+struct Adam {
+  static ELMAN_INLINE void step(const Update& a, V g, float rate, float bias, V& w, V* m) {
+    m[0] += (g - m[0]) * (1.0f - a.a);
+    m[1] += (g * g - m[1]) * (1.0f - a.b);
+    V v = m[1];
+    if (a.amsgrad) v = m[2] = select(v > m[2], v, m[2]);
+    w -= m[0] * (rate * bias) / (square_root(v) + a.epsilon);
+  }
+  static float fading(const Update& a, int moment) {
+    return moment == 0 ? a.a : moment == 1 ? a.b : 1.0f;
+  }
+};
+
+/// The whole step of one vector: weight decay first, then the rule.
+template <class Rule>
+ELMAN_INLINE void whole_step(const Update& a, V g, float rate, float bias, V& w, V* m) {
+  w -= w * (a.decay * rate);
+  Rule::step(a, g, rate, bias, w, m);
+}
+
+template <class Rule>
+void update(const Update& a) {
+  for (long i = 0; i < a.count; i += L) {
+    const int n = a.count - i < L ? (int)(a.count - i) : L;
+    V g = load_part(a.gradient + i, n) * a.scale;
+    if (a.clip > 0.0f) g = at_most(at_least(g, all(-a.clip)), all(a.clip));
+    V w = load_part(a.value + i, n), m[3];
+    for (int j = 0; j < a.moments; ++j) m[j] = load_part(a.moment[j] + i, n);
+    whole_step<Rule>(a, g, a.rate, a.bias, w, m);
+    store_part(a.value + i, w, n);
+    for (int j = 0; j < a.moments; ++j) store_part(a.moment[j] + i, m[j], n);
   }
 }
 
-/// a: beta_1, b: beta_2; `bias` corrects the rate; moments momentum, velocity, largest velocity
-void adam(const Update& a) {
-  const float rate = a.rate * a.bias;
+ELMAN_INLINE bool same(V a, V b) {
+  const I equal = a == b;
+  int32_t s = 0;
+  for (int i = 0; i < L; ++i) s += equal[i];
+  return s == -L;
+}
+
+/// The steps [0, steps) of which `rates` and `biases` tell, all without a gradient; a.rate is the
+/// largest rate there has been.
+template <class Rule>
+void catch_up(const Update& a, const float* rates, const float* biases, long steps) {
   for (long i = 0; i < a.count; i += L) {
-    const V g = gradient_at(a, i);
-    const V w = decayed(a, i);
-    V m = load(a.moment[0] + i), v = load(a.moment[1] + i);
-    m += (g - m) * (1.0f - a.a);
-    v += (g * g - v) * (1.0f - a.b);
-    store(a.moment[0] + i, m);
-    store(a.moment[1] + i, v);
-    if (a.amsgrad) {
-      const V top = load(a.moment[2] + i);
-      v = select(v > top, v, top);
-      store(a.moment[2] + i, v);
+    const int n = a.count - i < L ? (int)(a.count - i) : L;
+    V w = load_part(a.value + i, n), m[3];
+    for (int j = 0; j < a.moments; ++j) m[j] = load_part(a.moment[j] + i, n);
+    long k = 0;
+    for (; a.moves && k < steps; ++k) {
+      // At rest: when even the largest rate no longer moves w, nothing that follows does, since
+      // the change only fades. What is left to do is fade the moments.
+      V rest = w, faded[3] = {m[0], m[1], m[2]};
+      if (k % 8 == 0) {
+        whole_step<Rule>(a, V{}, a.rate, 1.0f, rest, faded);
+        if (same(rest, w)) break;
+      }
+      whole_step<Rule>(a, V{}, rates[k], biases[k], w, m);
     }
-    store(a.value + i, w - m * rate / (square_root(v) + a.epsilon));
+    const long left = steps - k;
+    for (int j = 0; j < a.moments && left; ++j) {
+      const float fading = Rule::fading(a, j);
+      if (left <= 64) {  // as the rule itself rounds
+        for (long t = 0; t < left; ++t)
+          m[j] = a.by_difference ? m[j] + (V{} - m[j]) * (1.0f - fading) : m[j] * fading;
+        continue;
+      }
+      double power = 1, base = fading;
+      for (long t = left; t; t >>= 1, base *= base)
+        if (t & 1) power *= base;
+      m[j] = m[j] * (float)power;
+    }
+    store_part(a.value + i, w, n);
+    for (int j = 0; j < a.moments; ++j) store_part(a.moment[j] + i, m[j], n);
   }
 }
 

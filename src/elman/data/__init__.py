@@ -1,0 +1,1 @@
+"""Text, audio, ECG and tables as arrays, and the bundled datasets (`elman.datasets`)."""
