@@ -173,6 +173,13 @@ def test_reduce_lr_on_plateau_says_what_it_did_and_logs_the_rate(capsys):
     )
 
 
+def test_reduce_lr_on_plateau_is_silent_at_the_lowest_rate(capsys):
+    callback = ReduceLROnPlateau(monitor="loss", patience=1, min_lr=0.1, verbose=1)
+    model = epochs(callback, [0.5, 0.5, 0.5])
+    assert model.optimizer.learning_rate == 0.1
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     "schedule", [lambda epoch, rate: rate / 2, lambda epoch: 0.1 / 2 ** (epoch + 1)]
 )

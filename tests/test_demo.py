@@ -15,16 +15,7 @@ from elman.errors import OptionError, UnknownNameError
 REFERENCE = {"text": 0.863, "audio": 0.831, "ecg": 0.972, "two-voices": 0.914, "digits": 0.995}
 
 
-@pytest.mark.parametrize(
-    "task",
-    [
-        "text",
-        "audio",
-        "ecg",
-        pytest.param("two-voices", marks=pytest.mark.slow),
-        pytest.param("digits", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.parametrize("task", ["text", "audio", "ecg", "two-voices", "digits"])
 def test_the_median_of_three_seeds_is_within_two_points_of_the_reference(task):
     results = [demo.run(task, seed=seed, verbose=0)[0] for seed in range(3)]
     found = statistics.median(result.accuracy for result in results)

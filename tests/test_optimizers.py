@@ -11,6 +11,9 @@ from elman.optimizers import SGD, Adam, AdamW, RMSprop, schedules
 from golden import record
 from keras_judge import case, keras, stale
 
+# Keras's variables do not yet know a keyword of NumPy 2's.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 ALL = (SGD, RMSprop, Adam, AdamW)
 
 

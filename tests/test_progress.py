@@ -77,6 +77,7 @@ def test_a_terminal_gets_a_moving_bar_and_then_the_plain_line(terminal):
     text = terminal.getvalue()
     assert "━" in text and COLOUR.search(text)
     assert "2/4" in text, "the bar passes through the middle"
+    assert "\x1b[2K" in text.rsplit("━", 1)[1], "the bar is wiped before the line is written"
     last = ESCAPE.sub("", text.splitlines()[-1]).split("\r")[-1]
     assert timeless(last) == (
         "Epoch 1/1 4/4 0.4s accuracy 0.861 loss 0.331 val_accuracy 0.85 val_loss 0.35"

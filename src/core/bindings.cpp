@@ -128,6 +128,7 @@ NB_MODULE(_core, m) {
            }, "params"_a, "[(name, shape, trainable, table), ...]")
       .def("view", [](nb::handle self, int i) {
              Weights& w = nb::cast<Weights&>(self);
+             const std::lock_guard lock(w.in_use);
              w.settle();
              const Param& p = w.params.at(i);
              std::vector<size_t> shape(p.shape.begin(), p.shape.end());
@@ -140,6 +141,7 @@ NB_MODULE(_core, m) {
              for (size_t a = 0; same && a < p.shape.size(); ++a)
                same = (long)value.shape(a) == p.shape[a];
              if (!same) throw std::invalid_argument("weights '" + p.name + "' have another shape");
+             const std::lock_guard lock(w.in_use);
              w.settle();
              std::copy_n(value.data(), p.size, w.values.data() + p.offset);
              ++w.version;
@@ -153,9 +155,13 @@ NB_MODULE(_core, m) {
                     const std::map<std::string, double>&, int>(),
            "weights"_a, "rule"_a, "options"_a, "moments"_a)
       .def_prop_rw("iterations", [](const Optimizer& o) { return o.iterations; },
-                   &Optimizer::set_iterations)
+                   [](Optimizer& o, long steps) {
+                     const std::lock_guard lock(o.weights->in_use);
+                     o.set_iterations(steps);
+                   })
       .def("moment", [](nb::handle self, int m, int i) {
              Optimizer& o = nb::cast<Optimizer&>(self);
+             const std::lock_guard lock(o.weights->in_use);
              o.settle();
              const Param& p = o.weights->params.at(i);
              std::vector<size_t> shape(p.shape.begin(), p.shape.end());

@@ -13,7 +13,7 @@ Plan::Plan(std::shared_ptr<Weights> weights, int steps, int rows, bool training,
       shard_rows_((rows + threads - 1) / threads),
       training_(training),
       keep_(keep),
-      team_(threads),
+      team_(Team::of(threads)),
       arenas_(threads),
       gradients_(threads),
       shards_(threads) {}
@@ -92,7 +92,7 @@ void Plan::seal(int output, long target_width) {
     shards_[i].arena = arenas_[i].data();
     shards_[i].gradients = gradients_[i].data();
     shards_[i].tables = &tables_;
-    shards_[i].team = &team_;
+    shards_[i].team = team_.get();
   }
 }
 
@@ -164,22 +164,32 @@ void Plan::write(const Run& run, Outputs out) const {
   }
 }
 
+std::unique_lock<std::mutex> Plan::begin() {
+  std::unique_lock<std::mutex> lock(weights_->in_use);
+  if (team_->elsewhere()) {
+    team_ = Team::of(team_->size());
+    for (Run& run : shards_) run.team = team_.get();
+  }
+  return lock;
+}
+
 void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool training,
                uint32_t seed, uint32_t first_step, Updater* updater, const float* rates,
                Outputs out, double* losses) {
   if (batch_rows > rows_) throw std::invalid_argument("batch larger than the plan");
   if (out.y) out.y -= first * (long)slots_[output_].steps * slots_[output_].width;
   if (out.mask) out.mask -= first * (long)slots_[output_].steps;
+  const auto lock = begin();
   if (!updater || updater->lazy() != weights_->lazy) weights_->settle();
   const bool stale = packed_version_ != weights_->version;
-  team_.run([&](int thread) {
+  team_->run([&](int thread) {
     Run& run = shards_[thread];
     run.batch = batch;
     run.training = training;
     run.seed = seed;
     if (stale) {
       pack_all(thread);
-      team_.meet();
+      team_->meet();
     }
     long b = 0;
     for (long at = first; at < last; at += batch_rows, ++b) {
@@ -188,30 +198,30 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
       run.loss = 0;
       load(run);
       if (updater && updater->moves_untouched()) {
-        team_.meet();
+        team_->meet();
         for (const auto& op : ops_)
           op->visit_rows(shards_, thread,
                          [&](int param, int32_t row) { updater->catch_up(param, row); });
-        team_.meet();
+        team_->meet();
       }
       forward(run);
       if (out.y || out.mask) write(run, out);
       if (updater) backward(run);
-      team_.meet();
+      team_->meet();
       if (thread == 0 && losses) {
         losses[b] = 0;
         for (const Run& r : shards_) losses[b] += r.loss;
       }
       if (!updater) {
-        team_.meet();  // nobody starts the next batch before its loss is read
+        team_->meet();  // nobody starts the next batch before its loss is read
         continue;
       }
       for (const auto& op : ops_) op->reduce(shards_, thread);
-      updater->step(shards_, thread, team_, rates[b]);
-      team_.meet();
+      updater->step(shards_, thread, *team_, rates[b]);
+      team_->meet();
       for (const auto& table : tables_) table->clear(thread);
       pack_all(thread);
-      team_.meet();
+      team_->meet();
     }
   });
   if (updater) ++weights_->version;
@@ -246,15 +256,16 @@ double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t ste
 }
 
 void Plan::predict(const Batch& batch, long samples, Outputs out) {
+  const auto lock = begin();
   weights_->settle();
   const bool stale = packed_version_ != weights_->version;
-  team_.run([&](int thread) {
+  team_->run([&](int thread) {
     Run& run = shards_[thread];
     run.batch = batch;
     run.training = false;
     if (stale) {
       pack_all(thread);
-      team_.meet();
+      team_->meet();
     }
     const long n = threads();
     const long last = samples * (thread + 1) / n;

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -71,7 +72,7 @@ class Plan {
   int steps() const { return steps_; }
   int rows() const { return rows_; }
   int shard_rows() const { return shard_rows_; }
-  int threads() const { return team_.size(); }
+  int threads() const { return team_->size(); }
   bool training() const { return training_; }
   /// Every intermediate keeps its whole history, not only what is needed: training, or a trace.
   bool keeps() const { return training_ || keep_; }
@@ -83,6 +84,8 @@ class Plan {
   double bytes() const { return 4.0 * (arena_floats_ * threads() + shared_floats_); }
 
  private:
+  /// Holds the weights for one run; after a fork() also finds threads that exist.
+  std::unique_lock<std::mutex> begin();
   void shard(Run& run, long first_sample, int batch_rows, int thread) const;
   void load(Run& run) const;
   void forward(Run& run) const;
@@ -93,7 +96,7 @@ class Plan {
   std::shared_ptr<Weights> weights_;
   const int steps_, rows_, shard_rows_;
   const bool training_, keep_;
-  Team team_;
+  std::shared_ptr<Team> team_;
   std::vector<Slot> slots_;
   std::vector<View> views_;
   std::vector<std::unique_ptr<Op>> ops_;

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <exception>
+#include <map>
 #include <stdexcept>
 #include <string>
 
@@ -45,11 +46,22 @@ Team::Team(int members) : members_(members), barrier_(members), parts_(members),
   for (int i = 1; i < members_; ++i) threads_.emplace_back([this, i] { work(i); });
 }
 
-Team::~Team() {
-  if (process_ != getpid()) {  // a forked child has no such threads to stop
-    for (std::thread& t : threads_) t.detach();
-    return;
+std::shared_ptr<Team> Team::of(int members) {
+  static std::mutex guard;
+  static auto* teams = new std::map<int, std::weak_ptr<Team>>;  // outlives every plan
+  std::lock_guard lock(guard);
+  std::shared_ptr<Team> team = (*teams)[members].lock();
+  if (team && team->elsewhere()) {
+    new std::shared_ptr<Team>(team);  // its threads are not here to be stopped: let it be
+    team = nullptr;
   }
+  if (!team) (*teams)[members] = team = std::make_shared<Team>(members);
+  return team;
+}
+
+bool Team::elsewhere() const { return process_ != getpid(); }
+
+Team::~Team() {
   {
     std::lock_guard lock(mutex_);
     stop_ = true;
@@ -78,10 +90,7 @@ void Team::work(int member) {
 }
 
 void Team::run(const std::function<void(int)>& job) {
-  if (process_ != getpid())
-    throw std::runtime_error(
-        "elman's threads do not exist in a forked process. Build or load the model there, or use "
-        "multiprocessing's 'spawn'.");
+  std::lock_guard one(one_job_);
   std::vector<std::exception_ptr> errors(members_);
   const std::function<void(int)> guarded = [&](int member) {
     try {

@@ -27,13 +27,18 @@ class Barrier {
 
 class Team {
  public:
+  /// The team of that size of this process: one for all plans, so that idle threads do not pile up.
+  static std::shared_ptr<Team> of(int members);
+
   explicit Team(int members);
   ~Team();
   Team(const Team&) = delete;
   Team& operator=(const Team&) = delete;
 
   int size() const { return members_; }
-  /// Runs job(0) here and job(1) ... job(size - 1) on the other members, until all are done.
+  /// Threads do not survive fork(): a child process asks for a team of its own.
+  bool elsewhere() const;
+  /// One job at a time; others wait. Runs job(0) here and job(1) ... job(size - 1) on the other members, until all are done.
   /// The first exception, in the order of members, is thrown again here. A job that throws must
   /// not be waited for at a barrier: check before starting.
   void run(const std::function<void(int)>& job);
@@ -48,13 +53,14 @@ class Team {
   Barrier barrier_;
   std::vector<double> parts_;
   std::vector<std::thread> threads_;
+  std::mutex one_job_;
   std::mutex mutex_;
   std::condition_variable start_, done_;
   const std::function<void(int)>* job_ = nullptr;
   uint64_t round_ = 0;
   int running_ = 0;
   bool stop_ = false;
-  int process_;  // threads do not survive fork(): a child process makes its own
+  const int process_;
 };
 
 /// How many threads new plans use: ELMAN_THREADS, or the cores this process may use.

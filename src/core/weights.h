@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,7 @@ class Weights {
     if (lazy) lazy->settle();
   }
   Lazy* lazy = nullptr;
+  std::mutex in_use;  // by a run of a plan, or by whoever reads or sets values meanwhile
 
   uint64_t version = 1;  // counts changes, so that packed copies know when they are stale
 };

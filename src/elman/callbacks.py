@@ -104,6 +104,7 @@ class Callback:
 
 
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+TEST_BATCH_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 TRAIN_BATCH_HOOKS = (
     "on_train_batch_begin",
     "on_train_batch_end",
@@ -155,11 +156,25 @@ class CallbackList(Callback):
     @property
     def wants_batches(self) -> bool:
         """Whether a callback overrides a hook of training batches. The progress bar never does."""
+        return self._overridden(TRAIN_BATCH_HOOKS)
+
+    @property
+    def wants_test_batches(self) -> bool:
+        """Whether a callback overrides a hook of the batches of evaluation."""
+        return self._overridden(TEST_BATCH_HOOKS)
+
+    @property
+    def wants_chunks(self) -> bool:
+        """Whether a callback looks on while batches run: the progress bar, unless it is silent."""
+        silent = all(getattr(c, "verbose", 0) == 0 for c in self.callbacks if _is_progress(c))
+        return not silent or self._overridden(("on_chunk_end",))
+
+    def _overridden(self, hooks: Iterable[str]) -> bool:
         return any(
             _overrides(callback, hook)
             for callback in self.callbacks
             if not _is_progress(callback)
-            for hook in TRAIN_BATCH_HOOKS
+            for hook in hooks
         )
 
     def append(self, callback: Callback) -> None:
@@ -383,24 +398,18 @@ class EarlyStopping(_Monitor):
         value = self._watched(logs or {})
         if value is None or epoch < self.start_from_epoch:
             return
-        if self.best_weights is None:
-            # Even an epoch that does not reach the baseline is better than none.
-            self._remember(epoch)
         self.wait += 1
         if self._improves(value, self.best):
             self.best = value
-            self._remember(epoch)
+            self.best_epoch = epoch
+            if self.restore_best_weights:
+                # Copies: a model's weights may be views of memory that training goes on to change.
+                self.best_weights = [np.array(weight) for weight in self.model.get_weights()]
             if self.baseline is None or self._improves(value, self.baseline):
                 self.wait = 0
-        elif self.wait >= self.patience and epoch > 0:
+        elif self.wait >= self.patience:
             self.stopped_epoch = epoch
             self.model.stop_training = True
-
-    def _remember(self, epoch: int) -> None:
-        self.best_epoch = epoch
-        if self.restore_best_weights:
-            # Copies: a model's weights may be views of memory that training goes on to change.
-            self.best_weights = [np.array(weight) for weight in self.model.get_weights()]
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self.stopped_epoch > 0 and self.verbose > 0:
@@ -467,7 +476,6 @@ class ReduceLROnPlateau(_Monitor):
             return
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
-            self.wait = 0
         if self._improves(value, self.best):
             self.best = value
             self.wait = 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman.errors import DataError, ShapeError
+from elman.errors import DataError, OptionError, ShapeError
 
 if TYPE_CHECKING:
     from elman.layers.layer import Layer
@@ -31,10 +32,11 @@ def inputs(x: Any, layer: Layer, who: str) -> Array:
         DataError: not numbers, not finite, tokens outside the vocabulary.
     """
     array = _array(x, who, "inputs")
-    layer.check_rank((None, *array.shape[1:]) if array.ndim else ())
+    layer.check_rank(array.shape)
     if 0 in array.shape[1:]:
         raise ShapeError(
-            f"{who} expected at least one step and one feature, got shape {array.shape}."
+            f"{who} expected at least one step and one feature, got shape {array.shape}. Check how "
+            "the array was made."
         )
     if layer.takes_tokens:
         return _tokens(array, layer, who)
@@ -44,18 +46,21 @@ def inputs(x: Any, layer: Layer, who: str) -> Array:
             f"{array.shape[-1]} (input shape {array.shape}). Check the last axis, or rebuild the "
             f"model for {array.shape[-1]}."
         )
-    values = np.ascontiguousarray(array, np.float32)
+    with np.errstate(over="ignore"):  # too large for float32 is found below
+        values = np.ascontiguousarray(array, np.float32)
     _finite(values, who, "inputs")
     return values
 
 
 def _array(x: Any, who: str, what: str) -> Array:
+    if x is None:
+        raise DataError(f"{who} expected {what}, got None. Pass them as an array.")
     try:
         array = np.asarray(x)
     except ValueError as error:  # NumPy's word for rows of unequal length
         raise ShapeError(
             f"{who} expected {what} of one length, got rows of unequal length. Pad them to one "
-            "length and add Masking, or Embedding(mask_zero=True)."
+            "length and mask what is added: Masking, or Embedding(mask_zero=True)."
         ) from error
     if array.dtype == bool:
         array = array.astype(np.float32)
@@ -65,7 +70,9 @@ def _array(x: Any, who: str, what: str) -> Array:
             "tokens and missing values into numbers first."
         )
     if array.ndim == 0:
-        raise ShapeError(f"{who} expected {what} with a batch axis, got a single number.")
+        raise ShapeError(
+            f"{who} expected {what} with a batch axis, got a single number. Pass an array."
+        )
     return array
 
 
@@ -121,10 +128,12 @@ def targets(y: Any, rows: int, output: tuple[int, ...], loss: Loss, who: str) ->
     array = _array(y, who, "targets")
     if len(array) != rows:
         raise ShapeError(
-            f"{who} expected as many targets as inputs, got {len(array)} targets and {rows} inputs."
+            f"{who} expected as many targets as inputs, got {len(array)} targets and {rows} "
+            "inputs. Give each input its target."
         )
     loss.check_shapes((None, *array.shape[1:]), (None, *output))
-    values = np.ascontiguousarray(array, np.float32)
+    with np.errstate(over="ignore"):
+        values = np.ascontiguousarray(array, np.float32)
     _finite(values, who, "targets")
     word, _ = loss.native()
     if word.startswith("sparse"):
@@ -161,7 +170,8 @@ def weights(
 
     Raises:
         ShapeError: another length than the targets.
-        DataError: negative or not finite, or a class without a weight.
+        DataError: a sample's weight is negative or not finite.
+        OptionError: class_weight is no dict of class numbers and weights.
     """
     if sample_weight is None and class_weight is None:
         return None
@@ -174,11 +184,15 @@ def weights(
         if given.shape not in {(len(y),), (len(y), 1), (len(y), *steps)}:
             raise ShapeError(
                 f"{who} expected sample_weight of shape ({len(y)},)"
-                f"{f' or {(len(y), *steps)}' if steps else ''}, got {given.shape}."
+                f"{f' or {(len(y), *steps)}' if steps else ''}, got {given.shape}. Give each "
+                f"sample{' or step' if steps else ''} its weight."
             )
         _finite(given, who, "sample weights")
         if given.size and given.min() < 0:
-            raise DataError(f"{who} expected sample weights >= 0, got {given.min()}.")
+            raise DataError(
+                f"{who} expected sample weights >= 0, got {given.min()}. Use 0 to leave a sample "
+                "out."
+            )
         found = found * given.reshape(len(y), *(given.shape[1:] or [1] * len(steps)))
     if class_weight is not None:
         classes = y
@@ -186,13 +200,30 @@ def weights(
             classes = y.argmax(axis=-1)
         elif y.shape[1:] == output:
             classes = y[..., 0]
-        found = np.broadcast_to(found, classes.shape).copy()
-        for label in np.unique(classes):
-            if label not in class_weight:
-                raise DataError(
-                    f"{who} expected a class_weight for every class, got none for {label:g}. Add "
-                    f"it: {{..., {label:g}: 1.0}}."
-                )
-        values = np.vectorize(class_weight.__getitem__, otypes=[np.float32])(classes)
-        found = found * values if classes.size else found
+        found = found * _by_class(class_weight, classes, output[-1], who)
     return np.ascontiguousarray(found.reshape(len(y), -1), np.float32)
+
+
+def _by_class(given: Any, classes: Array, width: int, who: str) -> Array:
+    """The weight of each class number; as in Keras, 1 for a class that has none."""
+    if not isinstance(given, Mapping):
+        raise OptionError(
+            f"{who} expected class_weight to be a dict, got {type(given).__name__}. Give each "
+            "class number its weight: {0: 1.0, 1: 5.0}."
+        )
+    highest = max(width - 1, 1, int(classes.max(initial=0)))
+    for label, weight in given.items():
+        whole = isinstance(label, int | float | np.number) and float(label).is_integer()
+        if not whole or not 0 <= label <= highest:
+            raise OptionError(
+                f"{who} expected the keys of class_weight to be class numbers from 0 to {highest}, "
+                f"got {label!r}. Check the keys."
+            )
+        if not isinstance(weight, int | float | np.number) or not 0 <= weight < np.inf:
+            raise OptionError(
+                f"{who} expected class_weight to hold finite numbers >= 0, got {weight!r} for "
+                f"class {label}. Check it."
+            )
+    labels, places = np.unique(np.rint(classes), return_inverse=True)
+    values = np.array([given.get(int(label), 1.0) for label in labels], np.float32)
+    return values[places].reshape(classes.shape)

@@ -22,13 +22,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 #: Options of Keras's `compile` that change nothing here: there is nothing to trace or compile.
 COMPILE_IGNORED = {"jit_compile", "run_eagerly", "steps_per_execution", "auto_scale_loss"}
+COMPILE_ABSENT = {"loss_weights", "weighted_metrics"}
 
 
 class Sequential:
     """Layers one after the other.
 
     Args:
-        layers: an `Input` first where the number of features is known, then layers.
+        layers: an `Input` first where the number of features is known, then layers; or one layer.
         name: a name.
 
     Example:
@@ -38,7 +39,9 @@ class Sequential:
         482417
     """
 
-    def __init__(self, layers: Iterable[Layer | InputLayer] = (), name: str | None = None) -> None:
+    def __init__(
+        self, layers: Iterable[Layer | InputLayer] | Layer | None = (), name: str | None = None
+    ) -> None:
         self.name = name or "sequential"
         self.layers: list[Layer] = []
         self.input: InputLayer | None = None
@@ -51,7 +54,7 @@ class Sequential:
         self._store: Store | None = None
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._native_optimizer: _core.Optimizer | None = None
-        for layer in layers:
+        for layer in [layers] if isinstance(layers, Layer) else layers or ():
             self.add(layer)
 
     # -- building ---------------------------------------------------------------------------------
@@ -78,16 +81,23 @@ class Sequential:
             )
         if any(layer is other for other in self.layers):
             raise OptionError(f"Sequential expected each layer once, got {layer.label} twice.")
+        if layer.takes_tokens and self.layers:
+            raise OptionError(
+                f"Sequential expected {layer.label} as its first layer, because it takes tokens, "
+                f"got it after {self.layers[-1].label}. Move it to the front."
+            )
+        before = self.input, layer.name
         if layer.asked_shape is not None and not self.layers and self.input is None:
             self.input = InputLayer(layer.asked_shape[1:])
         self._name(layer)
         self.layers.append(layer)
-        self._forget()
         try:
             self._build()
         except ElmanError:
             self.layers.pop()
+            self.input, layer.name = before
             raise
+        self._forget()
 
     def pop(self) -> Layer:
         """Remove the last layer and return it."""
@@ -125,14 +135,21 @@ class Sequential:
         Raises:
             ShapeError: the layers cannot follow each other.
         """
+        before = self.input
         if input_shape is not None and self.input is None:
             self.input = InputLayer(tuple(input_shape)[1:])
-        self._build()
-        if not self.built:
-            raise NotReadyError(
-                f"{self.label} expected to know its input's features. Call build((None, steps, "
-                "features)), or put an Input first."
-            )
+        elif input_shape is not None:
+            self._check_asked(tuple(input_shape))
+        try:
+            self._build()
+            if not self.built:
+                raise NotReadyError(
+                    f"{self.label} expected to know its number of input features, got "
+                    f"{input_shape}. Call build((None, steps, features)), or put an Input first."
+                )
+        except ElmanError:
+            self.input = before
+            raise
 
     def shapes(self) -> list[tuple[Shape | None, Shape | None]]:
         """Input and output shape of every layer, as far as they are known."""
@@ -151,11 +168,15 @@ class Sequential:
         return found
 
     def _build(self) -> None:
-        """Make the weights of every layer whose parameters are determined."""
-        for layer, (shape, _) in zip(self.layers, self.shapes(), strict=True):
-            if shape is None:
-                return
-            layer.check_rank(shape)
+        """Make the weights of every layer whose parameters are determined, if all layers fit."""
+        known = [
+            (layer, shape)
+            for layer, (shape, _) in zip(self.layers, self.shapes(), strict=True)
+            if shape is not None
+        ]
+        for layer, shape in known:
+            layer.check_shape(shape)
+        for layer, shape in known:
             if layer.known_features(shape):
                 layer.build_params(shape)
 
@@ -183,9 +204,15 @@ class Sequential:
         """A layer by name or by place.
 
         Raises:
-            UnknownNameError: no such layer.
+            UnknownNameError: no layer has this name.
+            OptionError: no layer has this place.
         """
         if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise OptionError(
+                    f"{self.label} expected the index of one of its {len(self.layers)} layers, got "
+                    f"{index}. They count from 0."
+                )
             return self.layers[index]
         for layer in self.layers:
             if layer.name == name:
@@ -223,8 +250,12 @@ class Sequential:
         """
         self._require_built("set_weights")
         count = sum(len(layer.own_params) for layer in self.layers)
-        if len(weights) != count:
-            raise ShapeError(f"{self.label} expected {count} weight arrays, got {len(weights)}.")
+        if not isinstance(weights, list | tuple) or len(weights) != count:
+            got = len(weights) if isinstance(weights, list | tuple) else type(weights).__name__
+            raise ShapeError(
+                f"{self.label} expected a list of {count} weight arrays, got {got}. Take them from "
+                "get_weights of a model with the same layers."
+            )
         parts, at = [], 0
         for layer in self.layers:
             end = at + len(layer.own_params)
@@ -260,20 +291,31 @@ class Sequential:
         Raises:
             UnknownNameError: a name that is not known; the message suggests the nearest.
         """
-        for option in ignored:
-            if option not in COMPILE_IGNORED:
+        for option, value in ignored.items():
+            absent = option in COMPILE_ABSENT
+            if absent and value is not None:
+                raise OptionError(
+                    f"compile expected {option}=None, got {value!r}. elman does not have this "
+                    "option yet: leave it out."
+                )
+            if not absent and option not in COMPILE_IGNORED:
                 raise unknown_name(
                     "compile", "option", option, {"optimizer", "loss", "metrics", *COMPILE_IGNORED}
                 )
         chosen = optimizers.get(optimizer)
         found_loss = None if loss is None else losses.get(loss)
-        wanted = [metrics] if isinstance(metrics, str) else list(metrics or [])
+        if isinstance(metrics, dict):
+            raise OptionError(
+                f"compile expected a list of metrics, got the dict {metrics!r}. A Sequential has "
+                "one output: leave out its name."
+            )
+        several = isinstance(metrics, list | tuple)
+        wanted = list(metrics) if several else [] if metrics is None else [metrics]
         for metric in wanted:
             _checked_metric(metric)
         self.optimizer, self.loss = chosen, loss
         self._loss, self._metrics = found_loss, wanted
-        self._native_optimizer = None
-        self._plans.clear()
+        self._forget()  # which weights are trainable may have changed too
 
     def require_compiled(self, what: str) -> None:
         """Raise unless there is a loss and an optimizer."""
@@ -295,19 +337,26 @@ class Sequential:
     @property
     def metrics_names(self) -> list[str]:
         """Names of what `evaluate` returns."""
-        return ["loss", *(_checked_metric(m).name for m in self._metrics)]
+        return ["loss", *(metric.name for metric in self.metrics)]
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The compiled metrics; callbacks ask them whether more or less is better."""
+        return [_checked_metric(m) for m in self._metrics]
 
     # -- plans ------------------------------------------------------------------------------------
 
     def check_inputs(self, x: Any) -> Array:
-        """Inputs as the engine takes them, once the model is built for them."""
+        """Inputs as the engine takes them, if every layer can. No weights are made."""
         if not self.layers:
             raise NotReadyError(f"{self.label} expected layers, got none. Add some first.")
         first = self.layers[0]
         values = checks.inputs(x, first, self.label)
         self._check_asked(values.shape)
-        if not self.built:
-            self._build_for((None, *values.shape[1:]))
+        shape: Shape = (None, *values.shape[1:])
+        for layer in self.layers:
+            layer.check_shape(shape)
+            shape = layer.output_shape(shape)
         return values
 
     def _check_asked(self, shape: tuple[int, ...]) -> None:
@@ -352,7 +401,9 @@ class Sequential:
         loss: bool = False,
         keep: bool = False,
     ) -> Plan:
-        """The plan for inputs of this length, made once and kept."""
+        """The plan for checked inputs of this length, made once and kept; weights too."""
+        if not self.built:
+            self._build_for((None, *x.shape[1:]))
         if self._store is None:
             shapes = self._layer_shapes(x)
             self._store = Store(self.layers, shapes)
@@ -403,13 +454,13 @@ class Sequential:
         self._require_built("plan")
         shape = self.shapes()[0][0]
         assert shape is not None
-        extents = [steps if e is None else e for e in shape[1:]]
-        if steps is not None and len(extents) == (1 if self.layers[0].takes_tokens else 2):
-            extents[0] = steps
-        if None in extents:
+        known = list(shape[1:])
+        if steps is not None and len(known) == (1 if self.layers[0].takes_tokens else 2):
+            known[0] = steps
+        extents = [e for e in known if e is not None]
+        if len(extents) < len(known):
             raise NotReadyError("plan expected a length, got none. Call plan(steps=100), say.")
-        kind = np.int32 if self.layers[0].takes_tokens else np.float32
-        x = np.zeros((1, *extents), kind)  # type: ignore[arg-type]
+        x = np.zeros((1, *extents), np.int32 if self.layers[0].takes_tokens else np.float32)
         return self.plan_for(
             x, rows=batch_size, training=training, loss=training and self._loss is not None
         )
@@ -574,7 +625,7 @@ class Sequential:
         for entry in config["layers"]:
             kind, options = entry["class_name"], dict(entry["config"])
             if kind == "InputLayer":
-                shape = options.get("batch_shape") or options.get("batch_input_shape")
+                shape = options.get("batch_shape") or options["batch_input_shape"]
                 model.add(InputLayer(tuple(shape[1:]), options.get("name")))
                 continue
             if kind not in LAYERS:

@@ -10,7 +10,7 @@ import numpy as np
 from elman import _core
 
 if TYPE_CHECKING:
-    from elman.layers.layer import Layer
+    from elman.layers.layer import Layer, Param
     from elman.losses import Loss
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -22,14 +22,15 @@ class Store:
     def __init__(self, layers: Iterable[Layer], shapes: Iterable[tuple[int | None, ...]]) -> None:
         self.layers = list(layers)
         self.first: dict[int, int] = {}
-        params = []
+        params: list[tuple[str, Param]] = []
         for layer, shape in zip(self.layers, shapes, strict=True):
             self.first[id(layer)] = len(params)
             layer.build_params(shape)
-            params += [(f"{layer.name}/{p.name}", p) for p in layer.own_params]
-        self.native = _core.Weights(
-            [(name, list(p.shape), p.trainable, p.table) for name, p in params]
-        )
+            params += [
+                (f"{layer.name}/{p.name}", list(p.shape), p.trainable and layer.trainable, p.table)
+                for p in layer.own_params
+            ]
+        self.native = _core.Weights(params)
 
     def own(self) -> None:
         """Bring in values that another model, or the layer by itself, has changed meanwhile."""

@@ -10,7 +10,6 @@ epoch that is over in a blink costs no import.
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from typing import Any, TextIO
@@ -146,7 +145,7 @@ class ProgressBar(Callback):
     def _write_line(self, logs: Logs) -> None:
         stream = self._stream()
         terminal = _is_terminal(stream)
-        width = shutil.get_terminal_size((80, 24)).columns if terminal else 80
+        width = _columns() if terminal else 80
         elapsed = time.monotonic() - self._began
         assert self._label is not None
         lines = fitted(self._label, self._counts(), duration(elapsed), logs, width)
@@ -266,6 +265,12 @@ def _checked(verbose: Any) -> int | str:
         f"ProgressBar expected verbose to be 0, 1, 2 or 'auto', got {verbose!r}. Use 0 for "
         "silence, 1 for a live bar, 2 for one line per epoch."
     )
+
+
+def _columns() -> int:
+    import shutil  # late: it brings all of Python's compressors along
+
+    return shutil.get_terminal_size((80, 24)).columns
 
 
 def _is_terminal(stream: TextIO) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-_generator = np.random.default_rng()
+# Made when it is first needed: NumPy loads its random numbers only then.
+_generator: np.random.Generator | None = None
 
 
 def set_random_seed(seed: int) -> None:
@@ -29,9 +30,12 @@ def set_random_seed(seed: int) -> None:
 
 def generator() -> np.random.Generator:
     """The generator in use."""
+    global _generator
+    if _generator is None:
+        _generator = np.random.default_rng()
     return _generator
 
 
 def draw_seed() -> int:
     """A fresh seed for something native, below 2**31."""
-    return int(_generator.integers(2**31))
+    return int(generator().integers(2**31))

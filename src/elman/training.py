@@ -38,20 +38,27 @@ class Data:
     ) -> None:
         self.x = model.check_inputs(x)
         if not len(self.x):
-            raise DataError(f"{model.label} expected at least one sample to {what}, got none.")
+            raise DataError(
+                f"{model.label} expected at least one sample to {what}, got none. Check the data."
+            )
         output = model.output_of(self.x)
         self.y = checks.targets(y, len(self.x), output, model.compiled_loss(), model.label)
         self.weight = checks.weights(sample_weight, class_weight, self.y, output, model.label)
         self.output = output
+        #: The weight of what is held out of these rows: Keras weighs classes in training only.
+        self.weight_held_out = self.weight
+        if class_weight is not None:
+            self.weight_held_out = checks.weights(sample_weight, None, self.y, output, model.label)
 
     def __len__(self) -> int:
         return len(self.x)
 
-    def part(self, rows: slice) -> Data:
-        """Some of the rows."""
+    def part(self, rows: slice, held_out: bool = False) -> Data:
+        """Some of the rows, to train on or held out."""
         found = object.__new__(Data)
         found.x, found.y, found.output = self.x[rows], self.y[rows], self.output
-        found.weight = None if self.weight is None else self.weight[rows]
+        weight = self.weight_held_out if held_out else self.weight
+        found.weight = found.weight_held_out = None if weight is None else weight[rows]
         return found
 
     @property
@@ -66,6 +73,9 @@ class Scores:
     def __init__(self, model: Sequential, data: Data) -> None:
         self.model = model
         self.metrics: list[Metric] = model.compiled_metrics(data.y.shape, data.output)
+        # A metric that cannot take these targets says so now, not after the first batches.
+        for metric in self.metrics:
+            metric.update_state(data.y[:1], np.full((1, *data.output), 0.5, np.float32))
         self.reset()
 
     def reset(self) -> None:
@@ -129,17 +139,20 @@ def fit(
     data = Data(model, x, y, sample_weight, class_weight)
     data, held_out = _split(model, data, validation_split, validation_data)
     batches = -(-len(data) // batch)
-    plan = model.plan_for(data.x, rows=min(batch, len(data)), training=True, loss=True)
     scores = Scores(model, data)
     history = History()
     bar = ProgressBar(verbose)
-    watchers = CallbackList([*(callbacks or []), history, bar], model=model)
+    watchers = CallbackList([callbacks, history, bar])
+    # All is checked. From here on the model changes.
+    plan = model.plan_for(data.x, rows=min(batch, len(data)), training=True, loss=True)
+    watchers.set_model(model)
     watchers.set_params({"epochs": epochs, "steps": batches, "verbose": verbose})
     model.stop_training = False
     model.history = history
     optimizer = model.native_optimizer()
     assert model.optimizer is not None
 
+    logs: dict[str, float] = {}
     chunk = 1 if watchers.wants_batches else _first_chunk(plan, batch)
     watchers.on_train_begin()
     try:
@@ -165,18 +178,19 @@ def fit(
                 else:
                     took = max(time.perf_counter() - began, 1e-6)
                     chunk = int(np.clip(count * CHUNK_SECONDS / took, 1, 2 * count + 1))
-                if bar.verbose != 0:
-                    bar.on_chunk_end(done, batches, scores.logs())
-            logs = scores.logs()
+                if watchers.wants_chunks:
+                    watchers.on_chunk_end(done, batches, scores.logs())
+            results = scores.logs()
             if held_out is not None:
-                logs.update(_evaluate(model, held_out, batch, None).logs("val_"))
-            watchers.on_epoch_end(epoch, logs)
+                results.update(_validate(model, held_out, batch, watchers))
+            watchers.on_epoch_end(epoch, results)
+            logs = results
             if model.stop_training:
                 break
     finally:
         # Also on Ctrl-C: what was learned stays, and callbacks can put the best weights back.
         bar.close()
-        watchers.on_train_end()
+        watchers.on_train_end(logs)
     return history
 
 
@@ -224,12 +238,30 @@ def evaluate(
     return scores.logs()
 
 
-def _evaluate(model: Sequential, data: Data, batch: int, bar: ProgressBar | None) -> Scores:
+def _validate(
+    model: Sequential, data: Data, batch: int, watchers: CallbackList
+) -> dict[str, float]:
+    watchers.on_test_begin()
+    logs = _evaluate(model, data, batch, None, watchers).logs()
+    watchers.on_test_end(logs)
+    return {f"val_{name}": value for name, value in logs.items()}
+
+
+def _evaluate(
+    model: Sequential,
+    data: Data,
+    batch: int,
+    bar: ProgressBar | None,
+    watchers: CallbackList | None = None,
+) -> Scores:
     scores = Scores(model, data)
     plan = model.plan_for(data.x, rows=min(batch, len(data)), loss=True)
     batches = -(-len(data) // batch)
-    chunk = _first_chunk(plan, batch)
+    by_batch = watchers if watchers is not None and watchers.wants_test_batches else None
+    chunk = 1 if by_batch else _first_chunk(plan, batch)
     for done in range(0, batches, chunk):
+        if by_batch:
+            by_batch.on_test_batch_begin(done)
         part = data.part(slice(done * batch, (done + chunk) * batch))
         count = -(-len(part) // batch)
         outputs = Outputs(plan, len(part), wanted=bool(scores.metrics))
@@ -241,6 +273,8 @@ def _evaluate(model: Sequential, data: Data, batch: int, bar: ProgressBar | None
         sizes = np.full(count, batch)
         sizes[-1] = len(part) - batch * (count - 1)
         outputs.update(scores, losses, sizes, part.y)
+        if by_batch:
+            by_batch.on_test_batch_end(done, scores.logs())
         if bar is not None and bar.verbose != 0:
             bar.on_chunk_end(done + count, batches, scores.logs())
     return scores
@@ -298,13 +332,18 @@ def _split(
     """Training data and validation data: given, or the last share of the rows as Keras does."""
     if given is not None:
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+            size = f" of {len(given)}" if hasattr(given, "__len__") else ""
             raise OptionError(
                 "fit expected validation_data to be (x, y) or (x, y, sample_weight), got "
-                f"{type(given).__name__} of length {len(given) if hasattr(given, '__len__') else 0}."
+                f"{type(given).__name__}{size}. Pass them as a tuple."
             )
-        return data, Data(model, *given, what="validate")
+        x, y, *weight = given
+        return data, Data(model, x, y, weight[0] if weight else None, what="validate")
     if not isinstance(share, int | float) or not 0 <= share < 1:
-        raise OptionError(f"fit expected validation_split in [0, 1), got {share!r}.")
+        raise OptionError(
+            f"fit expected validation_split in [0, 1), got {share!r}. Use e.g. 0.2 for the last "
+            "fifth of the rows."
+        )
     if share == 0:
         return data, None
     kept = int(len(data) * (1 - share))
@@ -313,7 +352,7 @@ def _split(
             f"fit expected validation_split={share} to leave rows on both sides, got {len(data)} "
             "rows. Use more data or another share."
         )
-    return data.part(slice(0, kept)), data.part(slice(kept, None))
+    return data.part(slice(0, kept)), data.part(slice(kept, None), held_out=True)
 
 
 __all__ = ["NotReadyError", "ShapeError", "evaluate", "fit", "predict", "train_on_batch"]

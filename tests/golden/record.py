@@ -127,6 +127,7 @@ STOPPING: dict[str, dict[str, Any]] = {
     "at once": {"monitor": "loss"},
     "patient": {"monitor": "loss", "patience": 2, "restore_best_weights": True},
     "upwards": {"monitor": "gain", "mode": "max", "patience": 3, "min_delta": 0.1},
+    "by more than a little": {"monitor": "loss", "patience": 2, "min_delta": 0.2},
     "from a baseline": {
         "monitor": "loss",
         "baseline": 0.3,

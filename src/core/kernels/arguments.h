@@ -110,11 +110,11 @@ struct Update {
   float rate, decay;        // learning rate; weight decay, applied first
   float scale, clip;        // of the gradient; clip 0 is none
   float a, b, epsilon;      // the rule's own numbers, named in optimizers/update.h
+  float a_rest, b_rest;     // 1 - a and 1 - b, rounded once, as Keras has them
   float bias;               // Adam's correction of the rate for its first steps
   int moments;              // how many are in use
   bool nesterov, centered, amsgrad;
   bool moves;               // whether weights change without a gradient
-  bool by_difference;       // moments fade by m += (0 - m)(1 - beta), which rounds otherwise
 };
 
 /// Random zeros in [steps][rows][width] values, each kept one scaled by 1 / (1 - rate).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def summary(model: Sequential, line_length: int | None = None, print_fn: Any = N
         if layer.built:
             count = sum(p.size for p in layer.own_params)
             total += count
-            trainable += sum(p.size for p in layer.own_params if p.trainable)
+            trainable += sum(p.size for p in layer.own_params if p.trainable and layer.trainable)
             shown = f"{count:,}"
         else:
             shown, unknown = "?", unknown + 1
@@ -31,8 +32,8 @@ def summary(model: Sequential, line_length: int | None = None, print_fn: Any = N
             f"{layer.name} ({type(layer).__name__})", "?" if shape is None else str(shape), shown
         )
     width = line_length or 80
-    console = Console(width=min(width, 200), record=True, file=_Nowhere()) if print_fn else None
-    out = console or _console(width)
+    kept = io.StringIO() if print_fn else None
+    out = Console(width=width, file=kept) if kept else _console(width)
     out.print(table)
     if unknown:
         out.print(
@@ -42,8 +43,8 @@ def summary(model: Sequential, line_length: int | None = None, print_fn: Any = N
         )
     out.print(f"Total parameters: {total:,} ({_size(4 * total)})", highlight=False)
     out.print(f"Trainable: {trainable:,}   Fixed: {total - trainable:,}", highlight=False)
-    if console is not None:
-        print_fn(console.export_text())
+    if kept:
+        print_fn(kept.getvalue())
 
 
 def _console(width: int) -> Any:
@@ -57,13 +58,3 @@ def _console(width: int) -> Any:
 
 def _size(n: int) -> str:
     return f"{n / 2**20:.2f} MiB" if n >= 2**20 else f"{n / 2**10:.2f} KiB"
-
-
-class _Nowhere:
-    """A file that keeps nothing."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        pass

@@ -26,6 +26,7 @@ class Dense(Layer):
     absent = {
         **Layer.absent,
         "lora_rank": (None,),
+        "quantization_config": (None,),
         **dict.fromkeys(
             [f"{t}_{k}" for t in ("kernel", "bias") for k in ("regularizer", "constraint")], (None,)
         ),

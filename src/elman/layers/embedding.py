@@ -31,6 +31,7 @@ class Embedding(Layer):
         "embeddings_regularizer": (None,),
         "embeddings_constraint": (None,),
         "lora_rank": (None,),
+        "quantization_config": (None,),
     }
 
     def __init__(

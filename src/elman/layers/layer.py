@@ -8,7 +8,7 @@ import numpy as np
 
 from elman import initializers, seeds
 from elman.config import Configured
-from elman.errors import NotReadyError, OptionError, ShapeError, unknown_name
+from elman.errors import DataError, NotReadyError, OptionError, ShapeError, unknown_name
 
 if TYPE_CHECKING:
     from elman import _core
@@ -57,7 +57,7 @@ class Layer(Configured):
 
     Args:
         name: a name unique in its model; made from the class where None.
-        trainable: whether training may change its weights.
+        trainable: whether training may change its weights. Set it later, and `compile` heeds it.
     """
 
     module = "keras.layers"
@@ -71,6 +71,11 @@ class Layer(Configured):
     }
 
     def __init__(self, *, name: str | None = None, trainable: bool = True, **other: Any) -> None:
+        if name is not None and (not isinstance(name, str) or "/" in name or not name):
+            raise OptionError(
+                f"{type(self).__name__} expected name to be text without '/', got {name!r}. Use "
+                "letters, digits and '_'."
+            )
         self.named = name is not None
         self._name = name if name is not None else snake(type(self).__name__)
         self.trainable = trainable
@@ -86,7 +91,7 @@ class Layer(Configured):
 
     def _check_other(self, option: str, value: Any) -> None:
         """Options of Keras's that have no meaning or no code here."""
-        if option == "dtype" and value not in (None, "float32"):
+        if option == "dtype" and _dtype_name(value) not in (None, "float32"):
             raise OptionError(
                 f"{type(self).__name__} expected dtype 'float32', got {value!r}. elman computes "
                 "in float32: leave it out."
@@ -150,18 +155,10 @@ class Layer(Configured):
             ShapeError: the shape has another rank than the layer takes, or other features than
                 the weights were made for.
         """
-        self.check_rank(input_shape)
+        self.check_shape(input_shape)
         if self.built_for is not None:
-            if self._features(self.built_for) != self._features(input_shape):
-                raise ShapeError(
-                    f"{self.label} expected {self.built_for[-1]} features per step, got "
-                    f"{input_shape[-1]} (input shape {input_shape}). Check the last axis, or "
-                    f"rebuild the model for {input_shape[-1]}."
-                )
             return
         self.own_params = self.params(input_shape)
-        for p in self.own_params:
-            p.trainable = p.trainable and self.trainable
         rng = seeds.generator()
         self._values = [
             np.ascontiguousarray(p.initializer(p.shape, rng), np.float32) for p in self.own_params
@@ -185,7 +182,10 @@ class Layer(Configured):
     def views(self) -> list[Array]:
         """The weights themselves, read-only."""
         if self._values is not None:
-            return self._values
+            views = [value.view() for value in self._values]
+            for view in views:
+                view.flags.writeable = False
+            return views
         if self.place is None:
             return []
         native, first = self.place
@@ -213,19 +213,28 @@ class Layer(Configured):
         """`weights` as float32 arrays that fit, or an error and nothing changed."""
         if not self.built:
             raise NotReadyError(
-                f"{self.label} has no weights yet. Give the model an Input, or call it on data."
+                f"{self.label} expected to have weights, got none yet. Give the model an Input, or "
+                "call it on data."
             )
         if len(weights) != len(self.own_params):
             raise ShapeError(
                 f"{self.label} expected {len(self.own_params)} weight arrays "
-                f"({', '.join(p.name for p in self.own_params)}), got {len(weights)}."
+                f"({', '.join(p.name for p in self.own_params)}), got {len(weights)}. Take them "
+                "from get_weights of a layer with the same options."
             )
         arrays = []
         for p, given in zip(self.own_params, weights, strict=True):
-            value = np.array(given, np.float32, order="C")
+            try:
+                value = np.array(given, np.float32, order="C")
+            except (TypeError, ValueError) as error:
+                raise DataError(
+                    f"{self.label} expected {p.name} as an array of numbers, got {given!r}. Take "
+                    "it from get_weights."
+                ) from error
             if value.shape != p.shape:
                 raise ShapeError(
-                    f"{self.label} expected {p.name} of shape {p.shape}, got {value.shape}."
+                    f"{self.label} expected {p.name} of shape {p.shape}, got {value.shape}. Take "
+                    "it from get_weights of a layer of the same size."
                 )
             arrays.append(value)
         return arrays
@@ -243,7 +252,7 @@ class Layer(Configured):
         """
         if not self.built:
             raise NotReadyError(
-                f"{self.label} has no weights yet: its number of input features is not known. "
+                f"{self.label} expected to know its number of input features, got no data yet. "
                 "Give the model an Input, or call it on data."
             )
         return sum(p.size for p in self.own_params)
@@ -262,6 +271,17 @@ class Layer(Configured):
     def label(self) -> str:
         """How errors name this layer."""
         return f"{type(self).__name__} {self.name!r}"
+
+    def check_shape(self, shape: Shape) -> None:
+        """Raise unless the layer takes, and has weights for, an input of this shape."""
+        self.check_rank(shape)
+        if self.built_for is None or not self.known_features(shape):
+            return
+        if self._features(self.built_for) != self._features(shape):
+            raise ShapeError(
+                f"{self.label} expected {self.built_for[-1]} features per step, got {shape[-1]} "
+                f"(input shape {shape}). Check the last axis, or rebuild the model for {shape[-1]}."
+            )
 
     def check_rank(self, shape: Shape) -> None:
         """Raise unless an input of this shape has as many axes as the layer takes."""
@@ -322,6 +342,14 @@ class Layer(Configured):
         return config
 
 
+def _dtype_name(policy: Any) -> Any:
+    """The name of a dtype, given as such or as Keras writes a policy."""
+    if isinstance(policy, dict):
+        policy = policy.get("config")
+        return policy.get("name") if isinstance(policy, dict) else policy
+    return getattr(policy, "name", policy)
+
+
 def snake(name: str) -> str:
     """A class name as Keras turns it into a layer name: SimpleRNN -> simple_rnn.
 
@@ -337,12 +365,16 @@ def snake(name: str) -> str:
 def whole(who: str, option: str, value: Any, low: int = 1) -> int:
     """A whole number of at least `low`, or an error that says so."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
-        raise OptionError(f"{who} expected {option} to be a whole number >= {low}, got {value!r}.")
+        raise OptionError(
+            f"{who} expected {option} to be a whole number >= {low}, got {value!r}. Use e.g. 16."
+        )
     return int(value)
 
 
 def share(who: str, option: str, value: Any) -> float:
     """A number from 0 up to, but not including, 1, or an error that says so."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-        raise OptionError(f"{who} expected {option} to be a number in [0, 1), got {value!r}.")
+        raise OptionError(
+            f"{who} expected {option} to be a number in [0, 1), got {value!r}. Use e.g. 0.2."
+        )
     return float(value)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from elman.errors import OptionError
 from elman.layers.layer import Array, Layer
 
 if TYPE_CHECKING:
@@ -17,13 +18,21 @@ class Masking(Layer):
 
     Args:
         mask_value: the value that marks padding.
+
+    Raises:
+        OptionError: mask_value is not a number.
     """
 
     ranks = (3,)
 
     def __init__(self, mask_value: float = 0.0, **options: Any) -> None:
         super().__init__(**options)
-        self.mask_value = float(mask_value)
+        try:
+            self.mask_value = float(mask_value)
+        except (TypeError, ValueError):
+            raise OptionError(
+                f"Masking expected mask_value to be a number, got {mask_value!r}. Use e.g. 0.0."
+            ) from None
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
         return plan.add("masking", self.name, slot, slot.shape, mask_value=self.mask_value)

@@ -24,12 +24,15 @@ Optimizer::Optimizer(std::shared_ptr<Weights> w, const std::string& rule,
   } else if (rule == "rmsprop") {
     rule_ = Rule::rmsprop;
     base_.a = (float)number("rho", 0.9);
+    base_.a_rest = (float)(1 - number("rho", 0.9));
     base_.b = (float)number("momentum", 0);
     base_.centered = number("centered", 0) != 0;
   } else if (rule == "adam") {
     rule_ = Rule::adam;
     base_.a = (float)number("beta_1", 0.9);
     base_.b = (float)number("beta_2", 0.999);
+    base_.a_rest = (float)(1 - number("beta_1", 0.9));
+    base_.b_rest = (float)(1 - number("beta_2", 0.999));
     base_.amsgrad = number("amsgrad", 0) != 0;
   } else {
     throw std::invalid_argument("no optimizer rule is called '" + rule + "'");
@@ -38,7 +41,6 @@ Optimizer::Optimizer(std::shared_ptr<Weights> w, const std::string& rule,
   base_.decay = (float)number("weight_decay", 0);
   base_.clip = (float)number("clipvalue", 0);
   base_.moments = moment_count;
-  base_.by_difference = rule_ == Rule::adam;
   clipnorm_ = number("clipnorm", 0);
   global_clipnorm_ = number("global_clipnorm", 0);
   const bool momentum = rule_ == Rule::adam || (rule_ == Rule::sgd ? base_.a > 0 : base_.b > 0);

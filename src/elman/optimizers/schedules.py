@@ -169,9 +169,7 @@ class PiecewiseConstantDecay(_Formula):
         self.name = name
 
     def formula(self, step: Rates) -> Rates:
-        # Keras compares whole steps: a boundary of 10.5 is one of 10.
-        boundaries = np.trunc(np.asarray(self.boundaries, np.float64))
-        pieces = np.searchsorted(boundaries, step.astype(np.float64), side="left")
+        pieces = np.searchsorted(self.boundaries, step, side="left")
         return np.asarray(self.values, np.float32)[pieces]
 
 

@@ -21,18 +21,20 @@ struct Sgd {
     m[0] = m[0] * a.a - rate * g;
     w += a.nesterov ? a.a * m[0] - rate * g : m[0];
   }
-  /// What each moment is multiplied by in a step without a gradient.
+  /// A moment after a step without a gradient, as `step` rounds it.
+  static ELMAN_INLINE V fade(const Update& a, int, V m) { return m * a.a; }
+  /// The factor that amounts to.
   static float fading(const Update& a, int) { return a.a; }
 };
 
 /// a: rho, b: momentum; moments velocity, momentum, average gradient (those in use)
 struct RmsProp {
   static ELMAN_INLINE void step(const Update& a, V g, float rate, float, V& w, V* m) {
-    m[0] = m[0] * a.a + (1.0f - a.a) * g * g;
+    m[0] = m[0] * a.a + a.a_rest * g * g;
     V under = m[0] + a.epsilon;
     if (a.centered) {
       V& mean = m[a.b > 0.0f ? 2 : 1];
-      mean = mean * a.a + (1.0f - a.a) * g;
+      mean = mean * a.a + a.a_rest * g;
       under -= mean * mean;
     }
     V change = rate * g / square_root(under);
@@ -42,6 +44,7 @@ struct RmsProp {
     }
     w -= change;
   }
+  static ELMAN_INLINE V fade(const Update& a, int moment, V m) { return m * fading(a, moment); }
   static float fading(const Update& a, int moment) {
     return moment == 1 && a.b > 0.0f ? a.b : a.a;
   }
@@ -50,11 +53,14 @@ struct RmsProp {
 /// a: beta_1, b: beta_2; `bias` corrects the rate; moments momentum, velocity, largest velocity
 struct Adam {
   static ELMAN_INLINE void step(const Update& a, V g, float rate, float bias, V& w, V* m) {
-    m[0] += (g - m[0]) * (1.0f - a.a);
-    m[1] += (g * g - m[1]) * (1.0f - a.b);
+    m[0] += (g - m[0]) * a.a_rest;
+    m[1] += (g * g - m[1]) * a.b_rest;
     V v = m[1];
     if (a.amsgrad) v = m[2] = select(v > m[2], v, m[2]);
     w -= m[0] * (rate * bias) / (square_root(v) + a.epsilon);
+  }
+  static ELMAN_INLINE V fade(const Update& a, int moment, V m) {
+    return moment == 2 ? m : m + (V{} - m) * (moment == 0 ? a.a_rest : a.b_rest);
   }
   static float fading(const Update& a, int moment) {
     return moment == 0 ? a.a : moment == 1 ? a.b : 1.0f;
@@ -89,6 +95,13 @@ ELMAN_INLINE bool same(V a, V b) {
   return s == -L;
 }
 
+ELMAN_INLINE float power(double base, long exponent) {
+  double result = 1;
+  for (; exponent; exponent >>= 1, base *= base)
+    if (exponent & 1) result *= base;
+  return (float)result;
+}
+
 /// The steps [0, steps) of which `rates` and `biases` tell, all without a gradient; a.rate is the
 /// largest rate there has been.
 template <class Rule>
@@ -110,16 +123,10 @@ void catch_up(const Update& a, const float* rates, const float* biases, long ste
     }
     const long left = steps - k;
     for (int j = 0; j < a.moments && left; ++j) {
-      const float fading = Rule::fading(a, j);
-      if (left <= 64) {  // as the rule itself rounds
-        for (long t = 0; t < left; ++t)
-          m[j] = a.by_difference ? m[j] + (V{} - m[j]) * (1.0f - fading) : m[j] * fading;
-        continue;
-      }
-      double power = 1, base = fading;
-      for (long t = left; t; t >>= 1, base *= base)
-        if (t & 1) power *= base;
-      m[j] = m[j] * (float)power;
+      if (left <= 64)
+        for (long t = 0; t < left; ++t) m[j] = Rule::fade(a, j, m[j]);
+      else
+        m[j] = m[j] * power(Rule::fading(a, j), left);
     }
     store_part(a.value + i, w, n);
     for (int j = 0; j < a.moments; ++j) store_part(a.moment[j] + i, m[j], n);

@@ -1,0 +1,325 @@
+"""elman judged by real Keras in the same run: outputs, trainings, first weights, configs, hooks."""
+
+from __future__ import annotations
+
+import functools
+from types import ModuleType
+from typing import Any
+
+import keras_judge
+import numpy as np
+import pytest
+import trainings
+from golden import record_training
+from trainings import CELLS, OPTIMIZERS, STACKS, TAGGER, TRAININGS, Arrays, differences, part
+
+import elman
+from elman import activations
+
+
+@pytest.fixture(scope="session")
+def keras() -> ModuleType:
+    found = keras_judge.keras()
+    if found is None:
+        pytest.skip("Keras is not installed here; test_golden.py judges by what it once answered")
+    return found
+
+
+@functools.cache
+def asked_now(topic: str, name: str) -> Arrays:
+    """What Keras makes of a case now."""
+    _, ask = record_training.TOPICS[topic]
+    return ask(keras_judge.keras(), name)
+
+
+# -- outputs --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_cell_predicts_what_keras_does_in_every_use(name, keras):
+    asked = asked_now("cells", name)
+    found = trainings.elman_cell(name, asked)
+    assert len(found) == 8
+    assert not differences(found, trainings.outputs_in(asked), 1e-5)
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_layers_above_each_other_predict_what_keras_does(name, keras):
+    asked = asked_now("stacks", name)
+    found = trainings.elman_stack(name, asked)
+    assert not differences(found, trainings.outputs_in(asked), 1e-5)
+
+
+@pytest.mark.parametrize("name", [*activations.ELEMENTWISE, *activations.ROWWISE])
+def test_an_activation_is_that_of_keras(name, keras):
+    x = np.linspace(-9, 9, 4 * 37, dtype="f4").reshape(37, 4)
+    wanted = np.asarray(getattr(keras.activations, name)(x))
+    found = elman.layers.Activation(name)(x)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=2e-6)
+
+
+# -- trainings ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_a_training_has_the_losses_and_weights_of_keras(name, keras):
+    asked = asked_now("trainings", name)
+    found, wanted = trainings.elman_training(TRAININGS[name], asked), part(asked, "last ")
+    assert not differences(found, wanted, 1e-4)
+    assert list(found) == list(wanted), "the history has Keras's order"
+    moved = [np.abs(wanted[key] - asked[key]).max() for key in wanted if key.startswith("weight")]
+    assert min(moved) > 0.02, "a training that moves nothing proves nothing"
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_takes_the_steps_of_keras_also_for_words_that_are_rare(name, keras):
+    asked = asked_now("trained", name)
+    found = trainings.elman_training(TAGGER, asked, OPTIMIZERS[name](elman))
+    assert not differences(part(found, "weight "), part(asked, "last weight "), 1e-4)
+    # The same, when Python looks on after every batch.
+    watch = elman.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    by_batch = trainings.elman_training(TAGGER, asked, OPTIMIZERS[name](elman), [watch])
+    assert not differences(part(by_batch, "weight "), part(found, "weight "), 1e-6)
+
+
+@pytest.mark.parametrize("topic", record_training.TOPICS)
+def test_what_is_recorded_is_what_keras_answers_now(topic, keras):
+    recorded = keras_judge.quoted(topic)
+    names, _ = record_training.TOPICS[topic]
+    now = {f"{name}/{key}": v for name in names for key, v in asked_now(topic, name).items()}
+    assert not differences(recorded, now, 1e-4), "run python tests/golden/record_training.py"
+
+
+# -- fit, evaluate, train_on_batch ----------------------------------------------------------------
+
+
+def classifier(api: Any) -> Any:
+    model = api.Sequential(
+        [
+            api.Input((3,)),
+            api.layers.Dense(4, activation="tanh"),
+            api.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    rng = np.random.default_rng(5)
+    model.set_weights(trainings.any_weights([w.shape for w in model.get_weights()], rng))
+    return model
+
+
+@functools.cache
+def rows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(12, 3)).astype("f4")
+    return x, rng.integers(0, 3, 12), rng.random(12).astype("f4")
+
+
+def use_everything(api: Any) -> dict[str, Any]:
+    """What each way to use a model returns."""
+    model = classifier(api)
+    x, y, w = rows()
+    found: dict[str, Any] = {}
+    first = model.fit(
+        x, y, 4, 5, 0, validation_data=(x[:4], y[:4], w[:4]), shuffle=False, initial_epoch=3
+    )
+    found["history"], found["epochs"] = first.history, first.epoch
+    found["kept"] = model.history is first
+    found["params"] = first.params
+    found["evaluate"] = model.evaluate(x, y, batch_size=4, verbose=0)
+    found["evaluate, weighted"] = model.evaluate(x, y, 4, 0, w, return_dict=True)
+    found["train_on_batch"] = model.train_on_batch(x[:4], y[:4], w[:4])
+    found["a batch by class"] = model.train_on_batch(
+        x[:4], y[:4], class_weight={0: 0.5, 2: 3.0}, return_dict=True
+    )
+    found["weights"] = [np.asarray(weight) for weight in model.get_weights()]
+    found["predict"] = model.predict(x[:4], batch_size=4, verbose=0)
+    found["iterations"] = int(model.optimizer.iterations)
+    return found
+
+
+def test_fit_evaluate_train_on_batch_and_predict_return_what_keras_does(keras):
+    ours, theirs = use_everything(elman), use_everything(keras)
+    assert list(ours["history"]) == list(theirs["history"])
+    for found in (ours, theirs):
+        found |= {f"history {key}": values for key, values in found.pop("history").items()}
+    for key in ("epochs", "kept", "params", "iterations"):
+        assert ours.pop(key) == theirs.pop(key), key
+    for key, wanted in theirs.items():
+        got = ours[key]
+        assert type(got) is type(wanted), key
+        if isinstance(wanted, dict):
+            assert list(got) == list(wanted), key
+            got, wanted = list(got.values()), list(wanted.values())
+        pairs = zip(got, wanted, strict=True) if key == "weights" else [(got, wanted)]
+        for a, b in pairs:
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5, err_msg=key)
+
+
+HOOKS = ("train", "test", "epoch", "train_batch", "test_batch")
+
+
+def watch(api: Any, stop: tuple[int, int] | None = None) -> list[tuple[Any, ...]]:
+    """Every hook that a fit calls, with its number and the names in its logs."""
+    calls: list[tuple[Any, ...]] = []
+
+    class Watch(api.callbacks.Callback):
+        pass
+
+    def hook(name: str) -> Any:
+        def called(self: Any, *numbers: int, logs: Any = None) -> None:
+            if numbers and not isinstance(numbers[-1], int):
+                numbers, logs = numbers[:-1], numbers[-1]
+            calls.append((name, *numbers, *sorted(logs or ())))
+            epoch = sum(call[0] == "on_epoch_begin" for call in calls) - 1
+            if name == "on_train_batch_end" and (epoch, *numbers) == stop:
+                self.model.stop_training = True
+
+        return called
+
+    for part_of_training in HOOKS:
+        for end in ("begin", "end"):
+            name = f"on_{part_of_training}_{end}"
+            setattr(Watch, name, hook(name))
+    x, y, _ = rows()
+    model = classifier(api)
+    model.fit(x, y, 5, 3, 0, [Watch()], validation_split=0.5, shuffle=False)
+    return calls
+
+
+@pytest.mark.parametrize("stop", [None, (1, 0)], ids=["to the end", "stopped in a batch"])
+def test_hooks_are_called_in_the_order_and_with_the_logs_of_keras(stop, keras):
+    ours = watch(elman, stop)
+    assert ours == watch(keras, stop)
+    assert len(ours) > 20
+
+
+# -- first weights --------------------------------------------------------------------------------
+
+FIRST: dict[str, Any] = {
+    "dense": lambda api: api.layers.Dense(64),
+    "embedding": lambda api: api.layers.Embedding(300, 64),
+    "simple_rnn": lambda api: api.layers.SimpleRNN(64),
+    "lstm": lambda api: api.layers.LSTM(64),
+    "gru": lambda api: api.layers.GRU(64),
+    "gru_reset_before": lambda api: api.layers.GRU(64, reset_after=False),
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_first_weights_are_distributed_as_those_of_keras(name, keras):
+    shape = (7,) if name in ("dense", "embedding") else (7, 80)
+    ours, theirs = (
+        api.Sequential([api.Input(shape), FIRST[name](api)]).get_weights() for api in (elman, keras)
+    )
+    assert [w.shape for w in ours] == [w.shape for w in theirs]
+    for found, wanted in zip(ours, theirs, strict=True):
+        wanted = np.asarray(wanted)
+        if np.all(np.abs(wanted - np.rint(wanted)) == 0):  # biases: zeros, ones to forget nothing
+            np.testing.assert_array_equal(found, wanted)
+            continue
+        largest = np.abs(wanted).max()
+        assert abs(found.mean()) < 0.03 * largest
+        np.testing.assert_allclose(found.std(), wanted.std(), rtol=0.05)
+        if name == "dense":  # too few numbers for a sharp largest one
+            continue
+        assert 0.97 < np.abs(found).max() / largest < 1.03 or orthogonal(wanted)
+        assert orthogonal(found) == orthogonal(wanted)
+
+
+def orthogonal(w: np.ndarray) -> bool:
+    """Whether the rows are orthonormal."""
+    return bool(np.allclose(w @ w.T, np.eye(len(w)), atol=1e-4))
+
+
+# -- configs --------------------------------------------------------------------------------------
+
+CONFIGS: dict[str, Any] = {
+    "Activation": {"activation": "relu"},
+    "Dense": {"units": 3, "activation": "gelu", "use_bias": False},
+    "Dropout": {"rate": 0.2, "seed": 3},
+    "Embedding": {"input_dim": 7, "output_dim": 3, "mask_zero": True},
+    "GRU": {"units": 4, "reset_after": False, "recurrent_activation": "hard_sigmoid"},
+    "LSTM": {"units": 4, "unit_forget_bias": False, "kernel_initializer": "he_normal"},
+    "Masking": {"mask_value": -1.0},
+    "SimpleRNN": {"units": 4, "go_backwards": True, "activation": "relu"},
+}
+
+
+def named(api: Any, name: str) -> Any:
+    return getattr(api.layers, name)(**CONFIGS[name], name="layer")
+
+
+def covers(more: Any, less: Any) -> bool:
+    """Whether all of `less` is in `more`, which may have more keys."""
+    if isinstance(less, dict):
+        return isinstance(more, dict) and all(covers(more.get(k, ...), v) for k, v in less.items())
+    return bool(more == less)
+
+
+def test_every_layer_has_a_config_to_compare():
+    assert CONFIGS.keys() == elman.layers.LAYERS.keys()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_config_of_a_layer_is_that_of_keras_for_the_options_both_have(name, keras):
+    ours, theirs = named(elman, name).get_config(), named(keras, name).get_config()
+    both = ours.keys() & theirs.keys()
+    assert CONFIGS[name].keys() <= both
+    for option in both:
+        assert covers(theirs[option], ours[option]), option
+    # Keras's SimpleRNN forgets its seed.
+    assert ours.keys() - theirs.keys() <= {"seed"}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_layer_is_built_from_the_config_of_keras_and_the_other_way_round(name, keras):
+    ours, theirs = named(elman, name), named(keras, name)
+    again = type(ours).from_config(theirs.get_config())
+    assert again.get_config() == ours.get_config()
+    back = type(theirs).from_config(ours.get_config())
+    assert covers(back.get_config(), ours.get_config() | {"seed": back.get_config().get("seed", ...)})
+
+
+def test_a_model_is_built_from_the_config_of_keras_and_the_other_way_round(keras):
+    training = TRAININGS["gru"]
+    theirs, ours = trainings.model(keras, training), trainings.model(elman, training)
+    again = elman.Sequential.from_config(theirs.get_config())
+    assert [w.shape for w in again.get_weights()] == [w.shape for w in ours.get_weights()]
+    assert [layer.name for layer in again.layers] == [layer.name for layer in theirs.layers]
+    back = keras.Sequential.from_config(ours.get_config())
+    assert [w.shape for w in back.get_weights()] == [w.shape for w in ours.get_weights()]
+    weights, data = trainings.begin(training)
+    again.set_weights(weights)
+    ours.set_weights(weights)
+    np.testing.assert_array_equal(again.predict(data["x"]), ours.predict(data["x"]))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_is_built_from_the_config_of_keras(name, keras):
+    ours, theirs = OPTIMIZERS[name](elman), OPTIMIZERS[name](keras)
+    again = type(ours).from_config(theirs.get_config())
+    found, wanted = again.get_config(), ours.get_config()
+    assert found.keys() == wanted.keys()
+    for option in found.keys() - {"name", "learning_rate"}:
+        assert found[option] == wanted[option], option
+    np.testing.assert_allclose(again.learning_rates(0, 20), ours.learning_rates(0, 20), rtol=1e-6)
+
+
+# -- counts ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*TRAININGS, *STACKS])
+def test_parameters_are_counted_as_by_keras(name, keras):
+    def build(api: Any) -> Any:
+        if name in STACKS:
+            return api.Sequential([api.Input((None, 3)), *STACKS[name](api)])
+        return trainings.model(api, TRAININGS[name])
+
+    ours, theirs = build(elman), build(keras)
+    assert ours.count_params() == theirs.count_params()
+    counts = [layer.count_params() for layer in theirs.layers]
+    assert [layer.count_params() for layer in ours.layers] == counts
+    assert ours.output_shape == theirs.output_shape
+    assert [shape for _, shape in ours.shapes()] == [
+        layer.output.shape for layer in theirs.layers
+    ]

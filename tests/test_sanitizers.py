@@ -1,0 +1,90 @@
+"""The native code under the compiler's sanitizers. Slow: each builds the core anew.
+
+    pytest -m slow tests/test_sanitizers.py
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+BUILDS = {"address,undefined": ["libasan.so", "libubsan.so"], "thread": ["libtsan.so"]}
+
+# Every cell, mask, direction, instruction set and optimizer once, at odd sizes and threads.
+WORK = """
+import numpy as np, elman
+from elman import _core
+from elman.layers import *
+rng = np.random.default_rng(0)
+elman.set_random_seed(0)
+for isa in _core.available_isas():
+    _core.use_isa(isa)
+    for threads in (1, 3):
+        elman.set_threads(threads)
+        for cell, options in [(SimpleRNN, {}), (LSTM, {}), (GRU, {}), (GRU, {"reset_after": False})]:
+            for back in (False, True):
+                first = [Embedding(50, 5, mask_zero=True)]
+                model = elman.Sequential([*first, cell(7, return_sequences=True, dropout=0.2,
+                    go_backwards=back, **options), cell(17, **options), Dense(3, "softmax")])
+                model.compile(elman.optimizers.Adam(clipnorm=1.0), "sparse_categorical_crossentropy",
+                              ["accuracy"])
+                x, y = rng.integers(0, 50, (11, 19)), rng.integers(0, 3, 11)
+                model.fit(x, y, batch_size=4, epochs=2, verbose=0, validation_split=0.3)
+                model.predict(x, verbose=0)
+                print(model.plan(steps=19))
+        model = elman.Sequential([elman.Input((None, 3)), Masking(), LSTM(33, activation="relu",
+            return_sequences=True), Dropout(0.5), Dense(2, "sigmoid")])
+        model.compile(elman.optimizers.SGD(0.01, momentum=0.9, nesterov=True, clipvalue=0.5), "mse")
+        x = rng.standard_normal((5, 1, 3)); x[0] = 0
+        model.fit(x, rng.random((5, 1, 2)), epochs=2, verbose=0)
+        plan = model.plan_for(x.astype("f"), rows=5, keep=True)
+        plan.predict(x.astype("f"))
+        for name in plan.native.names:
+            plan.native.peek(name)
+print("all of it ran")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sanitizers", BUILDS)
+def test_native_code_is_clean_under_sanitizers(sanitizers: str, tmp_path: Path) -> None:
+    compiler = os.environ.get("CXX", "g++")
+    if not shutil.which(compiler) or not shutil.which("cmake"):
+        pytest.skip("needs g++ and cmake")
+    package = tmp_path / "elman"
+    shutil.copytree(ROOT / "src" / "elman", package, ignore=shutil.ignore_patterns("_core*.so"))
+    build = tmp_path / "build"
+    run = {"check": True, "capture_output": True, "text": True}
+    subprocess.run(
+        ["cmake", "-S", str(ROOT), "-B", str(build), f"-DELMAN_SANITIZE={sanitizers}",
+         f"-DPython_EXECUTABLE={sys.executable}", "-DELMAN_STUBS=OFF"],
+        **run,
+    )  # fmt: skip
+    subprocess.run(["cmake", "--build", str(build), "--parallel", "2"], **run)
+    (module,) = build.glob("_core*.so")
+    shutil.copy(module, package)
+    libraries = [
+        subprocess.run([compiler, f"-print-file-name={name}"], **run).stdout.strip()
+        for name in BUILDS[sanitizers]
+    ]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path),
+        "LD_PRELOAD": " ".join(libraries),
+        # Python itself leaks on purpose; we look for what our code does to memory.
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+        "TSAN_OPTIONS": "halt_on_error=1:ignore_noninstrumented_modules=1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", WORK], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert "all of it ran" in done.stdout
