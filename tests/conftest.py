@@ -14,9 +14,7 @@ from elman import _core
 
 # The same examples on every run, and no deadline: machines that test are slow now and then.
 # `HYPOTHESIS_PROFILE=explore pytest tests/test_property.py` looks further.
-settings.register_profile(
-    "repeat", derandomize=True, deadline=None, max_examples=80, database=None
-)
+settings.register_profile("repeat", derandomize=True, deadline=None, max_examples=80, database=None)
 settings.register_profile("explore", deadline=None, max_examples=2000, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 

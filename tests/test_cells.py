@@ -216,7 +216,7 @@ def test_gates_are_those_of_step(case: Case, isa_name: str) -> None:
     one_thread(isa_name)
     given, model = prepare(case), prepared_model(case)
     plan = model.plan_for(given.x, rows=ROWS, keep=True)
-    plan.predict(given.x)
+    plan.forward(given.x)
     layer = next(layer for layer in model.layers if isinstance(layer, Recurrent))
     in_time = case.backwards and case.sequences
     prefix = f"{layer.name}/in_time" if in_time else layer.name
@@ -353,9 +353,7 @@ def test_a_cell_takes_any_recurrent_activation(activation: str, name: str, isa: 
 
 @pytest.mark.parametrize("units", UNITS)
 @both_ways
-def test_lstm_with_relu_and_a_mask_matches_the_judge(
-    units: int, backwards: bool, isa: str
-) -> None:
+def test_lstm_with_relu_and_a_mask_matches_the_judge(units: int, backwards: bool, isa: str) -> None:
     x = np.where(kept_steps("holes")[..., None], normal(ROWS, STEPS, 2), 0.0).astype(np.float32)
     layer = LSTM(units, activation="relu", return_sequences=True, go_backwards=backwards)
     judged(Sequential([Input((None, 2)), Masking(), Dense(3), layer, Dense(2)]), x)
@@ -368,7 +366,7 @@ def test_gates_of_any_activation_are_shown_as_they_are(isa: str) -> None:
     randomize(model, 5)
     x = normal(4, 6, 2)
     plan = model.plan_for(x, rows=4, keep=True)
-    plan.predict(x)
+    plan.forward(x)
     for gate, wanted in gates_by_step(model, x).items():
         name = "lstm" if gate == "state" else f"lstm/{gate}"
         assert_close(plan.native.peek(name), wanted, what=gate)

@@ -242,14 +242,10 @@ import elman
 elman.set_threads(2)
 model = elman.Sequential([elman.Input((None, 2)), elman.layers.GRU(5), elman.layers.Dense(1)])
 x = np.ones((6, 4, 2), np.float32)
-model.predict(x, verbose=0)
+before = model.predict(x, verbose=0)
 child = os.fork()
 if child == 0:
-    try:
-        model.predict(x, verbose=0)
-        print("predicted")
-    except RuntimeError as error:
-        print(error)
+    print("the same", np.array_equal(model.predict(x, verbose=0), before))
     mine = elman.Sequential([elman.Input((None, 2)), elman.layers.GRU(5)])
     print(mine.predict(x, verbose=0).shape, flush=True)
     if "END" == "delete":
@@ -271,9 +267,9 @@ print("parent", model.predict(x, verbose=0).shape)
 
 
 @pytest.mark.parametrize("end", ["delete", "exit"])
-def test_a_forked_process_gets_a_clear_error_and_never_hangs(end: str) -> None:
+def test_a_forked_process_gets_threads_of_its_own_and_never_hangs(end: str) -> None:
     found = run(FORK.replace("END", end))
-    assert "elman's threads do not exist in a forked process" in found.stdout, found.stderr
+    assert "the same True" in found.stdout, found.stderr
     assert "(6, 5)" in found.stdout, "a model built in the child works there"
     assert "child ended 0" in found.stdout
     assert "parent (6, 1)" in found.stdout
@@ -310,7 +306,7 @@ def test_a_printed_plan_lists_every_op_with_shapes_flops_bytes_and_path(isa: str
         # 2 * 100 steps * (32 + 16) * 4 gates * 16 units
         assert "614.4 k" in lstm
         assert f"{isa} fused" in lstm
-        assert f"{isa} any-activation" in gru
+        assert f"{isa} general" in gru
         assert "100x16 -> 1x16" in gru
 
 
@@ -604,9 +600,7 @@ def test_moments_are_those_of_the_formula_and_belong_to_their_tensor() -> None:
 def test_a_layer_that_is_not_trainable_keeps_its_weights() -> None:
     x, y = sentences()
     for make in (lambda: optimizers.AdamW(0.1), lambda: optimizers.SGD(0.1, clipnorm=0.01)):
-        model = Sequential(
-            [Embedding(20, 5, trainable=False), GRU(6, trainable=False), Dense(1)]
-        )
+        model = Sequential([Embedding(20, 5, trainable=False), GRU(6, trainable=False), Dense(1)])
         model.compile(optimizer=make(), loss="mse")
         before = model.get_weights()
         model.fit(x, y, verbose=0)
@@ -785,7 +779,7 @@ def test_every_name_of_a_plan_can_be_peeked_at() -> None:
     )
     x = tokens(3, 4, 9)
     plan = model.plan_for(x, rows=3, keep=True)
-    plan.predict(x)
+    plan.forward(x)
     for name in plan.native.names:
         found = plan.native.peek(name)
         assert found.shape[0] == 3

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import keras_judge
 import numpy as np
 import pytest
-import trainings
-from trainings import CELLS, OPTIMIZERS, STACKS, TAGGER, TRAININGS, Arrays, differences, part
 
 import elman
+import keras_judge
+import trainings
+from trainings import CELLS, OPTIMIZERS, STACKS, TAGGER, TRAININGS, Arrays, differences, part
 
 
 def recorded(topic: str, name: str) -> Arrays:
@@ -27,9 +27,7 @@ def test_a_cell_gives_the_outputs_recorded_in_every_use(name):
 @pytest.mark.parametrize("name", STACKS)
 def test_layers_above_each_other_give_the_outputs_recorded(name):
     asked = recorded("stacks", name)
-    assert not differences(
-        trainings.elman_stack(name, asked), trainings.outputs_in(asked), 1e-5
-    )
+    assert not differences(trainings.elman_stack(name, asked), trainings.outputs_in(asked), 1e-5)
 
 
 @pytest.mark.parametrize("name", TRAININGS)

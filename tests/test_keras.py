@@ -6,15 +6,15 @@ import functools
 from types import ModuleType
 from typing import Any
 
-import keras_judge
 import numpy as np
 import pytest
-import trainings
-from golden import record_training
-from trainings import CELLS, OPTIMIZERS, STACKS, TAGGER, TRAININGS, Arrays, differences, part
 
 import elman
+import keras_judge
+import trainings
 from elman import activations
+from golden import record_training
+from trainings import CELLS, OPTIMIZERS, STACKS, TAGGER, TRAININGS, Arrays, differences, part
 
 
 @pytest.fixture(scope="session")
@@ -181,16 +181,18 @@ def watch(api: Any, stop: tuple[int, int] | None = None) -> list[tuple[Any, ...]
             name = f"on_{part_of_training}_{end}"
             setattr(Watch, name, hook(name))
     x, y, _ = rows()
-    model = classifier(api)
-    model.fit(x, y, 5, 3, 0, [Watch()], validation_split=0.5, shuffle=False)
+    watched(api).fit(x, y, 4, 4, 0, [Watch()], validation_split=1 / 3, shuffle=False)
     return calls
+
+
+watched = functools.cache(classifier)
 
 
 @pytest.mark.parametrize("stop", [None, (1, 0)], ids=["to the end", "stopped in a batch"])
 def test_hooks_are_called_in_the_order_and_with_the_logs_of_keras(stop, keras):
     ours = watch(elman, stop)
     assert ours == watch(keras, stop)
-    assert len(ours) > 20
+    assert sum(call[0] == "on_epoch_end" for call in ours) == (4 if stop is None else 2)
 
 
 # -- first weights --------------------------------------------------------------------------------
@@ -207,10 +209,11 @@ FIRST: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", FIRST)
 def test_first_weights_are_distributed_as_those_of_keras(name, keras):
-    shape = (7,) if name in ("dense", "embedding") else (7, 80)
-    ours, theirs = (
-        api.Sequential([api.Input(shape), FIRST[name](api)]).get_weights() for api in (elman, keras)
-    )
+    shape = {"dense": (7,), "embedding": (None,)}.get(name, (None, 80))
+    ours = elman.Sequential([elman.Input(shape), FIRST[name](elman)]).get_weights()
+    layer = FIRST[name](keras)
+    layer.build((None, *shape))
+    theirs = layer.get_weights()
     assert [w.shape for w in ours] == [w.shape for w in theirs]
     for found, wanted in zip(ours, theirs, strict=True):
         wanted = np.asarray(wanted)
@@ -277,12 +280,13 @@ def test_a_layer_is_built_from_the_config_of_keras_and_the_other_way_round(name,
     again = type(ours).from_config(theirs.get_config())
     assert again.get_config() == ours.get_config()
     back = type(theirs).from_config(ours.get_config())
-    assert covers(back.get_config(), ours.get_config() | {"seed": back.get_config().get("seed", ...)})
+    both = {k: v for k, v in ours.get_config().items() if k in theirs.get_config()}
+    assert covers(back.get_config(), both)
 
 
 def test_a_model_is_built_from_the_config_of_keras_and_the_other_way_round(keras):
     training = TRAININGS["gru"]
-    theirs, ours = trainings.model(keras, training), trainings.model(elman, training)
+    theirs, ours = keras_model("gru"), trainings.model(elman, training)
     again = elman.Sequential.from_config(theirs.get_config())
     assert [w.shape for w in again.get_weights()] == [w.shape for w in ours.get_weights()]
     assert [layer.name for layer in again.layers] == [layer.name for layer in theirs.layers]
@@ -308,18 +312,17 @@ def test_an_optimizer_is_built_from_the_config_of_keras(name, keras):
 # -- counts ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [*TRAININGS, *STACKS])
-def test_parameters_are_counted_as_by_keras(name, keras):
-    def build(api: Any) -> Any:
-        if name in STACKS:
-            return api.Sequential([api.Input((None, 3)), *STACKS[name](api)])
-        return trainings.model(api, TRAININGS[name])
-
-    ours, theirs = build(elman), build(keras)
+@pytest.mark.parametrize("name", ["lstm", "gru", "stack"])
+def test_parameters_and_shapes_are_those_of_keras(name, keras):
+    ours, theirs = trainings.model(elman, TRAININGS[name]), keras_model(name)
     assert ours.count_params() == theirs.count_params()
     counts = [layer.count_params() for layer in theirs.layers]
     assert [layer.count_params() for layer in ours.layers] == counts
+    assert ours.input_shape == theirs.input_shape
     assert ours.output_shape == theirs.output_shape
-    assert [shape for _, shape in ours.shapes()] == [
-        layer.output.shape for layer in theirs.layers
-    ]
+    assert [shape for _, shape in ours.shapes()] == [layer.output.shape for layer in theirs.layers]
+
+
+@functools.cache
+def keras_model(name: str) -> Any:
+    return trainings.model(keras_judge.keras(), TRAININGS[name])

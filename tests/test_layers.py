@@ -132,7 +132,7 @@ def test_masking_looks_for_its_value_in_all_features(value: float, isa: str) -> 
     model = Sequential([Input((None, 2)), Masking(value), LSTM(3, return_sequences=True)])
     judged(model, x)
     plan = model.plan_for(x, rows=4, keep=True)
-    plan.predict(x)
+    plan.forward(x)
     wanted = (x != np.float32(value)).any(axis=-1)
     np.testing.assert_array_equal(plan.native.peek("masking/mask")[..., 0], wanted)
     np.testing.assert_array_equal(plan.native.peek("masking"), np.where(wanted[..., None], x, 0))
@@ -146,7 +146,7 @@ def test_masking_above_other_layers_hands_their_gradient_down(isa: str) -> None:
     x = normal(6, 7, 3)
     judged(model, x)
     plan = model.plan_for(x, rows=6, keep=True)
-    plan.predict(x)
+    plan.forward(x)
     mask = plan.native.peek("masking/mask")
     assert 0 < mask.mean() < 1
 

@@ -44,7 +44,7 @@ for isa in _core.available_isas():
         x = rng.standard_normal((5, 1, 3)); x[0] = 0
         model.fit(x, rng.random((5, 1, 2)), epochs=2, verbose=0)
         plan = model.plan_for(x.astype("f"), rows=5, keep=True)
-        plan.predict(x.astype("f"))
+        plan.forward(x.astype("f"))
         for name in plan.native.names:
             plan.native.peek(name)
 print("all of it ran")

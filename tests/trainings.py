@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 from golden import record
 
 Arrays = dict[str, np.ndarray]
@@ -83,6 +84,14 @@ STACKS: dict[str, Callable[[Any], list[Any]]] = {
         api.layers.SimpleRNN(4),
         api.layers.Dense(5, activation="softmax"),
     ],
+    # A second mask takes the place of the first; relu makes steps that it skips.
+    "masked twice": lambda api: [
+        api.layers.Masking(),
+        api.layers.SimpleRNN(2, return_sequences=True, activation="relu"),
+        api.layers.Dropout(0.5),
+        api.layers.Masking(),
+        api.layers.LSTM(4),
+    ],
     "classes of steps": lambda api: [
         api.layers.LSTM(4, return_sequences=True),
         api.layers.Dense(3, activation="tanh"),
@@ -130,7 +139,7 @@ TRAININGS: dict[str, Training] = {
         (STEPS, FEATURES),
         lambda api: {
             "loss": "binary_crossentropy",
-            "optimizer": api.optimizers.SGD(0.1, momentum=0.9, clipnorm=0.5),
+            "optimizer": api.optimizers.SGD(0.1, momentum=0.9, clipnorm=0.1),
             "metrics": ["accuracy", "mse"],
         },
         lambda rng, rows: {"x": padded(rng, rows), "y": rng.integers(0, 2, rows)},
@@ -200,6 +209,7 @@ TRAININGS: dict[str, Training] = {
             "y_val": rng.normal(size=(8, STEPS, 2)).astype("f4"),
         },
         {"batch_size": 8, "epochs": 7},
+        rows=24,
         masked_sequence=True,
     ),
     # All cells above each other, a weight per class, a rate and weights that decay.

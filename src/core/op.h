@@ -39,8 +39,9 @@ struct Run {
   float* gradients = nullptr;  // of the weights: this thread's own block
   std::vector<std::unique_ptr<TableGradient>>* tables = nullptr;  // one for all threads
   double loss = 0;           // out: this shard's part of the batch's loss
+  double all_counting = 0;   // the same of all shards
   Batch batch;
-  Team* team = nullptr;
+  double counting = 0;       // targets of this shard that count in the loss
 
   float* value(const Slot& s) const { return arena + s.value + s.first_step * rows * s.row; }
   float* gradient(const Slot& s) const { return arena + s.gradient; }
@@ -54,17 +55,20 @@ struct Run {
 /// What an op costs for one row of samples, forward only.
 struct Cost {
   double flops = 0;
-  std::string path = "plain loops";
+  std::string path = "plain";
 };
 
 class Op {
  public:
   virtual ~Op() = default;
   virtual void forward(Run&) = 0;
+  /// Whether `forward` wants to know `all_counting`, which `count` works out before.
+  virtual bool counts() const { return false; }
+  virtual void count(Run&) {}
   virtual void backward(Run&) {}
   /// Copies changed weights into the layout of the kernels: part `thread` of `threads`.
   virtual void pack(int /*thread*/, int /*threads*/) {}
-  /// After all shards went backward: gradients that need the others' rows.
+  /// After all shards went backward, gradients that need the others' rows: this part of them.
   virtual void reduce(const std::vector<Run>&, int /*thread*/) {}
   /// Before forward: calls `visit(param, row)` for the rows of tables it will look up that are
   /// this thread's to bring up to date.

@@ -1,6 +1,7 @@
 #include "plan.h"
 
 #include <algorithm>
+#include <atomic>
 #include <stdexcept>
 
 namespace elman {
@@ -92,7 +93,6 @@ void Plan::seal(int output, long target_width) {
     shards_[i].arena = arenas_[i].data();
     shards_[i].gradients = gradients_[i].data();
     shards_[i].tables = &tables_;
-    shards_[i].team = team_.get();
   }
 }
 
@@ -135,8 +135,8 @@ void Plan::load(Run& run) const {
   }
 }
 
-void Plan::forward(Run& run) const {
-  for (const auto& op : ops_) op->forward(run);
+void Plan::forward(Run& run, size_t first, size_t last) const {
+  for (size_t i = first; i < last; ++i) ops_[i]->forward(run);
 }
 
 void Plan::backward(Run& run) const {
@@ -168,7 +168,6 @@ std::unique_lock<std::mutex> Plan::begin() {
   std::unique_lock<std::mutex> lock(weights_->in_use);
   if (team_->elsewhere()) {
     team_ = Team::of(team_->size());
-    for (Run& run : shards_) run.team = team_.get();
   }
   return lock;
 }
@@ -182,48 +181,71 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
   const auto lock = begin();
   if (!updater || updater->lazy() != weights_->lazy) weights_->settle();
   const bool stale = packed_version_ != weights_->version;
-  team_->run([&](int thread) {
-    Run& run = shards_[thread];
-    run.batch = batch;
-    run.training = training;
-    run.seed = seed;
-    if (stale) {
-      pack_all(thread);
-      team_->meet();
-    }
+  const bool lookups = updater && updater->moves_untouched();
+  // A masked loss is a mean over what counts in the whole batch, which all shards must know first.
+  const bool counted = batch.y && ops_.back()->counts();
+  const size_t before_loss = ops_.size() - (counted ? 1 : 0);
+  std::vector<double> parts((size_t)threads() * ((last - first + batch_rows - 1) / batch_rows));
+  if (updater) updater->prepare(threads());
+  team_->run([&](Team::Member& me) {
+    if (stale) me.phase([&](int part) { pack_all(part); });
     long b = 0;
     for (long at = first; at < last; at += batch_rows, ++b) {
-      shard(run, at, (int)std::min<long>(batch_rows, last - at), thread);
-      run.step = first_step + (uint32_t)b;
-      run.loss = 0;
-      load(run);
-      if (updater && updater->moves_untouched()) {
-        team_->meet();
-        for (const auto& op : ops_)
-          op->visit_rows(shards_, thread,
-                         [&](int param, int32_t row) { updater->catch_up(param, row); });
-        team_->meet();
+      const auto begin = [&](int part) {
+        Run& run = shards_[part];
+        run.batch = batch;
+        run.training = training;
+        run.seed = seed;
+        run.step = first_step + (uint32_t)b;
+        run.loss = 0;
+        shard(run, at, (int)std::min<long>(batch_rows, last - at), part);
+        load(run);
+      };
+      const auto end = [&](Run& run) {
+        forward(run, before_loss, ops_.size());
+        parts[b * threads() + run.thread] = run.loss;
+        if (out.y || out.mask) write(run, out);
+        if (updater) backward(run);
+      };
+      if (lookups) {
+        me.phase(begin);
+        me.phase([&](int part) {
+          for (const auto& op : ops_)
+            op->visit_rows(shards_, part,
+                           [&](int param, int32_t row) { updater->catch_up(param, row); });
+        });
       }
-      forward(run);
-      if (out.y || out.mask) write(run, out);
-      if (updater) backward(run);
-      team_->meet();
-      if (thread == 0 && losses) {
-        losses[b] = 0;
-        for (const Run& r : shards_) losses[b] += r.loss;
-      }
-      if (!updater) {
-        team_->meet();  // nobody starts the next batch before its loss is read
-        continue;
-      }
-      for (const auto& op : ops_) op->reduce(shards_, thread);
-      updater->step(shards_, thread, *team_, rates[b]);
-      team_->meet();
-      for (const auto& table : tables_) table->clear(thread);
-      pack_all(thread);
-      team_->meet();
+      me.phase([&](int part) {
+        Run& run = shards_[part];
+        if (!lookups) begin(part);
+        forward(run, 0, before_loss);
+        if (counted) ops_.back()->count(run);
+        else end(run);
+      });
+      if (counted)
+        me.phase([&](int part) {
+          Run& run = shards_[part];
+          run.all_counting = 0;
+          for (const Run& r : shards_) run.all_counting += r.counting;
+          end(run);
+        });
+      if (!updater) continue;
+      me.phase([&](int part) {
+        for (const auto& op : ops_) op->reduce(shards_, part);
+        updater->gather(shards_, part);
+      });
+      me.phase([&](int part) { updater->change(shards_, part, rates[b]); });
+      me.phase([&](int part) {
+        if (part == 0) updater->finish(rates[b]);
+        for (const auto& table : tables_) table->clear(part);
+        pack_all(part);
+      });
     }
   });
+  for (size_t b = 0; losses && b * threads() < parts.size(); ++b) {
+    losses[b] = 0;
+    for (int t = 0; t < threads(); ++t) losses[b] += parts[b * threads() + t];
+  }
   if (updater) ++weights_->version;
   packed_version_ = weights_->version;
 }
@@ -232,9 +254,9 @@ double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t ste
   struct Collect : Updater {
     float* out;
     const Weights* weights;
-    void step(const std::vector<Run>& shards, int thread, Team& team, float) override {
-      team.meet();
-      if (thread) return;
+    void gather(const std::vector<Run>&, int) override {}
+    void change(const std::vector<Run>& shards, int part, float) override {
+      if (part) return;
       std::fill_n(out, weights->dense, 0.0f);
       for (const Run& r : shards)
         for (long i = 0; i < weights->dense; ++i) out[i] += r.gradients[i];
@@ -258,26 +280,25 @@ double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t ste
 void Plan::predict(const Batch& batch, long samples, Outputs out) {
   const auto lock = begin();
   weights_->settle();
+  const long piece = std::min<long>(shard_rows_, (samples + threads() - 1) / threads());
   const bool stale = packed_version_ != weights_->version;
-  team_->run([&](int thread) {
-    Run& run = shards_[thread];
+  // Each thread keeps to its own arena and takes the next piece as long as there is one.
+  std::atomic<long> next{0};
+  team_->run([&](Team::Member& me) {
+    if (stale) me.phase([&](int part) { pack_all(part); });
+    Run& run = shards_[me.index_];
     run.batch = batch;
     run.training = false;
-    if (stale) {
-      pack_all(thread);
-      team_->meet();
-    }
-    const long n = threads();
-    const long last = samples * (thread + 1) / n;
     run.first_row = 0;
-    for (long at = samples * thread / n; at < last; at += shard_rows_) {
+    for (long at; (at = next.fetch_add(piece)) < samples;) {
       run.first_sample = at;
-      run.batch_rows = run.rows = (int)std::min<long>(shard_rows_, last - at);
+      run.batch_rows = run.rows = (int)std::min<long>(piece, samples - at);
       load(run);
-      forward(run);
+      forward(run, 0, ops_.size());
       write(run, out);
     }
   });
+  for (Run& run : shards_) run.rows = 0;  // pieces, in no order: nothing to peek at
   packed_version_ = weights_->version;
 }
 
@@ -294,6 +315,9 @@ std::vector<float> Plan::peek(const std::string& name, int& rows, int& steps, in
   const View& v = *found;
   rows = 0;
   for (const Run& r : shards_) rows += r.rows;
+  if (rows == 0)
+    throw std::invalid_argument("peek expected one batch to have run before, got none or many. "
+                                "Call the plan's forward.");
   steps = v.steps;
   width = v.width;
   std::vector<float> out((size_t)rows * steps * width);

@@ -15,8 +15,13 @@ namespace elman {
 class Updater {
  public:
   virtual ~Updater() = default;
-  /// A collective call of all threads.
-  virtual void step(const std::vector<Run>& shards, int thread, Team& team, float rate) = 0;
+  /// Before any step: how many parts there will be.
+  virtual void prepare(int /*parts*/) {}
+  /// Three phases of a step, each called for every part: what can be summed, the change, and
+  /// once for all, what happens last.
+  virtual void gather(const std::vector<Run>& shards, int part) = 0;
+  virtual void change(const std::vector<Run>&, int /*part*/, float /*rate*/) {}
+  virtual void finish(float /*rate*/) {}
   /// Whether rows of tables move on without a gradient, and so must be brought up to date before
   /// they are looked up.
   virtual bool moves_untouched() const { return false; }
@@ -88,7 +93,7 @@ class Plan {
   std::unique_lock<std::mutex> begin();
   void shard(Run& run, long first_sample, int batch_rows, int thread) const;
   void load(Run& run) const;
-  void forward(Run& run) const;
+  void forward(Run& run, size_t first, size_t last) const;
   void backward(Run& run) const;
   void pack_all(int thread);
   void write(const Run& run, Outputs out) const;

@@ -1,10 +1,11 @@
 #include "threads.h"
 
+#ifdef __linux__
 #include <sched.h>
+#endif
 #include <unistd.h>
 
 #include <cstdlib>
-#include <exception>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -23,27 +24,18 @@ void pause() {
   asm volatile("yield");
 #endif
 }
-constexpr int kSpins = 4000;  // tens of microseconds: about one training step of a small net
 }  // namespace
 
-void Barrier::wait() {
-  if (members_ == 1) return;
-  const uint32_t round = round_.load(std::memory_order_acquire);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) == members_ - 1) {
-    arrived_.store(0, std::memory_order_relaxed);
-    round_.store(round + 1, std::memory_order_release);
-    round_.notify_all();
-    return;
-  }
-  for (int i = 0; i < kSpins; ++i) {
-    if (round_.load(std::memory_order_acquire) != round) return;
+bool Team::waited(uint32_t all, int spins) const {
+  for (int i = 0; i < spins; ++i) {
+    if (finished_.load() >= all) return true;
     pause();
   }
-  while (round_.load(std::memory_order_acquire) == round) round_.wait(round);
+  return false;
 }
 
-Team::Team(int members) : members_(members), barrier_(members), parts_(members), process_(getpid()) {
-  for (int i = 1; i < members_; ++i) threads_.emplace_back([this, i] { work(i); });
+void Team::sleep(uint32_t all) const {
+  for (uint32_t now = finished_.load(); now < all; now = finished_.load()) finished_.wait(now);
 }
 
 std::shared_ptr<Team> Team::of(int members) {
@@ -70,59 +62,51 @@ Team::~Team() {
   for (std::thread& t : threads_) t.join();
 }
 
+Team::Team(int members)
+    : members_(members), claims_(std::make_unique<Claim[]>(members)), process_(getpid()) {
+  for (int i = 1; i < members_; ++i) threads_.emplace_back([this, i] { work(i); });
+}
+
 void Team::work(int member) {
   uint64_t seen = 0;
+  std::unique_lock lock(mutex_);
   for (;;) {
-    const std::function<void(int)>* job;
+    start_.wait(lock, [&] { return stop_ || (job_ && round_ != seen); });
+    if (stop_) return;
+    seen = round_;
+    const auto* job = job_;
+    ++inside_;
+    lock.unlock();
     {
-      std::unique_lock lock(mutex_);
-      start_.wait(lock, [&] { return stop_ || round_ != seen; });
-      if (stop_) return;
-      seen = round_;
-      job = job_;
+      FlushDenormals flush;
+      Member me(*this, member);
+      (*job)(me);
     }
-    (*job)(member);
-    {
-      std::lock_guard lock(mutex_);
-      if (--running_ == 0) done_.notify_one();
-    }
+    lock.lock();
+    if (--inside_ == 0) left_.notify_one();
   }
 }
 
-void Team::run(const std::function<void(int)>& job) {
-  std::lock_guard one(one_job_);
-  std::vector<std::exception_ptr> errors(members_);
-  const std::function<void(int)> guarded = [&](int member) {
-    try {
-      FlushDenormals flush;
-      job(member);
-    } catch (...) {
-      errors[member] = std::current_exception();
-    }
-  };
+void Team::run(const std::function<void(Member&)>& job) {
+  const std::lock_guard one(one_job_);
   if (members_ > 1) {
-    std::lock_guard lock(mutex_);
-    job_ = &guarded;
-    running_ = members_ - 1;
+    const std::lock_guard lock(mutex_);
+    for (int i = 0; i < members_; ++i) claims_[i].phases.store(0);
+    finished_.store(0);
+    job_ = &job;
     ++round_;
     start_.notify_all();
   }
-  guarded(0);
-  if (members_ > 1) {
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [&] { return running_ == 0; });
+  {
+    FlushDenormals flush;
+    Member me(*this, 0);
+    job(me);
   }
-  for (const std::exception_ptr& e : errors)
-    if (e) std::rethrow_exception(e);
-}
-
-double Team::sum(int member, double part) {
-  parts_[member] = part;
-  meet();
-  double total = 0;
-  for (double p : parts_) total += p;
-  meet();  // nobody writes the next part before all have read this one
-  return total;
+  if (members_ == 1) return;
+  // All phases are done. Whoever has not woken up yet need not; whoever is inside leaves first.
+  std::unique_lock lock(mutex_);
+  job_ = nullptr;
+  left_.wait(lock, [&] { return inside_ == 0; });
 }
 
 namespace {
@@ -136,8 +120,10 @@ int default_threads() {
           "'. Unset it to use the cores this process may use.");
     return (int)n;
   }
-  cpu_set_t set;
+#ifdef __linux__
+  cpu_set_t set;  // the cores this process may use can be fewer than the machine has
   if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
+#endif
   const unsigned n = std::thread::hardware_concurrency();
   return n ? (int)n : 1;
 }

@@ -12,19 +12,10 @@
 
 namespace elman {
 
-/// All members arrive before any goes on. Spins briefly, then sleeps, so that a core taken away by
-/// someone else costs no more than its absence.
-class Barrier {
- public:
-  explicit Barrier(int members) : members_(members) {}
-  void wait();
-
- private:
-  const int members_;
-  std::atomic<int> arrived_{0};
-  std::atomic<uint32_t> round_{0};
-};
-
+/// Work on one plan is cut into phases, a phase into one part per member; a phase begins when the one
+/// before it is done. Every member does its own part, but when another does not turn up for its part,
+/// because its core was taken away, it is done for it: a busy neighbour costs a core, not the rest.
+/// Which thread does a part never changes a result.
 class Team {
  public:
   /// The team of that size of this process: one for all plans, so that idle threads do not pile up.
@@ -38,27 +29,66 @@ class Team {
   int size() const { return members_; }
   /// Threads do not survive fork(): a child process asks for a team of its own.
   bool elsewhere() const;
-  /// One job at a time; others wait. Runs job(0) here and job(1) ... job(size - 1) on the other members, until all are done.
-  /// The first exception, in the order of members, is thrown again here. A job that throws must
-  /// not be waited for at a barrier: check before starting.
-  void run(const std::function<void(int)>& job);
-  void meet() { barrier_.wait(); }
-  /// The sum of what each member brings, added in the order of members: the same bits for all.
-  double sum(int member, double part);
+
+  /// One member's way through the phases of a job.
+  class Member {
+   public:
+    /// Calls part(0) ... part(size - 1), each once and by somebody; all are done on return.
+    template <class F>
+    void phase(const F& part) {
+      team_.phase(index_, done_phases_++, part);
+    }
+    const int index_;
+
+   private:
+    friend class Team;
+    Member(Team& team, int index) : index_(index), team_(team) {}
+    Team& team_;
+    uint32_t done_phases_ = 0;
+  };
+
+  /// Runs job(member) on every member's thread, the caller's among them. All walk through the same
+  /// phases; what lies between phases must change nothing that is shared. One job at a time.
+  void run(const std::function<void(Member&)>& job);
 
  private:
+  template <class F>
+  void phase(int own, uint32_t number, const F& part) {
+    if (members_ == 1) return part(0);
+    const uint32_t all = (number + 1) * (uint32_t)members_;
+    const auto attempt = [&](int i) {
+      uint32_t expected = number;
+      if (!claims_[i].phases.compare_exchange_strong(expected, number + 1)) return;
+      part(i);
+      finished_.fetch_add(1);
+      finished_.notify_all();
+    };
+    attempt(own);
+    if (waited(all, kPatience)) return;
+    for (int i = 0; i < members_; ++i)
+      if (i != own) attempt(i);
+    if (!waited(all, kAttention)) sleep(all);
+  }
+  // In pauses of the processor, about 40 ns each: the usual unevenness of two parts, before doing
+  // the work of others; and what is less than the cost of waking up, before going to sleep.
+  static constexpr int kPatience = 200, kAttention = 1000;
+  /// Whether all parts are finished, after a short wait.
+  bool waited(uint32_t all, int spins) const;
+  void sleep(uint32_t all) const;
   void work(int member);
 
+  struct alignas(64) Claim {
+    std::atomic<uint32_t> phases{0};  // how many phases of this part somebody has taken
+  };
   const int members_;
-  Barrier barrier_;
-  std::vector<double> parts_;
+  std::unique_ptr<Claim[]> claims_;
+  alignas(64) std::atomic<uint32_t> finished_{0};  // parts, over all phases
   std::vector<std::thread> threads_;
-  std::mutex one_job_;
-  std::mutex mutex_;
-  std::condition_variable start_, done_;
-  const std::function<void(int)>* job_ = nullptr;
+  std::mutex one_job_, mutex_;
+  std::condition_variable start_, left_;
+  const std::function<void(Member&)>* job_ = nullptr;
   uint64_t round_ = 0;
-  int running_ = 0;
+  int inside_ = 0;  // other threads that are at work on the job
   bool stop_ = false;
   const int process_;
 };

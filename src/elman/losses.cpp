@@ -37,14 +37,16 @@ class LossOp : public Op {
     weight_ = plan.reserve(p_.steps);
   }
 
-  void forward(Run& run) override {
+  bool counts() const override { return p_.mask >= 0 || ignore_ == ignore_; }
+
+  /// Gathers the targets and weights of the shard's rows.
+  void count(Run& run) override {
     const Batch& b = run.batch;
-    if (!b.y) return;  // a prediction
     const long T = p_.steps, rows = run.rows;
     const float* mask = p_.mask >= 0 ? run.value(plan_.at(p_.mask)) : nullptr;
     float* y = run.arena + y_;
     float* weight = run.arena + weight_;
-    double valid = 0;
+    run.counting = 0;
     for (long row = 0; row < rows; ++row) {
       const long sample = run.sample((int)row);
       for (long t = 0; t < T; ++t) {
@@ -52,17 +54,22 @@ class LossOp : public Op {
         std::copy_n(from, y_width_, y + (t * rows + row) * y_width_);
         float w = b.weight ? b.weight[sample * b.weight_width + (b.weight_width > 1 ? t : 0)] : 1.0f;
         const bool counts = (!mask || mask[t * rows + row] != 0.0f) && from[0] != ignore_;
-        valid += counts;
-        if (!counts) w = 0.0f;
-        weight[t * rows + row] = w;
+        run.counting += counts;
+        weight[t * rows + row] = counts ? w : 0.0f;
       }
     }
-    double count = (double)run.batch_rows * T;
-    // Keras: the mean is over the steps that count, in the whole batch and not in this shard.
-    if (mask || ignore_ == ignore_) count = run.team->sum(run.thread, valid) + 1e-7;
+  }
+
+  void forward(Run& run) override {
+    if (!run.batch.y) return;  // a prediction
+    // Keras: the mean is over the targets that count.
+    double count = (double)run.batch_rows * p_.steps;
+    if (counts()) count = run.all_counting + 1e-7;
+    else this->count(run);
     const double scale = sum_ ? 1.0 : 1.0 / count;
-    LossRows a{T * rows, p_.width, run.value(p_), p_.row, y, y_width_, weight, (float)scale,
-               plan_.training() ? run.gradient(p_) : nullptr, option_, ignore_};
+    LossRows a{(long)p_.steps * run.rows, p_.width, run.value(p_), p_.row, run.arena + y_, y_width_,
+               run.arena + weight_, (float)scale, p_.gradient >= 0 ? run.gradient(p_) : nullptr,
+               option_, ignore_};
     run.loss += kernels().losses[(int)loss_](a) * scale;
   }
 

@@ -54,7 +54,9 @@ class Sequential:
         self._store: Store | None = None
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._native_optimizer: _core.Optimizer | None = None
-        for layer in [layers] if isinstance(layers, Layer) else layers or ():
+        if isinstance(layers, Layer):
+            layers = [layers]
+        for layer in layers or ():
             self.add(layer)
 
     # -- building ---------------------------------------------------------------------------------
@@ -71,7 +73,10 @@ class Sequential:
         """
         if isinstance(layer, InputLayer):
             if self.layers or self.input:
-                raise OptionError("Sequential expected Input as its first entry. Move it there.")
+                raise OptionError(
+                    f"Sequential expected Input as its first entry, got it after "
+                    f"{len(self.layers)} layers. Move it to the front."
+                )
             self.input = layer
             return
         if not isinstance(layer, Layer):
@@ -80,7 +85,9 @@ class Sequential:
                 "layers of elman.layers."
             )
         if any(layer is other for other in self.layers):
-            raise OptionError(f"Sequential expected each layer once, got {layer.label} twice.")
+            raise OptionError(
+                f"Sequential expected each layer once, got {layer.label} twice. Make another one."
+            )
         if layer.takes_tokens and self.layers:
             raise OptionError(
                 f"Sequential expected {layer.label} as its first layer, because it takes tokens, "
@@ -141,12 +148,12 @@ class Sequential:
         elif input_shape is not None:
             self._check_asked(tuple(input_shape))
         try:
-            self._build()
-            if not self.built:
+            if not all(s is not None and layer.known_features(s) for layer, s in self._entering()):
                 raise NotReadyError(
                     f"{self.label} expected to know its number of input features, got "
                     f"{input_shape}. Call build((None, steps, features)), or put an Input first."
                 )
+            self._build()
         except ElmanError:
             self.input = before
             raise
@@ -167,13 +174,14 @@ class Sequential:
             found.append((entering, shape))
         return found
 
+    def _entering(self) -> list[tuple[Layer, Shape | None]]:
+        """Each layer, and the shape that enters it."""
+        shapes = [entering for entering, _ in self.shapes()]
+        return list(zip(self.layers, shapes, strict=True))
+
     def _build(self) -> None:
         """Make the weights of every layer whose parameters are determined, if all layers fit."""
-        known = [
-            (layer, shape)
-            for layer, (shape, _) in zip(self.layers, self.shapes(), strict=True)
-            if shape is not None
-        ]
+        known = [(layer, shape) for layer, shape in self._entering() if shape is not None]
         for layer, shape in known:
             layer.check_shape(shape)
         for layer, shape in known:
@@ -347,19 +355,15 @@ class Sequential:
     # -- plans ------------------------------------------------------------------------------------
 
     def check_inputs(self, x: Any) -> Array:
-        """Inputs as the engine takes them, if every layer can. No weights are made."""
+        """Inputs as the engine takes them. No weights are made."""
         if not self.layers:
             raise NotReadyError(f"{self.label} expected layers, got none. Add some first.")
         first = self.layers[0]
         values = checks.inputs(x, first, self.label)
         self._check_asked(values.shape)
-        shape: Shape = (None, *values.shape[1:])
-        for layer in self.layers:
-            layer.check_shape(shape)
-            shape = layer.output_shape(shape)
         return values
 
-    def _check_asked(self, shape: tuple[int, ...]) -> None:
+    def _check_asked(self, shape: Shape) -> None:
         asked = self.input.shape if self.input is not None else None
         if asked is None:
             return
@@ -584,9 +588,7 @@ class Sequential:
         if not training:
             return self.predict(values, verbose=0)
         plan = self.plan_for(values, rows=max(1, len(values)), training=True)
-        out = np.empty((len(values), *plan.output_shape), np.float32)
-        plan.native.call(plan.arrange(values), out, seeds.draw_seed())
-        return out
+        return plan.forward(values, seeds.draw_seed())
 
     # -- describing -------------------------------------------------------------------------------
 

@@ -67,6 +67,9 @@ class Slot:
 class Plan:
     """Operations for batches of one length: `print` it to see what runs, and on which path.
 
+    The path names the instruction set; a recurrent op is `fused` with its cell's usual
+    activations and `general` with others; `plain` is a loop left to the compiler.
+
     Args:
         store: the weights.
         input_shape: (None, steps, features), (None, features), or (None, steps) for tokens.
@@ -172,6 +175,17 @@ class Plan:
         self.native.predict(self.arrange(x), out)
         return out
 
+    def forward(self, x: Array, seed: int = 0) -> Array:
+        """Outputs of one batch, after which `native.peek` shows every intermediate by name.
+
+        Args:
+            x: at most `rows` checked inputs.
+            seed: for the dropout of a training plan.
+        """
+        out = np.empty((len(x), *self.output_shape), np.float32)
+        self.native.call(self.arrange(x), out, seed)
+        return out
+
     def arrange(self, x: Array) -> Array:
         """Inputs as the native plan takes them: tokens [n, T] or floats [n, T, F]."""
         return x if self.has_steps else x[:, None, :]
@@ -181,13 +195,13 @@ class Plan:
             f"Plan for up to {self.rows} rows, {self.native.threads} threads, "
             f"{_core.isa()} ({_core.lanes()} lanes), {_size(self.native.bytes)}"
             f"{', training' if self.training else ''}",
-            f"{'op':<11} {'name':<20} {'in -> out':<22} {'FLOPs/row':>9} {'memory':>8}  path",
+            f"{'op':<10} {'name':<16} {'in -> out':<16} {'FLOPs/row':>9} {'memory':>9} path",
         ]
         for op in self.native.describe():
             to = "loss" if op["output"] is None else _shape(op["output"])
             lines.append(
-                f"{op['op']:<11} {op['name'][:20]:<20} {_shape(op['input']) + ' -> ' + to:<22} "
-                f"{_count(op['flops']):>9} {_size(op['bytes']):>8}  {op['path']}"
+                f"{op['op']:<10} {op['name'][:16]:<16} {_shape(op['input']) + ' -> ' + to:<16} "
+                f"{_count(op['flops']):>9} {_size(op['bytes']):>9} {op['path']}"
             )
         return "\n".join(lines)
 

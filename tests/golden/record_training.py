@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import trainings
-from trainings import CELLS, FEATURES, OPTIMIZERS, STACKS, STEPS, TAGGER, TRAININGS, USES, Arrays
+from trainings import CELLS, FEATURES, OPTIMIZERS, STACKS, STEPS, TAGGER, TRAININGS, Arrays
 
 ROWS = 7
 
@@ -28,20 +28,24 @@ def cell(keras: Any, name: str) -> Arrays:
     """Weights, data, and what one cell makes of them in every use."""
     rng = np.random.default_rng(sorted(CELLS).index(name))
     whole = keras.Input((STEPS, FEATURES))
-    masked = keras.layers.Masking()(whole)
-    layers = [
-        CELLS[name](keras, return_sequences=sequences, go_backwards=backwards)
-        for _, sequences, backwards in USES
-    ]
-    inputs = [masked if use[0] else whole for use in USES]
-    outputs = [layer(x) for layer, x in zip(layers, inputs, strict=True)]
+    inputs = {False: whole, True: keras.layers.Masking()(whole)}
+    layers, outputs = [], {}
+    for masked in (False, True):
+        for backwards in (False, True):
+            # The last state is what the layer returns without return_sequences.
+            layer = CELLS[name](
+                keras, return_sequences=True, return_state=True, go_backwards=backwards
+            )
+            sequences, last, *_ = layer(inputs[masked])
+            outputs[trainings.use_in_words(masked, True, backwards)] = sequences
+            outputs[trainings.use_in_words(masked, False, backwards)] = last
+            layers.append(layer)
     weights = trainings.any_weights([tuple(w.shape) for w in layers[0].weights], rng)
     for layer in layers:
         layer.set_weights(weights)
     x = trainings.padded(rng, ROWS)
     values = keras.Model(whole, outputs).predict(x, verbose=0)
-    words = [trainings.use_in_words(*use) for use in USES]
-    return {"x": x, **numbered(weights), **dict(zip(words, values, strict=True))}
+    return {"x": x, **numbered(weights), **values}
 
 
 def stack(keras: Any, name: str) -> Arrays:

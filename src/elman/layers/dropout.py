@@ -31,7 +31,8 @@ class Dropout(Layer):
         self.rate = share("Dropout", "rate", rate)
         if noise_shape is not None and tuple(noise_shape) != (None, 1, None):
             raise OptionError(
-                f"Dropout expected noise_shape None or (None, 1, None), got {noise_shape!r}."
+                f"Dropout expected noise_shape None or (None, 1, None), got {noise_shape!r}. Leave "
+                "it out to choose anew for each number."
             )
         self.noise_shape = noise_shape
         self.seed = seed

@@ -329,9 +329,7 @@ class Layer(Configured):
             rows=max(1, len(values)),
             training=training,
         )
-        out = np.empty((len(values), *plan.output_shape), np.float32)
-        plan.native.call(plan.arrange(values), out, seeds.draw_seed() if training else 0)
-        return out
+        return plan.forward(values, seeds.draw_seed() if training else 0)
 
     #: Whether the input is whole numbers.
     takes_tokens: ClassVar[bool] = False

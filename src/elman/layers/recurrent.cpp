@@ -173,7 +173,7 @@ class Recurrent : public Op {
   Cost cost() const override {
     const double products = (double)x_.width * w_.columns().count + (double)units_ * shape_.gates;
     return {2.0 * x_.steps * products * units_,
-            std::string(kernels().isa) + (usual_ ? " fused" : " any-activation")};
+            std::string(kernels().isa) + (usual_ ? " fused" : " general")};
   }
 
  private:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from elman import activations
+from elman.errors import unknown_name
 from elman.layers.layer import Array
 from elman.layers.recurrent import Recurrent
 
@@ -31,6 +32,8 @@ class SimpleRNN(Recurrent):
         bias_initializer: Any = "zeros",
         **options: Any,
     ) -> None:
+        if "recurrent_activation" in options:
+            raise unknown_name("SimpleRNN", "option", "recurrent_activation", self.options())
         super().__init__(
             units,
             activation,

@@ -76,9 +76,9 @@ void Optimizer::set_iterations(long steps) {
 }
 
 template <class F>
-void Optimizer::each_dense(int thread, int threads, const F& f) const {
-  const long first = dense_total_ / 16 * thread / threads * 16;
-  const long last = dense_total_ / 16 * (thread + 1) / threads * 16;
+void Optimizer::each_dense(int part, int parts, const F& f) const {
+  const long first = dense_total_ / 16 * part / parts * 16;
+  const long last = dense_total_ / 16 * (part + 1) / parts * 16;
   long at = 0;
   for (size_t i = 0; i < pieces_.size() && at < last; ++i) {
     if (pieces_[i].table) continue;
@@ -89,11 +89,11 @@ void Optimizer::each_dense(int thread, int threads, const F& f) const {
 }
 
 template <class F>
-void Optimizer::each_row(const std::vector<Run>& shards, int thread, const F& f) const {
+void Optimizer::each_row(const std::vector<Run>& shards, int part, const F& f) const {
   for (const auto& gradient : *shards[0].tables)
     for (size_t i = 0; i < pieces_.size(); ++i) {
       if (pieces_[i].param != gradient->param) continue;
-      const std::vector<int32_t>& rows = gradient->touched(thread);
+      const std::vector<int32_t>& rows = gradient->touched(part);
       for (size_t r = 0; r < rows.size(); ++r) {
         if (r + kAhead < rows.size()) fetch(pieces_[i].offset + rows[r + kAhead] * gradient->width,
                                             gradient->width);
@@ -148,79 +148,87 @@ void Optimizer::settle() {
   first_ = iterations;
 }
 
-void Optimizer::step(const std::vector<Run>& shards, int thread, Team& team, float rate) {
-  const int threads = team.size();
-  const Kernels& k = kernels();
+void Optimizer::prepare(int parts) { squares_.assign(parts * pieces_.size(), 0.0); }
+
+void Optimizer::gather(const std::vector<Run>& shards, int part) {
+  const int parts = (int)shards.size();
   float* sum = shards[0].gradients;
-  each_dense(thread, threads, [&](size_t, long offset, long count) {
-    for (int t = 1; t < threads; ++t) k.add(count, sum + offset, shards[t].gradients + offset);
+  each_dense(part, parts, [&](size_t, long offset, long count) {
+    for (int t = 1; t < parts; ++t)
+      kernels().add(count, sum + offset, shards[t].gradients + offset);
   });
+  if (clipnorm_ == 0 && global_clipnorm_ == 0) return;
+  double* squares = squares_.data() + part * pieces_.size();
+  std::fill_n(squares, pieces_.size(), 0.0);
+  const auto square = [](const float* g, long count) {
+    double s = 0;
+    for (long j = 0; j < count; ++j) s += (double)g[j] * g[j];
+    return s;
+  };
+  each_dense(part, parts, [&](size_t i, long offset, long count) {
+    squares[i] += square(sum + offset, count);
+  });
+  each_row(shards, part, [&](size_t i, const TableGradient& g, int32_t row) {
+    squares[i] += square(g.row(row), g.width);
+  });
+}
 
-  const bool by_norm = clipnorm_ > 0 || global_clipnorm_ > 0;
-  if (by_norm) {
-    const size_t n = pieces_.size();
-    if (thread == 0) norms_.assign(threads * n, 0.0);
-    team.meet();
-    const auto square = [](const float* g, long count) {
-      double s = 0;
-      for (long j = 0; j < count; ++j) s += (double)g[j] * g[j];
-      return s;
-    };
-    each_dense(thread, threads, [&](size_t i, long offset, long count) {
-      norms_[thread * n + i] += square(sum + offset, count);
-    });
-    each_row(shards, thread, [&](size_t i, const TableGradient& g, int32_t row) {
-      norms_[thread * n + i] += square(g.row(row), g.width);
-    });
-    team.meet();
-    if (thread == 0) {
-      scales_.assign(n, 1.0f);
-      double all = 0;
-      for (size_t i = 0; i < n; ++i) {
-        double s = 0;
-        for (int t = 0; t < threads; ++t) s += norms_[t * n + i];
-        all += s;
-        if (clipnorm_ > 0) scales_[i] = (float)(clipnorm_ / std::max(std::sqrt(s), clipnorm_));
-      }
-      if (global_clipnorm_ > 0)
-        std::fill(scales_.begin(), scales_.end(),
-                  (float)(global_clipnorm_ / std::max(std::sqrt(all), global_clipnorm_)));
-    }
-    team.meet();
+std::vector<float> Optimizer::scales() const {
+  const size_t n = pieces_.size();
+  std::vector<float> scales(n, 1.0f);
+  if (clipnorm_ == 0 && global_clipnorm_ == 0) return scales;
+  double all = 0;
+  for (size_t i = 0; i < n; ++i) {
+    double s = 0;
+    for (size_t at = i; at < squares_.size(); at += n) s += squares_[at];
+    all += s;
+    if (clipnorm_ > 0) scales[i] = (float)(clipnorm_ / std::max(std::sqrt(s), clipnorm_));
   }
+  if (global_clipnorm_ > 0)
+    std::fill(scales.begin(), scales.end(),
+              (float)(global_clipnorm_ / std::max(std::sqrt(all), global_clipnorm_)));
+  return scales;
+}
 
+float Optimizer::bias() const {
+  if (rule_ != Rule::adam) return 1.0f;
   const double step = (double)iterations + 1;
-  const float bias = rule_ == Rule::adam
-                         ? (float)(std::sqrt(1 - std::pow((double)base_.b, step)) /
-                                   (1 - std::pow((double)base_.a, step)))
-                         : 1.0f;
-  const auto change = [&](size_t i, long offset, long count, const float* gradient) {
+  return (float)(std::sqrt(1 - std::pow((double)base_.b, step)) /
+                 (1 - std::pow((double)base_.a, step)));
+}
+
+void Optimizer::change(const std::vector<Run>& shards, int part, float rate) {
+  const std::vector<float> scale = scales();
+  const float correction = bias();
+  const auto apply = [&](size_t i, long offset, long count, const float* gradient) {
     Update u = at(offset, count);
     u.gradient = gradient;
-    u.scale = by_norm ? scales_[i] : 1.0f;
+    u.scale = scale[i];
     u.rate = rate;
-    u.bias = bias;
-    k.update[(int)rule_](u);
+    u.bias = correction;
+    kernels().update[(int)rule_](u);
   };
-  each_dense(thread, threads, [&](size_t i, long offset, long count) {
-    change(i, offset, count, sum + offset);
+  each_dense(part, (int)shards.size(), [&](size_t i, long offset, long count) {
+    apply(i, offset, count, shards[0].gradients + offset);
   });
-  each_row(shards, thread, [&](size_t i, const TableGradient& g, int32_t row) {
+  each_row(shards, part, [&](size_t i, const TableGradient& g, int32_t row) {
     for (Table& t : tables_) {
       if (t.param != g.param) continue;
       catch_up(t, row);
       t.done[row] = iterations + 1;
     }
-    change(i, pieces_[i].offset + row * g.width, g.width, g.row(row));
+    apply(i, pieces_[i].offset + row * g.width, g.width, g.row(row));
   });
-  team.meet();  // all have read `iterations`
-  if (thread != 0) return;
+}
+
+void Optimizer::finish(float rate) {
+  const float correction = bias();
   ++iterations;
   if (tables_.empty()) return;
   rates_.push_back(rate);
-  biases_.push_back(bias);
+  biases_.push_back(correction);
   // Adam's correction makes the first steps shorter or longer than the rate itself.
-  largest_rate_ = std::max(largest_rate_, rate * std::max(1.0f, bias));
+  largest_rate_ = std::max(largest_rate_, rate * std::max(1.0f, correction));
 }
 
 }  // namespace elman

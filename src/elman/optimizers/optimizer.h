@@ -21,7 +21,10 @@ class Optimizer : public Updater, public Weights::Lazy {
   ~Optimizer() override;
   Optimizer(const Optimizer&) = delete;
 
-  void step(const std::vector<Run>& shards, int thread, Team& team, float rate) override;
+  void prepare(int parts) override;
+  void gather(const std::vector<Run>& shards, int part) override;
+  void change(const std::vector<Run>& shards, int part, float rate) override;
+  void finish(float rate) override;
   bool moves_untouched() const override { return moves_untouched_ && !tables_.empty(); }
   void catch_up(int param, int32_t row) override;
   /// Brings every row of every table up to date.
@@ -43,12 +46,15 @@ class Optimizer : public Updater, public Weights::Lazy {
     int param;
     std::vector<long> done;  // [rows] steps that the row's values include
   };
-  /// Calls f(piece number, offset, count) for the part of all dense tensors that is this thread's.
+  /// Calls f(piece number, offset, count) for one part of all dense tensors.
   template <class F>
-  void each_dense(int thread, int threads, const F& f) const;
-  /// Calls f(piece number, gradient, row) for the rows of tables that are this thread's.
+  void each_dense(int part, int parts, const F& f) const;
+  /// Calls f(piece number, gradient, row) for one part of the rows of tables with a gradient.
   template <class F>
-  void each_row(const std::vector<Run>& shards, int thread, const F& f) const;
+  void each_row(const std::vector<Run>& shards, int part, const F& f) const;
+  /// What norm clipping multiplies the gradients of each piece with.
+  std::vector<float> scales() const;
+  float bias() const;
   void fetch(long offset, long count) const;
   Update at(long offset, long count) const;
   void catch_up(Table& table, int32_t row);
@@ -63,8 +69,7 @@ class Optimizer : public Updater, public Weights::Lazy {
   std::vector<float> rates_, biases_;  // of the steps since `first_`, which no row lacks before
   long first_ = 0;
   float largest_rate_ = 0;
-  std::vector<double> norms_;  // [threads][pieces]
-  std::vector<float> scales_;
+  std::vector<double> squares_;  // [parts][pieces] of the gradients
 };
 
 }  // namespace elman
