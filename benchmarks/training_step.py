@@ -96,7 +96,8 @@ def measure(name: str, libraries: dict[str, Any], seconds: float) -> dict[str, A
         if who != "elman"
     }
     low = {who: min(t) for who, t in times.items()}
-    return {"case": name, "ms": medians, "ms_min": low, "ratio": ratios, "turns": len(times["elman"])}
+    turns = len(times["elman"])
+    return {"case": name, "ms": medians, "ms_min": low, "ratio": ratios, "turns": turns}
 
 
 def main() -> None:

@@ -418,3 +418,18 @@ def test_what_stands_at_masked_steps_changes_nothing(name: str, isa: str) -> Non
     _, gradients = engine_gradients(model, tokens, np.ones((2, 1)))
     np.testing.assert_array_equal(gradients["embedding/embeddings"][0], 0.0)
     assert all(np.isfinite(g).all() for g in gradients.values())
+
+
+def test_lanes_behind_the_last_unit_never_reach_a_gradient(isa: str) -> None:
+    # In the lanes that fill up a vector every weight is zero, so that these gates stay at one and
+    # the cell state counts the steps, until exp(100) is infinite. The units that exist are tame.
+    gates = {"activation": "exponential", "recurrent_activation": "exponential"}
+    model = Sequential([Input((None, 1)), LSTM(3, **gates), Dense(1)])
+    model.compile(loss="mean_squared_error")
+    model.set_weights(
+        [np.full((1, 12), 0.1), np.full((3, 12), -0.1), np.full(12, -2), [[1]] * 3, [0]]
+    )
+    x, y = np.ones((2, 100, 1), np.float32), np.zeros((2, 1), np.float32)
+    assert_close(model.predict(x, verbose=0), reference(model, x)[0])
+    _, gradients = engine_gradients(model, x, y)
+    assert_same_gradients(gradients, reference_gradients(model, x, y))

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -165,6 +166,36 @@ def test_threads_and_instruction_sets_agree_to_rounding() -> None:
         for got, wanted in zip(weights, found[0][0], strict=True):
             # Adam divides small gradients by their own size: rounding is not small there.
             np.testing.assert_allclose(got, wanted, atol=2e-4)
+
+
+def test_more_threads_than_cores_give_the_same_bits_every_time() -> None:
+    # Whoever finds another's work undone does it: who does what must not show.
+    _core.set_threads(4 * len(os.sched_getaffinity(0)))
+    assert len({digest(trained(5)[0]) for _ in range(5)}) == 1
+
+
+def test_several_python_threads_may_predict_at_once() -> None:
+    model = Sequential([Input((None, 3)), LSTM(20, return_sequences=True), GRU(9), Dense(2)])
+    given = [normal(40, 20, 3, seed=seed) for seed in range(4)]
+    wanted = [model.predict(x, verbose=0) for x in given]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            found = pool.map(lambda x: model.predict(x, verbose=0), given)
+            for got, right in zip(found, wanted, strict=True):
+                np.testing.assert_array_equal(got, right)
+
+
+def test_predicting_while_another_python_thread_trains_does_no_harm() -> None:
+    _core.set_threads(2)
+    alone, _ = trained(5)
+    with ThreadPoolExecutor(1) as pool:
+        watcher = Sequential([Input((None, 3)), GRU(9), Dense(2)])
+        x = normal(30, 20, 3)
+        right = watcher.predict(x, verbose=0)
+        training_run = pool.submit(trained, 5)
+        while not training_run.done():
+            np.testing.assert_array_equal(watcher.predict(x, verbose=0), right)
+    assert digest(training_run.result()[0]) == digest(alone)
 
 
 def test_gradients_of_a_batch_do_not_depend_on_threads() -> None:

@@ -1,7 +1,5 @@
-"""The native code under the compiler's sanitizers. Slow: each builds the core anew.
-
-    pytest -m slow tests/test_sanitizers.py
-"""
+"""The native code under the compiler's sanitizers. Slow, because each builds the core anew:
+`pytest -m slow tests/test_sanitizers.py`."""
 
 from __future__ import annotations
 
@@ -19,32 +17,35 @@ BUILDS = {"address,undefined": ["libasan.so", "libubsan.so"], "thread": ["libtsa
 # Every cell, mask, direction, instruction set and optimizer once, at odd sizes and threads.
 WORK = """
 import numpy as np, elman
-from elman import _core
+from elman import Input, Sequential, _core, optimizers
 from elman.layers import *
 rng = np.random.default_rng(0)
 elman.set_random_seed(0)
+cells = [(SimpleRNN, {}), (LSTM, {}), (GRU, {}), (GRU, {"reset_after": False})]
 for isa in _core.available_isas():
     _core.use_isa(isa)
     for threads in (1, 3):
         elman.set_threads(threads)
-        for cell, options in [(SimpleRNN, {}), (LSTM, {}), (GRU, {}), (GRU, {"reset_after": False})]:
+        for cell, more in cells:
             for back in (False, True):
-                first = [Embedding(50, 5, mask_zero=True)]
-                model = elman.Sequential([*first, cell(7, return_sequences=True, dropout=0.2,
-                    go_backwards=back, **options), cell(17, **options), Dense(3, "softmax")])
-                model.compile(elman.optimizers.Adam(clipnorm=1.0), "sparse_categorical_crossentropy",
-                              ["accuracy"])
+                first = cell(7, return_sequences=True, dropout=0.2, go_backwards=back, **more)
+                model = Sequential([Embedding(50, 5, mask_zero=True), first, cell(17, **more)])
+                model.add(Dense(3, "softmax"))
+                adam = optimizers.Adam(clipnorm=1.0)
+                model.compile(adam, "sparse_categorical_crossentropy", ["accuracy"])
                 x, y = rng.integers(0, 50, (11, 19)), rng.integers(0, 3, 11)
                 model.fit(x, y, batch_size=4, epochs=2, verbose=0, validation_split=0.3)
                 model.predict(x, verbose=0)
-                print(model.plan(steps=19))
-        model = elman.Sequential([elman.Input((None, 3)), Masking(), LSTM(33, activation="relu",
-            return_sequences=True), Dropout(0.5), Dense(2, "sigmoid")])
-        model.compile(elman.optimizers.SGD(0.01, momentum=0.9, nesterov=True, clipvalue=0.5), "mse")
-        x = rng.standard_normal((5, 1, 3)); x[0] = 0
+                str(model.plan(steps=19))
+        model = Sequential([Input((None, 3)), Masking(), Dropout(0.5)])
+        model.add(LSTM(33, activation="relu", return_sequences=True))
+        model.add(Dense(2, "sigmoid"))
+        model.compile(optimizers.SGD(0.01, momentum=0.9, nesterov=True, clipvalue=0.5), "mse")
+        x = rng.standard_normal((5, 1, 3)).astype("f")
+        x[0] = 0
         model.fit(x, rng.random((5, 1, 2)), epochs=2, verbose=0)
-        plan = model.plan_for(x.astype("f"), rows=5, keep=True)
-        plan.forward(x.astype("f"))
+        plan = model.plan_for(x, rows=5, keep=True)
+        plan.forward(x)
         for name in plan.native.names:
             plan.native.peek(name)
 print("all of it ran")

@@ -10,7 +10,7 @@ import numpy as np
 from elman import _core, checks, losses, metrics, optimizers, training
 from elman.callbacks import Callback, History
 from elman.config import serialize
-from elman.errors import ElmanError, NotReadyError, OptionError, ShapeError, UnknownNameError, unknown_name
+from elman.errors import ElmanError, NotReadyError, OptionError, ShapeError, unknown_name
 from elman.layers import LAYERS, InputLayer, Layer
 from elman.layers.layer import Shape
 from elman.plan import Plan, Store
@@ -54,9 +54,8 @@ class Sequential:
         self._store: Store | None = None
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._native_optimizer: _core.Optimizer | None = None
-        if isinstance(layers, Layer):
-            layers = [layers]
-        for layer in layers or ():
+        entries: Any = [layers] if isinstance(layers, Layer) else layers or ()
+        for layer in entries:
             self.add(layer)
 
     # -- building ---------------------------------------------------------------------------------
@@ -547,9 +546,7 @@ class Sequential:
         found = training.evaluate(self, x, y, batch_size, verbose, sample_weight)
         return self._scores(found, return_dict)
 
-    def predict(
-        self, x: Any, batch_size: int | None = None, verbose: int | str = "auto"
-    ) -> Array:
+    def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = "auto") -> Array:
         """Outputs for inputs.
 
         Args:
@@ -608,12 +605,15 @@ class Sequential:
         entries = [serialize(layer) for layer in self.layers]
         if self.input is not None:
             shape = [None, *self.input.shape]
-            entries.insert(0, {
-                "module": "keras.layers",
-                "class_name": "InputLayer",
-                "config": {"batch_shape": shape, "dtype": "float32", "name": self.input.name},
-                "registered_name": None,
-            })
+            entries.insert(
+                0,
+                {
+                    "module": "keras.layers",
+                    "class_name": "InputLayer",
+                    "config": {"batch_shape": shape, "dtype": "float32", "name": self.input.name},
+                    "registered_name": None,
+                },
+            )
         return {"name": self.name, "layers": entries}
 
     @classmethod
@@ -646,6 +646,3 @@ def _metric(identifier: Any, loss: Any, y: Any, output: Any) -> Metric:
 def _checked_metric(identifier: Any) -> Metric:
     """A metric by its name alone; which accuracy is meant is known when there are data."""
     return _metric(identifier, None, (None, 1), (None, 1))
-
-
-__all__ = ["Sequential", "UnknownNameError"]

@@ -10,7 +10,7 @@ import numpy as np
 from elman import _core
 
 if TYPE_CHECKING:
-    from elman.layers.layer import Layer, Param
+    from elman.layers.layer import Layer
     from elman.losses import Loss
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -22,7 +22,7 @@ class Store:
     def __init__(self, layers: Iterable[Layer], shapes: Iterable[tuple[int | None, ...]]) -> None:
         self.layers = list(layers)
         self.first: dict[int, int] = {}
-        params: list[tuple[str, Param]] = []
+        params: list[tuple[str, list[int], bool, bool]] = []
         for layer, shape in zip(self.layers, shapes, strict=True):
             self.first[id(layer)] = len(params)
             layer.build_params(shape)

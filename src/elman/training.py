@@ -9,7 +9,7 @@ import numpy as np
 
 from elman import _core, checks, seeds
 from elman.callbacks import Callback, CallbackList, History
-from elman.errors import DataError, NotReadyError, OptionError, ShapeError
+from elman.errors import DataError, OptionError
 from elman.layers.layer import whole
 from elman.progress import ProgressBar
 
@@ -222,7 +222,12 @@ def _train_chunk(
 
 
 def evaluate(
-    model: Sequential, x: Any, y: Any, batch_size: int | None, verbose: int | str, sample_weight: Any
+    model: Sequential,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    verbose: int | str,
+    sample_weight: Any,
 ) -> dict[str, float]:
     """Loss and metrics by name; see `Sequential.evaluate`."""
     batch = whole("evaluate", "batch_size", 32 if batch_size is None else batch_size)
@@ -298,7 +303,8 @@ def predict(model: Sequential, x: Any, batch_size: int | None, verbose: int | st
             part = slice(first, first + chunk)
             plan.native.predict(plan.arrange(values[part]), out[part])
             if bar.verbose != 0:
-                bar.on_chunk_end(-(-min(part.stop, len(values)) // batch), -(-len(values) // batch), {})
+                done = min(part.stop, len(values))
+                bar.on_chunk_end(-(-done // batch), -(-len(values) // batch), {})
         bar.on_predict_end()
     finally:
         bar.close()
@@ -326,9 +332,7 @@ def _first_chunk(plan: Plan, batch: int) -> int:
     return max(1, int(CHUNK_SECONDS * 1e10 / max(flops, 1e4)))
 
 
-def _split(
-    model: Sequential, data: Data, share: float, given: Any
-) -> tuple[Data, Data | None]:
+def _split(model: Sequential, data: Data, share: float, given: Any) -> tuple[Data, Data | None]:
     """Training data and validation data: given, or the last share of the rows as Keras does."""
     if given is not None:
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):
@@ -353,6 +357,3 @@ def _split(
             "rows. Use more data or another share."
         )
     return data.part(slice(0, kept)), data.part(slice(kept, None), held_out=True)
-
-
-__all__ = ["NotReadyError", "ShapeError", "evaluate", "fit", "predict", "train_on_batch"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from elman import activations, initializers
 from elman.layers.activation import emit_activation
@@ -23,7 +23,7 @@ class Dense(Layer):
         bias_initializer: for the bias [units].
     """
 
-    absent = {
+    absent: ClassVar = {
         **Layer.absent,
         "lora_rank": (None,),
         "quantization_config": (None,),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Embedding(Layer):
 
     ranks = (2,)
     takes_tokens = True
-    absent = {
+    absent: ClassVar = {
         **Layer.absent,
         "embeddings_regularizer": (None,),
         "embeddings_constraint": (None,),

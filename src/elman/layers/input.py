@@ -19,7 +19,7 @@ class InputLayer:
         return f"Input({self.shape})"
 
 
-def Input(  # noqa: N802 - Keras's name
+def Input(
     shape: tuple[int | None, ...] | list[int | None] | int | None = None,
     batch_size: int | None = None,
     dtype: str | None = None,

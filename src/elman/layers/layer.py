@@ -288,9 +288,8 @@ class Layer(Configured):
         if len(shape) not in self.ranks:
             forms = {2: "(rows, features)", 3: "(rows, steps, features)"}
             wanted = " or ".join(forms[r] for r in self.ranks)
-            raise ShapeError(
-                f"{self.label} expected input of shape {wanted}, got {shape}. {self._rank_hint(shape)}"
-            )
+            hint = self._rank_hint(shape)
+            raise ShapeError(f"{self.label} expected input of shape {wanted}, got {shape}. {hint}")
 
     def _rank_hint(self, shape: Shape) -> str:
         if len(shape) == 2 and 3 in self.ranks:

@@ -1,4 +1,4 @@
-"""What the recurrent layers share: the driver. It owns time, masks and direction; a cell its gates."""
+"""What the recurrent layers share: the driver owns time, masks and direction, a cell its gates."""
 
 from __future__ import annotations
 
@@ -49,7 +49,11 @@ class Recurrent(Layer):
         "stateful": (False,),
         "zero_output_for_mask": (False,),
         **dict.fromkeys(
-            [f"{t}_{k}" for t in ("kernel", "recurrent", "bias") for k in ("regularizer", "constraint")],
+            [
+                f"{tensor}_{kind}"
+                for tensor in ("kernel", "recurrent", "bias")
+                for kind in ("regularizer", "constraint")
+            ],
             (None,),
         ),
     }
@@ -101,7 +105,9 @@ class Recurrent(Layer):
         assert features is not None
         found = [
             Param("kernel", (features, columns), self.kernel_initializer, self.gates),
-            Param("recurrent_kernel", (self.units, columns), self.recurrent_initializer, self.gates),
+            Param(
+                "recurrent_kernel", (self.units, columns), self.recurrent_initializer, self.gates
+            ),
         ]
         if self.use_bias:
             found.append(Param("bias", self.bias_shape(), self.bias_start(), self.gates))
