@@ -113,6 +113,7 @@ struct Update {
   float a_rest, b_rest;     // 1 - a and 1 - b, rounded once, as Keras has them
   float bias;               // Adam's correction of the rate for its first steps
   int moments;              // how many are in use
+  long missing;             // steps without a gradient that only faded the moments, to do first
   bool nesterov, centered, amsgrad;
   bool moves;               // whether weights change without a gradient
 };

@@ -200,8 +200,9 @@ float Optimizer::bias() const {
 void Optimizer::change(const std::vector<Run>& shards, int part, float rate) {
   const std::vector<float> scale = scales();
   const float correction = bias();
-  const auto apply = [&](size_t i, long offset, long count, const float* gradient) {
+  const auto apply = [&](size_t i, long offset, long count, const float* gradient, long missing) {
     Update u = at(offset, count);
+    u.missing = missing;
     u.gradient = gradient;
     u.scale = scale[i];
     u.rate = rate;
@@ -209,15 +210,15 @@ void Optimizer::change(const std::vector<Run>& shards, int part, float rate) {
     kernels().update[(int)rule_](u);
   };
   each_dense(part, (int)shards.size(), [&](size_t i, long offset, long count) {
-    apply(i, offset, count, shards[0].gradients + offset);
+    apply(i, offset, count, shards[0].gradients + offset, 0);
   });
   each_row(shards, part, [&](size_t i, const TableGradient& g, int32_t row) {
     for (Table& t : tables_) {
       if (t.param != g.param) continue;
-      catch_up(t, row);
+      // Rows that move on their own were brought up to date before they were looked up.
+      apply(i, pieces_[i].offset + row * g.width, g.width, g.row(row), iterations - t.done[row]);
       t.done[row] = iterations + 1;
     }
-    apply(i, pieces_[i].offset + row * g.width, g.width, g.row(row));
   });
 }
 

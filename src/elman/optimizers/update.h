@@ -74,20 +74,6 @@ ELMAN_INLINE void whole_step(const Update& a, V g, float rate, float bias, V& w,
   Rule::step(a, g, rate, bias, w, m);
 }
 
-template <class Rule>
-void update(const Update& a) {
-  for (long i = 0; i < a.count; i += L) {
-    const int n = a.count - i < L ? (int)(a.count - i) : L;
-    V g = load_part(a.gradient + i, n) * a.scale;
-    if (a.clip > 0.0f) g = at_most(at_least(g, all(-a.clip)), all(a.clip));
-    V w = load_part(a.value + i, n), m[3];
-    for (int j = 0; j < a.moments; ++j) m[j] = load_part(a.moment[j] + i, n);
-    whole_step<Rule>(a, g, a.rate, a.bias, w, m);
-    store_part(a.value + i, w, n);
-    for (int j = 0; j < a.moments; ++j) store_part(a.moment[j] + i, m[j], n);
-  }
-}
-
 ELMAN_INLINE bool same(V a, V b) {
   const I equal = a == b;
   int32_t s = 0;
@@ -100,6 +86,32 @@ ELMAN_INLINE float power(double base, long exponent) {
   for (; exponent; exponent >>= 1, base *= base)
     if (exponent & 1) result *= base;
   return (float)result;
+}
+
+/// Moments after `steps` steps without a gradient.
+template <class Rule>
+ELMAN_INLINE void fade_all(const Update& a, V* m, long steps) {
+  for (int j = 0; j < a.moments && steps; ++j) {
+    if (steps <= 64)
+      for (long t = 0; t < steps; ++t) m[j] = Rule::fade(a, j, m[j]);
+    else
+      m[j] = m[j] * power(Rule::fading(a, j), steps);
+  }
+}
+
+template <class Rule>
+void update(const Update& a) {
+  for (long i = 0; i < a.count; i += L) {
+    const int n = a.count - i < L ? (int)(a.count - i) : L;
+    V g = load_part(a.gradient + i, n) * a.scale;
+    if (a.clip > 0.0f) g = at_most(at_least(g, all(-a.clip)), all(a.clip));
+    V w = load_part(a.value + i, n), m[3];
+    for (int j = 0; j < a.moments; ++j) m[j] = load_part(a.moment[j] + i, n);
+    if (a.missing) fade_all<Rule>(a, m, a.missing);
+    whole_step<Rule>(a, g, a.rate, a.bias, w, m);
+    store_part(a.value + i, w, n);
+    for (int j = 0; j < a.moments; ++j) store_part(a.moment[j] + i, m[j], n);
+  }
 }
 
 /// The steps [0, steps) of which `rates` and `biases` tell, all without a gradient; a.rate is the
@@ -121,13 +133,7 @@ void catch_up(const Update& a, const float* rates, const float* biases, long ste
       }
       whole_step<Rule>(a, V{}, rates[k], biases[k], w, m);
     }
-    const long left = steps - k;
-    for (int j = 0; j < a.moments && left; ++j) {
-      if (left <= 64)
-        for (long t = 0; t < left; ++t) m[j] = Rule::fade(a, j, m[j]);
-      else
-        m[j] = m[j] * power(Rule::fading(a, j), left);
-    }
+    fade_all<Rule>(a, m, steps - k);
     store_part(a.value + i, w, n);
     for (int j = 0; j < a.moments; ++j) store_part(a.moment[j] + i, m[j], n);
   }
