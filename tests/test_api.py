@@ -207,6 +207,10 @@ def test_a_layer_that_cannot_be_added_leaves_no_trace():
     made.add(dense)
     assert [layer.name for layer in made.layers] == ["dense", "dense_1"]
     assert dense.kernel.shape == (2, 2)
+    second = LSTM(4)
+    with pytest.raises(ShapeError):
+        model(LSTM(4)).add(second)
+    assert second.name == "lstm"
 
 
 def test_one_layer_alone_or_none_makes_a_model():

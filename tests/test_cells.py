@@ -218,8 +218,7 @@ def test_gates_are_those_of_step(case: Case, isa_name: str) -> None:
     plan = model.plan_for(given.x, rows=ROWS, keep=True)
     plan.forward(given.x)
     layer = next(layer for layer in model.layers if isinstance(layer, Recurrent))
-    in_time = case.backwards and case.sequences
-    prefix = f"{layer.name}/in_time" if in_time else layer.name
+    prefix = layer.name
     kept = kept_steps(case.mask)
     for gate, wanted in given.gates.items():
         got = plan.native.peek(prefix if gate == "state" else f"{prefix}/{gate}")

@@ -33,7 +33,7 @@ def sigmoid(x: Array) -> Array:
 
 def relu(x: Array) -> Array:
     """max(x, 0)"""
-    return np.where(x.real > 0, x, 0.0)
+    return np.where(x.real <= 0, 0.0, x)  # NaN stays NaN
 
 
 def relu6(x: Array) -> Array:
@@ -64,7 +64,7 @@ def selu(x: Array) -> Array:
 
 def softplus(x: Array) -> Array:
     """log(1 + exp(x))"""
-    return relu(x) + np.log1p(np.exp(-_absolute(x)))
+    return np.where(x.real < 0, 0.0, x) + np.log1p(np.exp(-_absolute(x)))
 
 
 def softsign(x: Array) -> Array:

@@ -197,6 +197,14 @@ struct Driver {
     for (int v = 0; v < Cell::kOwnCarry; ++v) d_carry[v] = load(d_own + v * L);
     Cell::backward(k, own_now, own_prev, load(at.h_prev + row * at.h_prev_row + block * L), d_h,
                    d_carry, d_h_prev, act, rec);
+    if (const int left = p.units - block * L; left < L) {
+      // Lanes behind the last unit have weights of zero, but zero times infinity is not a number.
+      ELMAN_UNROLL
+      for (int v = 0; v < kV; ++v) k[v] = select(first_lanes(left), k[v], V{});
+      ELMAN_UNROLL
+      for (int v = 0; v < Cell::kOwnCarry; ++v) d_carry[v] = select(first_lanes(left), d_carry[v], V{});
+      d_h_prev = select(first_lanes(left), d_h_prev, V{});
+    }
     ELMAN_UNROLL
     for (int v = 0; v < kV; ++v) store(z + v * L, k[v]);
     ELMAN_UNROLL
@@ -214,6 +222,11 @@ struct Driver {
     for (int v = 0; v < kV; ++v) k[v] = load(z + v * L);
     Cell::backward_reset(k, load(at.h_prev + row * at.h_prev_row + block * L),
                          load(p.d_reset + row * p.h_row + block * L), d_h_prev, rec);
+    if (const int left = p.units - block * L; left < L) {
+      ELMAN_UNROLL
+      for (int v = 0; v < kV; ++v) k[v] = select(first_lanes(left), k[v], V{});
+      d_h_prev = select(first_lanes(left), d_h_prev, V{});
+    }
     ELMAN_UNROLL
     for (int v = 0; v < kV; ++v) store(z + v * L, k[v]);
     store(carry, d_h_prev);

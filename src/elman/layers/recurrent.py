@@ -138,7 +138,7 @@ class Recurrent(Layer):
         reverse = self.go_backwards and self.return_sequences
         slot = plan.add(
             "recurrent",
-            f"{self.name}/in_time" if reverse else self.name,
+            self.name,
             slot,
             self.output_shape(slot.shape),
             plan.params(self),
@@ -150,7 +150,9 @@ class Recurrent(Layer):
             go_backwards=self.go_backwards,
         )
         # The engine keeps outputs in their own time; Keras hands them on as they were made.
-        return plan.add("reverse", self.name, slot, slot.shape) if reverse else slot
+        if reverse:
+            slot = plan.add("reverse", f"{self.name}/reversed", slot, slot.shape)
+        return slot
 
     # -- the readable side ------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ struct Sgd {
   static ELMAN_INLINE V fade(const Update& a, int, V m) { return m * a.a; }
   /// The factor that amounts to.
   static float fading(const Update& a, int) { return a.a; }
+  /// Whether a change without a gradient is never larger than the one before.
+  static bool settles(const Update&) { return true; }
 };
 
 /// a: rho, b: momentum; moments velocity, momentum, average gradient (those in use)
@@ -48,6 +50,7 @@ struct RmsProp {
   static float fading(const Update& a, int moment) {
     return moment == 1 && a.b > 0.0f ? a.b : a.a;
   }
+  static bool settles(const Update&) { return true; }
 };
 
 /// a: beta_1, b: beta_2; `bias` corrects the rate; moments momentum, velocity, largest velocity
@@ -65,6 +68,8 @@ struct Adam {
   static float fading(const Update& a, int moment) {
     return moment == 0 ? a.a : moment == 1 ? a.b : 1.0f;
   }
+  // m / sqrt(v) changes by beta_1 / sqrt(beta_2) with each step.
+  static bool settles(const Update& a) { return a.a * a.a <= a.b; }
 };
 
 /// The whole step of one vector: weight decay first, then the rule.
@@ -127,7 +132,7 @@ void catch_up(const Update& a, const float* rates, const float* biases, long ste
       // At rest: when even the largest rate no longer moves w, nothing that follows does, since
       // the change only fades. What is left to do is fade the moments.
       V rest = w, faded[3] = {m[0], m[1], m[2]};
-      if (k % 8 == 0) {
+      if (k % 8 == 0 && Rule::settles(a)) {
         whole_step<Rule>(a, V{}, a.rate, 1.0f, rest, faded);
         if (same(rest, w)) break;
       }
