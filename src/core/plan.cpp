@@ -49,6 +49,18 @@ int Plan::adopt(const Slot& slot) {
   return (int)slots_.size() - 1;
 }
 
+void Plan::add_mask(int slot) {
+  Slot mask;
+  mask.name = slots_[slot].name + "/mask";
+  mask.steps = slots_[slot].steps;
+  mask.width = 1;
+  mask.row = 1;
+  mask.value = reserve(mask.steps);
+  views_.push_back({mask.name, mask.value, mask.steps, 1, 1});
+  slots_[slot].mask = (int)slots_.size();
+  slots_.push_back(mask);
+}
+
 void Plan::bypass(int slot) {
   for (const auto& op : ops_)
     if (op->output == slot) op->bypassed = true;

@@ -45,6 +45,8 @@ class Plan {
   /// A new slot with a value and, if training and asked for, a gradient.
   int slot(const std::string& name, int steps, int width, bool gradient = true);
   int adopt(const Slot& slot);
+  /// Gives a slot a mask [steps][rows], to be filled with 1 or 0.
+  void add_mask(int slot);
   /// The op that filled this slot takes no part in backward: its gradient enters before it.
   void bypass(int slot);
   /// Floats in each shard's arena: so many per row, and so many besides.

@@ -17,17 +17,7 @@ class Embedding : public Op {
     const Param& p = plan.weights().params[table_];
     width_ = (int)p.shape[1];
     output = plan.slot(spec.name, tokens_.steps, width_);
-    if (spec.flag("mask_zero")) {
-      Slot mask;
-      mask.name = spec.name + "/mask";
-      mask.steps = tokens_.steps;
-      mask.width = 1;
-      mask.row = 1;
-      mask.value = plan.reserve(tokens_.steps);
-      plan.show({mask.name, mask.value, mask.steps, 1, 1});
-      const int place = plan.adopt(mask);
-      plan.at(output).mask = place;
-    }
+    if (spec.flag("mask_zero")) plan.add_mask(output);
   }
 
   void forward(Run& run) override {

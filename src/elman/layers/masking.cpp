@@ -10,15 +10,7 @@ class Masking : public Op {
   Masking(Plan& plan, const Spec& spec)
       : plan_(plan), x_(plan.at(spec.inputs.at(0))), value_((float)spec.number("mask_value", 0)) {
     output = plan.slot(spec.name, x_.steps, x_.width, x_.gradient >= 0);
-    Slot mask;
-    mask.name = spec.name + "/mask";
-    mask.steps = x_.steps;
-    mask.width = 1;
-    mask.row = 1;
-    mask.value = plan.reserve(x_.steps);
-    plan.show({mask.name, mask.value, mask.steps, 1, 1});
-    const int place = plan.adopt(mask);
-    plan.at(output).mask = place;
+    plan.add_mask(output);
   }
 
   void forward(Run& run) override {
