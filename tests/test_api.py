@@ -851,3 +851,21 @@ def test_silence_is_silent(capfd):
     made.predict(x, verbose=0)
     made.train_on_batch(x, y)
     assert capfd.readouterr() == ("", "")
+
+
+def test_compiling_again_with_the_same_optimizer_goes_on_where_it_was():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(12, 5, 2)), rng.normal(size=(12, 1))
+    steady, twice = (elman.Sequential([elman.Input((5, 2)), LSTM(4), Dense(1)]) for _ in range(2))
+    twice.set_weights(steady.get_weights())
+    one, other = (elman.optimizers.SGD(0.1, momentum=0.9) for _ in range(2))
+    steady.compile(one, "mse")
+    steady.fit(x, y, epochs=4, shuffle=False, verbose=0)
+    for _ in range(2):
+        twice.compile(other, "mse")
+        twice.fit(x, y, epochs=2, shuffle=False, verbose=0)
+    for a, b in zip(steady.get_weights(), twice.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    # Another optimizer starts anew.
+    twice.compile(elman.optimizers.SGD(0.1, momentum=0.9), "mse")
+    assert twice.optimizer.iterations == 0

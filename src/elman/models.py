@@ -51,6 +51,7 @@ class Sequential:
         self.stop_training = False
         self._loss: losses.Loss | None = None
         self._metrics: list[Any] = []
+        self._trainable: list[bool] = []  # of each layer, when the model was compiled
         self._store: Store | None = None
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._native_optimizer: _core.Optimizer | None = None
@@ -320,9 +321,13 @@ class Sequential:
         wanted = list(metrics) if several else [] if metrics is None else [metrics]
         for metric in wanted:
             _checked_metric(metric)
-        self.optimizer, self.loss = chosen, loss
+        trainable = [layer.trainable for layer in self.layers]
+        if chosen is self.optimizer and trainable == self._trainable:
+            self._plans.clear()  # the same optimizer goes on where it was, as in Keras
+        else:
+            self._forget()
+        self.optimizer, self.loss, self._trainable = chosen, loss, trainable
         self._loss, self._metrics = found_loss, wanted
-        self._forget()  # which weights are trainable may have changed too
 
     def require_compiled(self, what: str) -> None:
         """Raise unless there is a loss and an optimizer."""
