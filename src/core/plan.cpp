@@ -298,7 +298,7 @@ void Plan::predict(const Batch& batch, long samples, Outputs out) {
   std::atomic<long> next{0};
   team_->run([&](Team::Member& me) {
     if (stale) me.phase([&](int part) { pack_all(part); });
-    Run& run = shards_[me.index_];
+    Run& run = shards_[me.index];
     run.batch = batch;
     run.training = false;
     run.first_row = 0;

@@ -1,7 +1,6 @@
 // The gradient of a table: only the rows that a batch looked up, side by side.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <vector>
 

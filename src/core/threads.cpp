@@ -43,11 +43,11 @@ std::shared_ptr<Team> Team::of(int members) {
   static auto* teams = new std::map<int, std::weak_ptr<Team>>;  // outlives every plan
   std::lock_guard lock(guard);
   std::shared_ptr<Team> team = (*teams)[members].lock();
-  if (team && team->elsewhere()) {
-    new std::shared_ptr<Team>(team);  // its threads are not here to be stopped: let it be
-    team = nullptr;
-  }
-  if (!team) (*teams)[members] = team = std::make_shared<Team>(members);
+  if (team && !team->elsewhere()) return team;
+  team = std::shared_ptr<Team>(new Team(members), [](Team* t) {
+    if (!t->elsewhere()) delete t;  // in a forked child its threads are not there to be stopped
+  });
+  (*teams)[members] = team;
   return team;
 }
 

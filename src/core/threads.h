@@ -36,13 +36,13 @@ class Team {
     /// Calls part(0) ... part(size - 1), each once and by somebody; all are done on return.
     template <class F>
     void phase(const F& part) {
-      team_.phase(index_, done_phases_++, part);
+      team_.phase(index, done_phases_++, part);
     }
-    const int index_;
+    const int index;
 
    private:
     friend class Team;
-    Member(Team& team, int index) : index_(index), team_(team) {}
+    Member(Team& team, int own) : index(own), team_(team) {}
     Team& team_;
     uint32_t done_phases_ = 0;
   };

@@ -110,6 +110,8 @@ class Plan:
         if loss is not None:
             target = self._add_loss(loss, slot)
         self.native.seal(slot.index, target)
+        #: Of one row of samples, forward.
+        self.flops: float = sum(op["flops"] for op in self.native.describe())
 
     def add(
         self,

@@ -94,25 +94,30 @@ class Scores:
         for metric in self.metrics:
             metric.update_state(y, predicted, mask)
 
-    def logs(self, prefix: str = "") -> dict[str, float]:
+    def logs(self) -> dict[str, float]:
         """The values by name."""
         values = {metric.name: metric.result() for metric in self.metrics}
-        loss = self._loss / max(self._rows, 1)
-        return {f"{prefix}{k}": v for k, v in {**values, "loss": loss}.items()}
+        return {**values, "loss": self._loss / max(self._rows, 1)}
 
 
 class Outputs:
-    """Room for what the engine hands back, where somebody wants it."""
+    """Room for what the engine hands back for a run of batches: losses, and what metrics want."""
 
-    def __init__(self, plan: Plan, rows: int, wanted: bool) -> None:
-        self.y = np.empty((rows, *plan.output_shape), np.float32) if wanted else None
+    def __init__(self, plan: Plan, rows: int, batch: int, scores: Scores) -> None:
+        count = -(-rows // batch)
+        self.scores = scores
+        self.losses = np.empty(count)
+        self.sizes = np.full(count, batch)
+        self.sizes[-1] = rows - batch * (count - 1)
+        wanted = bool(scores.metrics)
+        self.y = np.empty((rows if wanted else 0, *plan.output_shape), np.float32)
         self.mask = np.empty((rows, plan.output_shape[0]), np.float32) if plan.masked else None
+        #: As the engine takes them: where to write, or nothing.
+        self.native = (self.y if wanted else None, self.mask, self.losses)
 
-    def update(self, scores: Scores, losses: Array, sizes: Array, y: Array) -> None:
-        """Hand them to the scores."""
-        if self.y is None:
-            self.y = np.empty((0,), np.float32)
-        scores.update(losses, sizes, y, self.y, self.mask)
+    def score(self, y: Array) -> None:
+        """Hand them to the scores, with the targets they belong to."""
+        self.scores.update(self.losses, self.sizes, y, self.y, self.mask)
 
 
 def fit(
@@ -208,17 +213,14 @@ def _train_chunk(
     count = -(-len(order) // batch)
     first = model.optimizer.iterations
     rates = np.ascontiguousarray(model.optimizer.learning_rates(first, count), np.float32)
-    outputs = Outputs(plan, len(order), wanted=bool(scores.metrics))
-    losses = np.empty(count)
+    outputs = Outputs(plan, len(order), batch, scores)
     optimizer.iterations = first
     plan.native.train(
         plan.arrange(data.x), data.native_y, data.weight, order, min(batch, plan.rows), seed,
-        optimizer, rates, outputs.y, outputs.mask, losses,
+        optimizer, rates, *outputs.native,
     )  # fmt: skip
     model.optimizer.iterations = optimizer.iterations
-    sizes = np.full(count, batch)
-    sizes[-1] = len(order) - batch * (count - 1)
-    outputs.update(scores, losses, sizes, data.y[order] if scores.metrics else data.y[:0])
+    outputs.score(data.y[order] if scores.metrics else data.y[:0])
 
 
 def evaluate(
@@ -268,20 +270,16 @@ def _evaluate(
         if by_batch:
             by_batch.on_test_batch_begin(done)
         part = data.part(slice(done * batch, (done + chunk) * batch))
-        count = -(-len(part) // batch)
-        outputs = Outputs(plan, len(part), wanted=bool(scores.metrics))
-        losses = np.empty(count)
+        outputs = Outputs(plan, len(part), batch, scores)
         plan.native.evaluate(
             plan.arrange(part.x), part.native_y, part.weight, min(batch, plan.rows),
-            outputs.y, outputs.mask, losses,
+            *outputs.native,
         )  # fmt: skip
-        sizes = np.full(count, batch)
-        sizes[-1] = len(part) - batch * (count - 1)
-        outputs.update(scores, losses, sizes, part.y)
+        outputs.score(part.y)
         if by_batch:
             by_batch.on_test_batch_end(done, scores.logs())
         if bar is not None and bar.verbose != 0:
-            bar.on_chunk_end(done + count, batches, scores.logs())
+            bar.on_chunk_end(done + len(outputs.losses), batches, scores.logs())
     return scores
 
 
@@ -328,8 +326,7 @@ def train_on_batch(
 
 def _first_chunk(plan: Plan, batch: int) -> int:
     """Batches for about `CHUNK_SECONDS`, guessed from the arithmetic of the plan."""
-    flops = 3 * batch * sum(op["flops"] for op in plan.native.describe())
-    return max(1, int(CHUNK_SECONDS * 1e10 / max(flops, 1e4)))
+    return max(1, int(CHUNK_SECONDS * 1e10 / max(3 * batch * plan.flops, 1e4)))
 
 
 def _split(model: Sequential, data: Data, share: float, given: Any) -> tuple[Data, Data | None]:
