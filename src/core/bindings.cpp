@@ -93,6 +93,10 @@ NB_MODULE(_core, m) {
   m.def("isa", [] { return std::string(kernels().isa); }, "The instruction set in use.");
   m.def("lanes", [] { return kernels().lanes; }, "Floats in one vector of it.");
   m.def("use_isa", &use_isa, "name"_a);
+  m.def("use_bf16_instruction", &use_bf16_instruction, "yes"_a,
+        "For the tests: whether new plans may multiply bf16 by the processor's own instruction.");
+  m.def("has_bf16_instruction", [] { return bf16_kernels().native; },
+        "Whether new plans do.");
   m.def("available_isas", &available_isas, "Those that run here, best first.");
   m.def("threads", &thread_count);
   m.def("set_threads", &set_thread_count, "count"_a);

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from elman import activations, callbacks, initializers, layers, losses, metrics, optimizers
+from elman import (
+    activations,
+    callbacks,
+    config,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    mixed_precision,
+    optimizers,
+)
 from elman._core import set_threads
 from elman._core import threads as get_threads
 from elman.errors import (
@@ -19,6 +29,7 @@ from elman.errors import (
     UnknownNameError,
 )
 from elman.layers import Input
+from elman.mixed_precision import DTypePolicy, dtype_policy, set_dtype_policy
 from elman.models import Sequential
 from elman.seeds import set_random_seed
 from elman.version import __version__
@@ -37,6 +48,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "DTypePolicy",
     "DataError",
     "ElmanError",
     "Input",
@@ -48,13 +60,17 @@ __all__ = [
     "__version__",
     "activations",
     "callbacks",
+    "config",
     "datasets",
+    "dtype_policy",
     "get_threads",
     "initializers",
     "layers",
     "losses",
     "metrics",
+    "mixed_precision",
     "optimizers",
+    "set_dtype_policy",
     "set_random_seed",
     "set_threads",
 ]

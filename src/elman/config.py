@@ -9,6 +9,15 @@ import numpy as np
 C = TypeVar("C", bound="Configured")
 
 
+def __getattr__(name: str) -> Any:
+    # Keras has these two here; `mixed_precision` is built on this module.
+    if name in ("set_dtype_policy", "dtype_policy"):
+        from elman import mixed_precision
+
+        return getattr(mixed_precision, name)
+    raise AttributeError(f"module 'elman.config' has no attribute {name!r}")
+
+
 class Configured:
     """Base of everything with options: `__init__` stores each argument under its own name.
 

@@ -416,7 +416,9 @@ class Sequential:
             shapes = self._layer_shapes(x)
             self._store = Store(self.layers, shapes)
         self._store.own()
-        key = (x.shape[1:], rows, training, loss, keep, _core.threads(), _core.isa())
+        precision = (_core.isa(), _core.has_bf16_instruction())
+        precision += tuple(layer.compute_dtype for layer in self.layers)
+        key = (x.shape[1:], rows, training, loss, keep, _core.threads(), precision)
         if key not in self._plans:
             if len(self._plans) >= 8:  # lengths may be many; memory is not
                 self._plans.pop(next(iter(self._plans)))

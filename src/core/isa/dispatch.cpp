@@ -11,6 +11,7 @@ extern const Kernels kernels_scalar;
 #ifdef ELMAN_X86
 extern const Kernels kernels_avx2;
 extern const Kernels kernels_avx512;
+extern const Bf16Kernels kernels_avx512_bf16;
 #endif
 
 namespace {
@@ -38,6 +39,7 @@ const Kernels* find(const std::string& name) {
 }
 
 std::atomic<const Kernels*> chosen{nullptr};
+std::atomic<bool> bf16_instruction{true};
 
 }  // namespace
 
@@ -50,6 +52,17 @@ const Kernels& kernels() {
   }
   return *k;
 }
+
+const Bf16Kernels& bf16_kernels() {
+  const Kernels& k = kernels();
+#ifdef ELMAN_X86
+  if (&k == &kernels_avx512 && bf16_instruction && __builtin_cpu_supports("avx512bf16"))
+    return kernels_avx512_bf16;
+#endif
+  return *k.bf16;
+}
+
+void use_bf16_instruction(bool yes) { bf16_instruction = yes; }
 
 void use_isa(const std::string& name) { chosen.store(find(name), std::memory_order_release); }
 

@@ -24,6 +24,17 @@ enum class Cell : int {
   count,
 };
 
+/// What differs where products multiply bf16.
+struct Bf16Kernels {
+  bool native;  // by an instruction of its own
+  void (*product)(const ProductOf<bf16>&);
+  void (*pack)(const Columns&, const float*, long, int, bf16*, int, int);
+  void (*pack_transposed)(const Columns&, const float*, long, int, bf16*, int, int);
+  void (*outer)(const Outer&);
+  void (*round_rows)(int, int, const float*, long, bf16*, long);
+  CellKernels cells[(int)Cell::count];
+};
+
 struct Kernels {
   const char* isa;
   int lanes;
@@ -42,10 +53,15 @@ struct Kernels {
   void (*update[(int)Rule::count])(const Update&);
   void (*catch_up[(int)Rule::count])(const Update&, const float*, const float*, long);
   void (*add)(long, float*, const float*);
+  const Bf16Kernels* bf16;  // by way of floats; see `bf16_kernels`
 };
 
 /// The table in use: the best this processor has, or what ELMAN_ISA or `use_isa` names.
 const Kernels& kernels();
+/// Its products of bf16: by the processor's instruction, where there is one.
+const Bf16Kernels& bf16_kernels();
+/// Whether `bf16_kernels` may use that instruction; for tests.
+void use_bf16_instruction(bool yes);
 /// Switches the table; throws std::invalid_argument for a name this build or processor lacks.
 void use_isa(const std::string& name);
 /// The names that run here, best first.

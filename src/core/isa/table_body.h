@@ -1,4 +1,5 @@
 // The one table, filled from the kernels above it. Included by each isa/*.cpp, and only there.
+// With ELMAN_AVX512_BF16 it holds the products of bf16 alone, which replace those of avx512.
 #include "layers/activation.h"
 #include "layers/cells.h"
 #include "layers/dropout.h"
@@ -10,17 +11,42 @@
 
 namespace elman {
 
+#ifdef ELMAN_AVX512_BF16
+extern const Bf16Kernels ELMAN_TABLE;
+const Bf16Kernels ELMAN_TABLE =
+#else
+static const Bf16Kernels bf16_by_floats =
+#endif
+    {
+#ifdef ELMAN_AVX512_BF16
+        true,
+#else
+        false,
+#endif
+        product<bf16>,
+        pack_bf16,
+        pack_transposed_bf16,
+        outer_bf16,
+        round_rows,
+        {
+#define ELMAN_CELL(name) cell_kernels<name, bf16>(),
+            ELMAN_CELLS(ELMAN_CELL)
+#undef ELMAN_CELL
+        },
+};
+
+#ifndef ELMAN_AVX512_BF16
 extern const Kernels ELMAN_TABLE;
 const Kernels ELMAN_TABLE = {
     ELMAN_ISA_NAME,
     L,
-    product,
+    product<float>,
     pack,
     pack_transposed,
     outer,
     sum_rows,
     {
-#define ELMAN_CELL(name) cell_kernels<name>(),
+#define ELMAN_CELL(name) cell_kernels<name, float>(),
         ELMAN_CELLS(ELMAN_CELL)
 #undef ELMAN_CELL
     },
@@ -35,6 +61,8 @@ const Kernels ELMAN_TABLE = {
     {update<Sgd>, update<RmsProp>, update<Adam>},
     {catch_up<Sgd>, catch_up<RmsProp>, catch_up<Adam>},
     add,
+    &bf16_by_floats,
 };
+#endif
 
 }  // namespace elman

@@ -6,15 +6,22 @@
 
 namespace elman {
 
+/// The upper half of a float, rounded to nearest even. Products of the policy "mixed_bfloat16"
+/// multiply these, two neighbours along K at a time, and add floats.
+using bf16 = uint16_t;
+
+
 /// C[i, n L] = start + sum_k A[i, k] B[k, n L], for `groups` groups of n vectors side by side.
-struct Product {
+/// T is float, or bf16: then k is even, and B is packed [groups][a_blocks * k / 2][n][L][2].
+template <class T>
+struct ProductOf {
   int rows;
-  const float* a;   // [rows][K]; K may lie in `a_blocks` pieces of `k` floats, `a_block` apart
+  const T* a;       // [rows][K]; K may lie in `a_blocks` pieces of `k`, `a_block` apart
   long a_row;
   int k;
   int a_blocks;
   long a_block;
-  const float* b;   // packed [groups][a_blocks * k][n][L]
+  const T* b;       // packed [groups][a_blocks * k][n][L]
   float* c;         // [groups][rows][n L]
   long c_row, c_group;
   int vectors;      // of the whole C; n = per_group, less in the last group
@@ -22,6 +29,7 @@ struct Product {
   const float* start;  // null: zeros; else one vector row for all rows (start_row 0) or C-like
   long start_row, start_group;
 };
+using Product = ProductOf<float>;
 
 /// Which columns of a weight matrix [K, gates * units] the vectors of a packed matrix stand for.
 struct Columns {
@@ -31,6 +39,9 @@ struct Columns {
   int per_group;    // 0: a group is one block of L units and all its gates
                     // else: a group is `per_group` neighbouring blocks of one matrix without gates
 };
+
+/// Rows of A and D at a time: as many as stay in the near caches.
+constexpr long kOuterChunk = 256;
 
 /// G[k, columns] += sum_i A[i, k] D[i, n L]
 struct Outer {
@@ -43,6 +54,8 @@ struct Outer {
   Columns columns;
   float* g;        // [k][g_row], the layout of the weights
   long g_row;
+  bf16* scratch;   // for products of bf16: kOuterChunk * (scratch_row + 4 L) of them
+  long scratch_row;  // a multiple of L, not below k
 };
 
 /// One pass of a recurrent cell over the steps [first, last) of one shard of rows.
@@ -73,6 +86,18 @@ struct RecurrentPass {
   float* d_h;          // [rows][h_row]        gradient carried back in time
   float* d_own;        // [blocks][rows][own_carry][L]
   float* d_reset;      // [rows][h_row]
+
+  // For products of bf16 only: the weights once more, and rounded copies of what meets them.
+  const bf16* u16[2];
+  const bf16* ut16[2];
+  bf16* h16;           // [2][rows][row16]  the output of this step and of the one before
+  bf16* reset16;       // [rows][row16]
+  bf16* d_z16;         // [blocks][rows][vectors][L]  d_z of this step
+  long row16;          // even, not below blocks * L
+  const bf16* wt16;    // with d_x: the transposed weights of the input, [features of x]
+  float* d_x;          // [T][rows][d_x_row]  gradient of the input, or null
+  long d_x_row;
+  int features;
 };
 
 /// How a cell lays out what it keeps; read from the cell itself.

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "arguments.h"
-#include "vec.h"
+#include "bf16.h"
 
 namespace elman {
 namespace {
@@ -34,6 +34,22 @@ ELMAN_INLINE void accumulate(V (&s)[R][N], const float* a, long a_row, int k, co
   }
 }
 
+/// The same over pairs: a and b are bf16, k is even, b is packed [k / 2][N][L][2].
+template <int R, int N>
+ELMAN_INLINE void accumulate(V (&s)[R][N], const bf16* a, long a_row, int k, const bf16* b) {
+  for (int i = 0; i < k; i += 2, b += N * 2 * L) {
+    U w[N];
+    ELMAN_UNROLL
+    for (int n = 0; n < N; ++n) w[n] = load_pairs(b + n * 2 * L);
+    ELMAN_UNROLL
+    for (int r = 0; r < R; ++r) {
+      const U x = all_pairs(a + r * a_row + i);
+      ELMAN_UNROLL
+      for (int n = 0; n < N; ++n) s[r][n] = dot2(s[r][n], x, w[n]);
+    }
+  }
+}
+
 /// Calls f with a tile of rows at a time: f(Rows<R>{}, first row).
 template <int R>
 struct Rows {
@@ -55,9 +71,9 @@ ELMAN_INLINE void for_tiles(int rows, const F& f) {
   last_rows<R - 1>(rows - row, row, f);
 }
 
-template <int N>
-void product_group(const Product& p, int group) {
-  const float* b = p.b + (long)group * p.a_blocks * p.k * p.per_group * L;
+template <int N, class T>
+void product_group(const ProductOf<T>& p, int group) {
+  const T* b = p.b + (long)group * p.a_blocks * p.k * p.per_group * L;
   float* c = p.c + group * p.c_group;
   const float* start = p.start ? p.start + group * p.start_group : nullptr;
   for_tiles<tile_rows<N>()>(p.rows, [&](auto tile, int row) {
@@ -78,14 +94,15 @@ void product_group(const Product& p, int group) {
   });
 }
 
-void product(const Product& p) {
+template <class T>
+void product(const ProductOf<T>& p) {
   int left = p.vectors;
   for (int group = 0; left > 0; ++group, left -= p.per_group) {
     switch (left < p.per_group ? left : p.per_group) {
-      case 1: product_group<1>(p, group); break;
-      case 2: product_group<2>(p, group); break;
-      case 3: product_group<3>(p, group); break;
-      default: product_group<4>(p, group); break;
+      case 1: product_group<1, T>(p, group); break;
+      case 2: product_group<2, T>(p, group); break;
+      case 3: product_group<3, T>(p, group); break;
+      default: product_group<4, T>(p, group); break;
     }
   }
 }
@@ -191,9 +208,8 @@ void outer_group(const Outer& o, int group, long first, long last) {
 
 void outer(const Outer& o) {
   const int groups = groups_of(o.columns);
-  constexpr long kChunk = 256;  // rows of A and D that stay in the near caches
-  for (long first = 0; first < o.rows; first += kChunk) {
-    const long last = first + kChunk < o.rows ? first + kChunk : o.rows;
+  for (long first = 0; first < o.rows; first += kOuterChunk) {
+    const long last = first + kOuterChunk < o.rows ? first + kOuterChunk : o.rows;
     for (int group = 0; group < groups; ++group) {
       switch (vectors_in(o.columns, group)) {
         case 1: outer_group<1>(o, group, first, last); break;

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from elman import initializers, seeds
-from elman.config import Configured
+from elman import initializers, mixed_precision, seeds
+from elman.config import Configured, serialize
 from elman.errors import DataError, NotReadyError, OptionError, ShapeError, unknown_name
 
 if TYPE_CHECKING:
@@ -58,13 +58,14 @@ class Layer(Configured):
     Args:
         name: a name unique in its model; made from the class where None.
         trainable: whether training may change its weights. Set it later, and `compile` heeds it.
+        dtype: the precision, "float32" or "mixed_bfloat16"; the global policy where None.
     """
 
     module = "keras.layers"
     #: Axes of the input, batch included, and how to say them; (2, 3) allows both.
     ranks: ClassVar[tuple[int, ...]] = (2, 3)
     #: Options of Keras's that change nothing here, and those that are not here yet.
-    ignored: ClassVar[frozenset[str]] = frozenset({"input_shape", "input_length", "dtype"})
+    ignored: ClassVar[frozenset[str]] = frozenset({"input_shape", "input_length"})
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {
         "activity_regularizer": (None,),
         "autocast": (True,),
@@ -79,6 +80,7 @@ class Layer(Configured):
         self.named = name is not None
         self._name = name if name is not None else snake(type(self).__name__)
         self.trainable = trainable
+        self.dtype_policy = mixed_precision.get(other.pop("dtype", None))
         self.asked_shape: Shape | None = None
         if other.get("input_shape") is not None:
             self.asked_shape = (None, *other["input_shape"])
@@ -91,11 +93,6 @@ class Layer(Configured):
 
     def _check_other(self, option: str, value: Any) -> None:
         """Options of Keras's that have no meaning or no code here."""
-        if option == "dtype" and _dtype_name(value) not in (None, "float32"):
-            raise OptionError(
-                f"{type(self).__name__} expected dtype 'float32', got {value!r}. elman computes "
-                "in float32: leave it out."
-            )
         if option in self.ignored:
             return
         if option not in self.absent:
@@ -131,6 +128,18 @@ class Layer(Configured):
     def known_features(self, input_shape: Shape) -> bool:
         """Whether `params` can be told from what is known of the input."""
         return input_shape[-1] is not None
+
+    # -- precision --------------------------------------------------------------------------------
+
+    @property
+    def dtype(self) -> str:
+        """What the weights are: always "float32"."""
+        return self.dtype_policy.variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """What large products multiply: "float32" or "bfloat16"."""
+        return self.dtype_policy.compute_dtype
 
     # -- weights ----------------------------------------------------------------------------------
 
@@ -336,15 +345,8 @@ class Layer(Configured):
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         config["name"] = self.name
+        config["dtype"] = serialize(self.dtype_policy)
         return config
-
-
-def _dtype_name(policy: Any) -> Any:
-    """The name of a dtype, given as such or as Keras writes a policy."""
-    if isinstance(policy, dict):
-        policy = policy.get("config")
-        return policy.get("name") if isinstance(policy, dict) else policy
-    return getattr(policy, "name", policy)
 
 
 def snake(name: str) -> str:

@@ -9,18 +9,32 @@ namespace elman {
 
 inline int blocks_of(int units, int lanes) { return (units + lanes - 1) / lanes; }
 
-/// A matrix [k, columns] of the weights, packed for y = x W and, if asked, for d_x = d_y W^T.
+/// bf16 in memory that a plan gave out as floats.
+inline bf16* as_bf16(float* p) { return reinterpret_cast<bf16*>(p); }
+inline long even(long k) { return (k + 1) / 2 * 2; }
+
+/// A matrix [k, columns] of the weights, packed for y = x W and, if asked, for d_x = d_y W^T:
+/// as floats, or as bf16 for the kernels that multiply these.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
-  PackedMatrix(Plan& plan, int param, long column0, int k, Columns columns, bool transposed)
-      : weights_(&plan.weights()), param_(param), column0_(column0), k_(k), columns_(columns) {
+  PackedMatrix(Plan& plan, int param, long column0, int k, Columns columns, bool transposed,
+               const Bf16Kernels* pairs = nullptr)
+      : weights_(&plan.weights()), pairs_(pairs), param_(param), column0_(column0), k_(k),
+        columns_(columns) {
     const int lanes = kernels().lanes;
     blocks_ = blocks_of(columns.units, lanes);
     groups_ = columns.per_group ? (blocks_ + columns.per_group - 1) / columns.per_group : blocks_;
     vectors_ = columns.per_group ? blocks_ : blocks_ * columns.count;
-    packed = plan.share((long)vectors_ * k * lanes);
-    if (transposed) transpose = plan.share((long)vectors_ * lanes * blocks_of(k, lanes) * lanes);
+    const long size = vectors_ * (pairs ? even(k) : (long)k) * lanes;
+    const long transposed_size = (long)vectors_ * lanes * blocks_of(k, lanes) * lanes;
+    if (pairs) {
+      packed16 = as_bf16(plan.share(size / 2));
+      if (transposed) transpose16 = as_bf16(plan.share(transposed_size / 2));
+      return;
+    }
+    packed = plan.share(size);
+    if (transposed) transpose = plan.share(transposed_size);
   }
 
   /// Part `thread` of `threads` of the copying.
@@ -28,27 +42,39 @@ class PackedMatrix {
     const Param& p = weights_->params[param_];
     const long row = p.shape.back();
     const float* w = weights_->values.data() + p.offset + column0_;
-    kernels().pack(columns_, w, row, k_, packed, groups_ * thread / threads,
-                   groups_ * (thread + 1) / threads);
-    if (!transpose) return;
+    const int first = groups_ * thread / threads, last = groups_ * (thread + 1) / threads;
     const int k_groups = (blocks_of(k_, kernels().lanes) + 3) / 4;
+    if (pairs_) {
+      pairs_->pack(columns_, w, row, k_, packed16, first, last);
+      if (transpose16)
+        pairs_->pack_transposed(columns_, w, row, k_, transpose16, k_groups * thread / threads,
+                                k_groups * (thread + 1) / threads);
+      return;
+    }
+    kernels().pack(columns_, w, row, k_, packed, first, last);
+    if (!transpose) return;
     kernels().pack_transposed(columns_, w, row, k_, transpose, k_groups * thread / threads,
                               k_groups * (thread + 1) / threads);
   }
 
-  /// The gradient of the matrix: G += A^T D.
+  /// The gradient of the matrix: G += A^T D. `scratch`: see gradient_scratch.
   void gradient(const Run& run, long rows, const float* a, long a_row, const float* d, long d_row,
-                long d_group) const {
+                long d_group, float* scratch = nullptr) const {
     const Param& p = weights_->params[param_];
-    kernels().outer({rows, a, a_row, k_, d, d_row, d_group, columns_,
-                     run.gradients + p.offset + column0_, p.shape.back()});
+    Outer o{rows, a, a_row, k_, d, d_row, d_group, columns_,
+            run.gradients + p.offset + column0_, p.shape.back(), as_bf16(scratch), row_floats(k_)};
+    pairs_ ? pairs_->outer(o) : kernels().outer(o);
+  }
+  /// Floats that `gradient` needs to make its pairs of rows.
+  long gradient_scratch() const {
+    return pairs_ ? kOuterChunk * (row_floats(k_) + 4 * kernels().lanes) / 2 : 0;
   }
 
   /// The gradient of a bias that lies behind the same columns.
   void bias_gradient(const Run& run, int bias, long offset, long rows, const float* d, long d_row,
                      long d_group) const {
     Outer o{rows, nullptr, 0, 0, d, d_row, d_group, columns_,
-            run.gradients + weights_->params[bias].offset + offset, 0};
+            run.gradients + weights_->params[bias].offset + offset, 0, nullptr, 0};
     kernels().sum_rows(o);
   }
 
@@ -58,9 +84,12 @@ class PackedMatrix {
 
   float* packed = nullptr;
   float* transpose = nullptr;
+  bf16* packed16 = nullptr;
+  bf16* transpose16 = nullptr;
 
  private:
   const Weights* weights_ = nullptr;
+  const Bf16Kernels* pairs_ = nullptr;
   int param_ = -1;
   long column0_ = 0;
   int k_ = 0;

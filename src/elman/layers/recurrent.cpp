@@ -20,8 +20,8 @@ Columns columns(const Window& w, int units) {
   return c;
 }
 
-const CellKernels& find_cell(const std::string& name) {
-  for (const CellKernels& c : kernels().cells)
+const CellKernels& find_cell(const std::string& name, const Bf16Kernels* pairs) {
+  for (const CellKernels& c : pairs ? pairs->cells : kernels().cells)
     if (name == c.shape.name) return c;
   throw std::invalid_argument("no cell is called '" + name + "'");
 }
@@ -30,7 +30,9 @@ class Recurrent : public Op {
  public:
   Recurrent(Plan& plan, const Spec& spec)
       : plan_(plan),
-        cell_(find_cell(spec.word("cell", ""))),
+        pairs_(spec.flag("bf16") ? &bf16_kernels() : nullptr),
+        x_pairs_(spec.flag("bf16_input") ? pairs_ : nullptr),
+        cell_(find_cell(spec.word("cell", ""), pairs_)),
         shape_(cell_.shape),
         x_(plan.at(spec.inputs.at(0))),
         units_((int)spec.number("units", 0)),
@@ -47,10 +49,11 @@ class Recurrent : public Op {
     const int G = shape_.gates;
 
     const bool x_gradient = x_.gradient >= 0;
-    w_ = PackedMatrix(plan, spec.params[0], 0, x_.width, columns(shape_.input, units_), x_gradient);
+    w_ = PackedMatrix(plan, spec.params[0], 0, x_.width, columns(shape_.input, units_), x_gradient,
+                      x_pairs_);
     for (int s = 0; s < shape_.stages; ++s)
       u_[s] = PackedMatrix(plan, spec.params[1], 0, units_, columns(shape_.recurrent[s], units_),
-                           training);
+                           training, pairs_);
     packed_bias_ = plan.share((long)blocks_ * shape_.vectors * lanes);
     recurrent_bias_ = bias_ >= 0 && plan.weights().params[bias_].shape.size() == 2
                           ? (long)G * units_ : -1;
@@ -85,6 +88,7 @@ class Recurrent : public Op {
       d_own_ = plan.reserve((long)blocks_ * shape_.own_carry * lanes);
       d_reset_ = plan.reserve(shape_.stages == 2 ? row_ : 0);
     }
+    if (pairs_) reserve_bf16(training);
     if (keeps) show(spec.name, T);
   }
 
@@ -102,27 +106,43 @@ class Recurrent : public Op {
   void forward(Run& run) override {
     RecurrentPass p = pass(run);
     const int T = x_.steps;
+    const auto place_in_z = [&](auto& project) {
+      project.a_blocks = 1;
+      project.c_row = shape_.vectors * lanes_;
+      project.c_group = (long)z_steps_ * run.rows * project.c_row;
+      project.vectors = w_.vectors();
+      project.per_group = shape_.input.count;
+      project.start = packed_bias_ + shape_.input.first * lanes_;
+      project.start_group = project.c_row;
+    };
     Product project{};
     project.a_row = x_.row;
     project.k = w_.k();
-    project.a_blocks = 1;
     project.b = w_.packed;
-    project.c_row = shape_.vectors * lanes_;
-    project.c_group = (long)z_steps_ * run.rows * project.c_row;
-    project.vectors = w_.vectors();
-    project.per_group = shape_.input.count;
-    project.start = packed_bias_ + shape_.input.first * lanes_;
-    project.start_group = project.c_row;
+    place_in_z(project);
+    ProductOf<bf16> project16{};
+    project16.a = as_bf16(run.arena + x16_);
+    project16.a_row = x_row16_;
+    project16.k = (int)even(w_.k());
+    project16.b = w_.packed16;
+    place_in_z(project16);
     // Segments begin at multiples of kSegment in time, whichever way it is walked.
     int first = 0;
     while (first < T) {
       const int odd = T % kSegment;
       const int steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : kSegment);
       const long t = reverse_ ? T - first - steps : first;
-      project.rows = steps * run.rows;
-      project.a = run.value(x_) + t * run.rows * x_.row;
-      project.c = p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
-      kernels().product(project);
+      const float* x = run.value(x_) + t * run.rows * x_.row;
+      project.rows = project16.rows = steps * run.rows;
+      project.c = project16.c =
+          p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
+      if (x_pairs_) {
+        x_pairs_->round_rows(project.rows, w_.k(), x, x_.row, as_bf16(run.arena + x16_), x_row16_);
+        x_pairs_->product(project16);
+      } else {
+        project.a = x;
+        kernels().product(project);
+      }
       p.first = first;
       p.last = first += steps;
       (usual_ ? cell_.forward : cell_.forward_any)(p);
@@ -140,7 +160,7 @@ class Recurrent : public Op {
     (usual_ ? cell_.backward : cell_.backward_any)(p);
 
     const float* d_in = p.z + shape_.input.first * lanes_;
-    if (x_.gradient >= 0) {
+    if (x_.gradient >= 0 && !x_pairs_) {  // the driver has just made it if products are of bf16
       Product d{};
       d.rows = (int)all;
       d.a = d_in;
@@ -156,15 +176,16 @@ class Recurrent : public Op {
       d.per_group = 4;
       kernels().product(d);
     }
-    w_.gradient(run, all, run.value(x_), x_.row, d_in, record, z_group);
+    float* scratch = run.arena + scratch16_;
+    w_.gradient(run, all, run.value(x_), x_.row, d_in, record, z_group, scratch);
     // Step t saw the output of the step before it; the first saw the zero state.
     const float* d_rec = p.z + shape_.recurrent[0].first * lanes_;
     const long shift = rows * (T > 1 ? 1 : 0);
     u_[0].gradient(run, all - rows, p.h + (reverse_ ? shift * row_ : 0), row_,
-                   d_rec + (reverse_ ? 0 : shift * record), record, z_group);
+                   d_rec + (reverse_ ? 0 : shift * record), record, z_group, scratch);
     if (shape_.stages == 2)
       u_[1].gradient(run, all, p.reset, row_, p.z + shape_.recurrent[1].first * lanes_, record,
-                     z_group);
+                     z_group, scratch);
     if (bias_ >= 0) w_.bias_gradient(run, bias_, 0, all, d_in, record, z_group);
     if (recurrent_bias_ >= 0)
       u_[0].bias_gradient(run, bias_, recurrent_bias_, all, d_rec, record, z_group);
@@ -173,7 +194,8 @@ class Recurrent : public Op {
   Cost cost() const override {
     const double products = (double)x_.width * w_.columns().count + (double)units_ * shape_.gates;
     return {2.0 * x_.steps * products * units_,
-            std::string(kernels().isa) + (usual_ ? " fused" : " general")};
+            std::string(kernels().isa) + (usual_ ? " fused" : " general") +
+                (!pairs_ ? "" : pairs_->native ? " bf16" : " bf16 by floats")};
   }
 
  private:
@@ -209,7 +231,39 @@ class Recurrent : public Op {
       p.d_own = run.arena + d_own_;
       p.d_reset = run.arena + d_reset_;
     }
+    if (pairs_) {
+      for (int s = 0; s < shape_.stages; ++s) {
+        p.u16[s] = u_[s].packed16;
+        p.ut16[s] = u_[s].transpose16;
+      }
+      p.h16 = as_bf16(run.arena + h16_);
+      p.reset16 = as_bf16(run.arena + reset16_);
+      p.d_z16 = as_bf16(run.arena + d_z16_);
+      p.row16 = (long)blocks_ * lanes_;
+      if (x_pairs_ && x_.gradient >= 0) {
+        p.wt16 = w_.transpose16;
+        p.d_x = run.gradient(x_);
+        p.d_x_row = x_.row;
+        p.features = x_.width;
+      }
+    }
     return p;
+  }
+
+  /// Room for the rounded copies of what products multiply; two bf16 take the place of one float.
+  void reserve_bf16(bool training) {
+    const long row = (long)blocks_ * lanes_;
+    h16_ = plan_.reserve(row);  // two steps of halves
+    if (shape_.stages == 2) reset16_ = plan_.reserve(row / 2);
+    if (x_pairs_) {
+      x_row16_ = rounded(x_.width);
+      x16_ = plan_.reserve(std::min(x_.steps, kSegment) * x_row16_ / 2);
+    }
+    if (!training) return;
+    d_z16_ = plan_.reserve(row * shape_.vectors / 2);
+    long most = w_.gradient_scratch();
+    for (int s = 0; s < shape_.stages; ++s) most = std::max(most, u_[s].gradient_scratch());
+    scratch16_ = plan_.reserve(0, most);
   }
 
   void add_bias(const float* b, const Window& window) {
@@ -232,6 +286,8 @@ class Recurrent : public Op {
   }
 
   Plan& plan_;
+  const Bf16Kernels* const pairs_;    // for products of bf16, or null
+  const Bf16Kernels* const x_pairs_;  // for those of the input, or null
   const CellKernels& cell_;
   const CellShape& shape_;
   const Slot x_;
@@ -246,6 +302,7 @@ class Recurrent : public Op {
   float* packed_bias_;
   float* zeros_;
   long z_, own_, h_, reset_ = 0, d_h_ = 0, d_own_ = 0, d_reset_ = 0;
+  long h16_ = 0, reset16_ = 0, x16_ = 0, x_row16_ = 0, d_z16_ = 0, scratch16_ = 0;
 };
 
 /// Turns a sequence round in time: Keras returns go_backwards sequences in the order of processing.

@@ -3,13 +3,16 @@
 #pragma once
 
 #include "cells.h"
-#include "kernels/product.h"
+#include "kernels/bf16_product.h"
 
 namespace elman {
 namespace {
 
-template <class Cell, class Act, class Rec>
+/// T is what products multiply: float, or bf16 copies of states, gradients and weights. All that
+/// is added, kept or put through an activation is float either way.
+template <class Cell, class Act, class Rec, class T>
 struct Driver {
+  static constexpr bool kPairs = sizeof(T) == sizeof(bf16);
   static constexpr int kV = Cell::kVectors;
   static constexpr int kOwn = Cell::kOwn ? Cell::kOwn : 1;  // no arrays of length zero
   static constexpr int kCarry = Cell::kOwnCarry ? Cell::kOwnCarry : 1;
@@ -27,6 +30,8 @@ struct Driver {
     float* reset;
     const float* mask;  // [rows] or null
     int t;
+    bf16* h16;
+    bf16* h16_prev;
   };
 
   static ELMAN_INLINE Step step(const RecurrentPass& p, int s) {
@@ -56,6 +61,10 @@ struct Driver {
       at.own_prev_block = at.own_block;
     }
     at.mask = p.mask ? p.mask + (long)t * p.rows : nullptr;
+    if constexpr (kPairs) {
+      at.h16 = p.h16 + (s & 1) * p.rows * p.row16;
+      at.h16_prev = p.h16 + (~s & 1) * p.rows * p.row16;
+    }
     return at;
   }
 
@@ -78,29 +87,40 @@ struct Driver {
     const Rec rec(p.recurrent_activation, p.training);
     for (int s = p.first; s < p.last; ++s) {
       const Step at = step(p, s);
-      if constexpr (Cell::kStages == 2) {
-        stage<0>(p, at, p.u[0], at.h_prev, at.h_prev_row, act, rec);
-        stage<1>(p, at, p.u[1], at.reset, p.h_row, act, rec);
+      if constexpr (kPairs) {
+        if (s == p.first)
+          round_rows(p.rows, p.units, at.h_prev, at.h_prev_row, at.h16_prev, p.row16);
+        stage<0>(p, at, p.u16[0], at.h16_prev, p.row16, act, rec);
+        if constexpr (Cell::kStages == 2)
+          stage<1>(p, at, p.u16[1], p.reset16, p.row16, act, rec);
       } else {
         stage<0>(p, at, p.u[0], at.h_prev, at.h_prev_row, act, rec);
+        if constexpr (Cell::kStages == 2) stage<1>(p, at, p.u[1], at.reset, p.h_row, act, rec);
       }
     }
   }
 
+  /// Lanes behind the last unit meet weights of zero, but zero times infinity is not a number.
+  static ELMAN_INLINE V only_units(const RecurrentPass& p, int block, V v) {
+    const int left = p.units - block * L;
+    return left < L ? select(first_lanes(left), v, V{}) : v;
+  }
+
   /// One product with the recurrent weights, and what follows from it, for all units and rows.
   template <int S>
-  static ELMAN_INLINE void stage(const RecurrentPass& p, const Step& at, const float* u,
-                                 const float* a, long a_row, Act act, Rec rec) {
+  static ELMAN_INLINE void stage(const RecurrentPass& p, const Step& at, const T* u, const T* a,
+                                 long a_row, Act act, Rec rec) {
     constexpr int N = Cell::shape.recurrent[S].count, First = Cell::shape.recurrent[S].first;
     const int blocks = blocks_of(p.units);
+    const int depth = kPairs ? even(p.units) : p.units;
     for (int block = 0; block < blocks; ++block) {
-      const float* w = u + (long)block * p.units * N * L;
+      const T* w = u + (long)block * depth * N * L;
       float* z = at.z + block * at.z_block;
       for_tiles<tile_rows<N>()>(p.rows, [&](auto tile, int row) {
         constexpr int R = decltype(tile)::count;
         V sums[R][N];
         start<R, N, First>(sums, p, z + (long)row * kV * L, block);
-        accumulate<R, N>(sums, a + row * a_row, a_row, p.units, w);
+        accumulate<R, N>(sums, a + row * a_row, a_row, depth, w);
         ELMAN_UNROLL
         for (int r = 0; r < R; ++r) {
           V k[kV];
@@ -125,6 +145,8 @@ struct Driver {
     ELMAN_UNROLL
     for (int v = 0; v < kV; ++v) store(z + v * L, k[v]);
     store(at.reset + row * p.h_row + block * L, q);
+    if constexpr (kPairs)
+      store(p.reset16 + row * p.row16 + block * L, rounded(only_units(p, block, q)));
   }
 
   static ELMAN_INLINE void finish(const RecurrentPass& p, const Step& at, int block, int row,
@@ -147,6 +169,8 @@ struct Driver {
     ELMAN_UNROLL
     for (int v = 0; v < Cell::kOwn; ++v) store(own + v * L, own_now[v]);
     store(at.h + row * p.h_row + block * L, h);
+    if constexpr (kPairs)
+      store(at.h16 + row * p.row16 + block * L, rounded(only_units(p, block, h)));
   }
 
   /// Back through the steps [first, last). Leaves d_z in z, and d_h, d_own for the step before.
@@ -162,11 +186,15 @@ struct Driver {
       for (int block = 0; block < blocks; ++block)
         for (int row = 0; row < p.rows; ++row) back(p, at, d_out, block, row, act, rec);
       if constexpr (Cell::kStages == 2) {
-        spread(p, at, Cell::shape.recurrent[1], p.ut[1], p.d_reset, false);
+        spread(p, at, 1, p.d_reset, false);
         for (int block = 0; block < blocks; ++block)
           for (int row = 0; row < p.rows; ++row) back_reset(p, at, block, row, rec);
       }
-      spread(p, at, Cell::shape.recurrent[0], p.ut[0], p.d_h, true);
+      spread(p, at, 0, p.d_h, true);
+      if constexpr (kPairs)
+        if (p.d_x)
+          product(onto(p, Cell::shape.input, p.d_z16, (long)p.rows * kV * L, p.wt16,
+                       p.d_x + (long)at.t * p.rows * p.d_x_row, p.d_x_row, p.features, false));
     }
   }
 
@@ -180,6 +208,7 @@ struct Driver {
       ELMAN_UNROLL
       for (int v = 0; v < kV; ++v) store(z + v * L, V{});
       store(carry, d_h);
+      if constexpr (kPairs) round_d_z(p, block, row, {});
       return;
     }
     const float* own = at.own + block * at.own_block + (long)row * kOwn * L;
@@ -210,6 +239,13 @@ struct Driver {
     ELMAN_UNROLL
     for (int v = 0; v < Cell::kOwnCarry; ++v) store(d_own + v * L, d_carry[v]);
     store(carry, d_h_prev);
+    if constexpr (kPairs) round_d_z(p, block, row, k);
+  }
+
+  static ELMAN_INLINE void round_d_z(const RecurrentPass& p, int block, int row, const V (&k)[kV]) {
+    bf16* to = p.d_z16 + ((long)block * p.rows + row) * kV * L;
+    ELMAN_UNROLL
+    for (int v = 0; v < kV; ++v) store(to + v * L, rounded(k[v]));
   }
 
   static ELMAN_INLINE void back_reset(const RecurrentPass& p, const Step& at, int block, int row,
@@ -230,36 +266,49 @@ struct Driver {
     ELMAN_UNROLL
     for (int v = 0; v < kV; ++v) store(z + v * L, k[v]);
     store(carry, d_h_prev);
+    if constexpr (kPairs) round_d_z(p, block, row, k);
   }
 
   /// d_h (+)= d_z U^T over one window of the gates.
-  static ELMAN_INLINE void spread(const RecurrentPass& p, const Step& at, const Window& window,
-                                  const float* ut, float* out, bool add) {
-    Product d{};
+  static ELMAN_INLINE void spread(const RecurrentPass& p, const Step& at, int stage, float* out,
+                                  bool add) {
+    const Window& window = Cell::shape.recurrent[stage];
+    if constexpr (kPairs)
+      product(onto(p, window, p.d_z16, (long)p.rows * kV * L, p.ut16[stage], out, p.h_row, p.units,
+                   add));
+    else
+      product(onto(p, window, at.z, at.z_block, p.ut[stage], out, p.h_row, p.units, add));
+  }
+
+  /// out (+)= d_z M^T, where M [width, columns] has the columns of one window of the gates.
+  static ELMAN_INLINE ProductOf<T> onto(const RecurrentPass& p, const Window& window, const T* d_z,
+                                        long d_z_block, const T* transpose, float* out,
+                                        long out_row, int width, bool add) {
+    ProductOf<T> d{};
     d.rows = p.rows;
-    d.a = at.z + window.first * L;
+    d.a = d_z + window.first * L;
     d.a_row = kV * L;
     d.k = window.count * L;
     d.a_blocks = blocks_of(p.units);
-    d.a_block = at.z_block;
-    d.b = ut;
+    d.a_block = d_z_block;
+    d.b = transpose;
     d.c = out;
-    d.c_row = p.h_row;
+    d.c_row = out_row;
     d.c_group = 4 * L;
-    d.vectors = blocks_of(p.units);
+    d.vectors = blocks_of(width);
     d.per_group = 4;
     d.start = add ? out : nullptr;
-    d.start_row = p.h_row;
+    d.start_row = out_row;
     d.start_group = 4 * L;
-    product(d);
+    return d;
   }
 };
 
 /// The table's entry for a cell: its usual activations have a path of their own, all others share one.
-template <class Cell>
+template <class Cell, class T>
 constexpr CellKernels cell_kernels() {
-  using Usual = Driver<Cell, typename Cell::Activation, typename Cell::RecurrentActivation>;
-  using Any = Driver<Cell, AnyActivation, AnyActivation>;
+  using Usual = Driver<Cell, typename Cell::Activation, typename Cell::RecurrentActivation, T>;
+  using Any = Driver<Cell, AnyActivation, AnyActivation, T>;
   return {Cell::shape, Cell::Activation::kind, Cell::RecurrentActivation::kind,
           Usual::forward, Usual::backward, Any::forward, Any::backward};
 }
