@@ -25,7 +25,7 @@ CORE = SOURCE / "core"
 #: The rooms from the ground up. A module imports from its own floor and from those below it.
 FLOORS: list[set[str]] = [
     {"_core", "version"},
-    {"errors", "config"},
+    {"errors", "config", "mixed_precision"},
     {"activations", "initializers", "seeds"},
     {"losses", "metrics", "optimizers", "data", "baselines"},
     {"layers", "plan", "checks"},

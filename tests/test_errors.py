@@ -445,7 +445,6 @@ RECURRENT_NOT_YET = {
     "kernel_regularizer": "l2",
     "bias_constraint": "non_neg",
     "activity_regularizer": "l1",
-    "dtype": "float16",
 }
 OPTIONS: dict[str, tuple[Callable[[], Any], type[ElmanError], tuple[str, ...]]] = {
     **{

@@ -416,9 +416,8 @@ class Sequential:
             shapes = self._layer_shapes(x)
             self._store = Store(self.layers, shapes)
         self._store.own()
-        precision = (_core.isa(), _core.has_bf16_instruction())
-        precision += tuple(layer.compute_dtype for layer in self.layers)
-        key = (x.shape[1:], rows, training, loss, keep, _core.threads(), precision)
+        path = (_core.isa(), _core.has_bf16_instruction(), *(a.compute_dtype for a in self.layers))
+        key = (x.shape[1:], rows, training, loss, keep, _core.threads(), path)
         if key not in self._plans:
             if len(self._plans) >= 8:  # lengths may be many; memory is not
                 self._plans.pop(next(iter(self._plans)))
