@@ -30,7 +30,7 @@ struct Bf16Kernels {
   void (*product)(const ProductOf<bf16>&);
   void (*pack)(const Columns&, const float*, long, int, bf16*, int, int);
   void (*pack_transposed)(const Columns&, const float*, long, int, bf16*, int, int);
-  void (*outer)(const Outer&);
+  void (*outer)(const OuterPairs&);
   void (*round_rows)(int, int, const float*, long, bf16*, long);
   CellKernels cells[(int)Cell::count];
 };

@@ -40,9 +40,6 @@ struct Columns {
                     // else: a group is `per_group` neighbouring blocks of one matrix without gates
 };
 
-/// Rows of A and D at a time: as many as stay in the near caches.
-constexpr long kOuterChunk = 256;
-
 /// G[k, columns] += sum_i A[i, k] D[i, n L]
 struct Outer {
   long rows;
@@ -54,9 +51,39 @@ struct Outer {
   Columns columns;
   float* g;        // [k][g_row], the layout of the weights
   long g_row;
-  bf16* scratch;   // for products of bf16: kOuterChunk * (scratch_row + 4 L) of them
-  long scratch_row;  // a multiple of L, not below k
 };
+
+/// The same for several A at once and in pairs of rows, so that D is read and rounded only once:
+/// G[k, columns] += sum_i A[i - lag, k] D[i, columns], the sum over the rows that A has.
+struct OuterPart {
+  const float* a;  // [rows][a_row], room for whole vectors
+  long a_row;
+  int k;
+  long lag;
+  Columns columns;
+  int first;       // of the vectors in a record of D
+  float* g;        // [k][g_row]
+  long g_row;
+};
+/// G[columns] += sum_i D[i, columns], of floats
+struct SumPart {
+  Columns columns;
+  int first;
+  float* g;
+};
+struct OuterPairs {
+  long rows;
+  const float* d;  // [groups][rows][vectors][L]
+  long d_group;
+  int vectors, groups;
+  int parts, sums;
+  OuterPart part[3];
+  SumPart sum[2];
+  bf16* scratch;   // kPairRows * (L * vectors + scratch_row of every part) of them
+  long scratch_row[3];  // not below k, a multiple of L
+};
+/// Rows of A and D at a time: as many as stay in the near caches.
+constexpr long kPairRows = 256;
 
 /// One pass of a recurrent cell over the steps [first, last) of one shard of rows.
 /// Steps are counted in the order of processing; t is the position in time.

@@ -67,32 +67,58 @@ void pack_transposed_bf16(const Columns& c, const float* w, long w_row, int k, b
   }
 }
 
-/// G += A^T D in pairs of rows, which are made for one chunk at a time and used by all its tiles.
+/// The rows [first, last) of an A, in pairs of rows: to [pairs][row][2].
+void pair_rows(const OuterPart& part, long rows, long first, long last, bf16* to, long row) {
+  const auto line = [&](long i, int k) {
+    const long j = i - part.lag;
+    return i < last && j >= 0 && j < rows ? load(part.a + j * part.a_row + k) : V{};
+  };
+  for (long i = first; i < last; i += 2, to += 2 * row)
+    for (int k = 0; k < part.k; k += L) store_pairs(to + 2 * k, in_turn(line(i, k), line(i + 1, k)));
+}
+
+/// One group of D in pairs of rows: to [pairs][N][L][2]. Adds up the rows as they were.
 template <int N>
-void outer_group_bf16(const Outer& o, int group, long first, long last) {
-  const int pairs = (int)(last - first + 1) / 2;
-  bf16* d_pairs = o.scratch + kOuterChunk * o.scratch_row;  // [pairs][N][L][2]
-  const float* d = o.d + group * o.d_group + first * o.d_row;
-  for (int i = 0; i < pairs; ++i, d += 2 * o.d_row) {
-    const bool both = first + 2 * i + 1 < last;
+void pair_records(const OuterPairs& o, int group, long first, long last, bf16* to) {
+  V sums[N] = {};
+  const float* d = o.d + group * o.d_group + first * N * L;
+  for (long i = first; i < last; i += 2, d += 2 * N * L, to += 2 * N * L)
     ELMAN_UNROLL
-    for (int n = 0; n < N; ++n)
-      store_pairs(d_pairs + (i * N + n) * 2 * L,
-                  in_turn(load(d + n * L), both ? load(d + o.d_row + n * L) : V{}));
-  }
-  for_tiles<tile_rows<N>()>(o.k, [&](auto tile, int k) {
+    for (int n = 0; n < N; ++n) {
+      const V even_row = load(d + n * L), odd_row = i + 1 < last ? load(d + (N + n) * L) : V{};
+      sums[n] += even_row + odd_row;
+      store_pairs(to + n * 2 * L, in_turn(even_row, odd_row));
+    }
+  for (int s = 0; s < o.sums; ++s)
+    for (int n = 0; n < vectors_in(o.sum[s].columns, group); ++n) {
+      const Place at = place(o.sum[s].columns, group, n);
+      float* g = o.sum[s].g + at.column;
+      store_part(g, load_part(g, at.lanes) + sums[o.sum[s].first + n], at.lanes);
+    }
+}
+
+/// G += A^T D over one chunk of pairs; d_row from record to record of D.
+template <int N>
+void outer_pairs(const OuterPart& part, int group, int pairs, const bf16* a_pairs, long a_row,
+                 const bf16* d_pairs, long d_row) {
+  for_tiles<tile_rows<N>()>(part.k, [&](auto tile, int k) {
     constexpr int R = decltype(tile)::count;
+    float* g = part.g + k * part.g_row;
     V s[R][N];
     ELMAN_UNROLL
     for (int r = 0; r < R; ++r)
       ELMAN_UNROLL
-      for (int n = 0; n < N; ++n) s[r][n] = V{};
-    const bf16* a = o.scratch + 2 * k;
-    const bf16* b = d_pairs;
-    for (int i = 0; i < pairs; ++i, a += 2 * o.scratch_row, b += N * 2 * L) {
+      for (int n = 0; n < N; ++n) {
+        s[r][n] = V{};
+        // Large gradients lie far away; by the end of this tile they are here.
+        __builtin_prefetch(g + r * part.g_row + place(part.columns, group, n).column, 1);
+      }
+    const bf16* a = a_pairs + 2 * k;
+    const bf16* d = d_pairs + part.first * 2 * L;
+    for (int i = 0; i < pairs; ++i, a += 2 * a_row, d += 2 * d_row) {
       U w[N];
       ELMAN_UNROLL
-      for (int n = 0; n < N; ++n) w[n] = load_pairs(b + n * 2 * L);
+      for (int n = 0; n < N; ++n) w[n] = load_pairs(d + n * 2 * L);
       ELMAN_UNROLL
       for (int r = 0; r < R; ++r) {
         const U x = all_pairs(a + 2 * r);
@@ -101,30 +127,43 @@ void outer_group_bf16(const Outer& o, int group, long first, long last) {
       }
     }
     for (int n = 0; n < N; ++n) {
-      const Place at = place(o.columns, group, n);
+      const Place at = place(part.columns, group, n);
       for (int r = 0; r < R; ++r) {
-        float* g = o.g + (k + r) * o.g_row + at.column;
-        store_part(g, load_part(g, at.lanes) + s[r][n], at.lanes);
+        float* to = g + r * part.g_row + at.column;
+        store_part(to, load_part(to, at.lanes) + s[r][n], at.lanes);
       }
     }
   });
 }
 
-void outer_bf16(const Outer& o) {
-  const int groups = groups_of(o.columns);
-  for (long first = 0; first < o.rows; first += kOuterChunk) {
-    const long last = first + kOuterChunk < o.rows ? first + kOuterChunk : o.rows;
-    const float* a = o.a + first * o.a_row;
-    bf16* to = o.scratch;
-    for (long i = first; i < last; i += 2, a += 2 * o.a_row, to += 2 * o.scratch_row)
-      for (int k = 0; k < o.k; k += L)  // rows of a have room for whole vectors
-        store_pairs(to + 2 * k, in_turn(load(a + k), i + 1 < last ? load(a + o.a_row + k) : V{}));
-    for (int group = 0; group < groups; ++group) {
-      switch (vectors_in(o.columns, group)) {
-        case 1: outer_group_bf16<1>(o, group, first, last); break;
-        case 2: outer_group_bf16<2>(o, group, first, last); break;
-        case 3: outer_group_bf16<3>(o, group, first, last); break;
-        default: outer_group_bf16<4>(o, group, first, last); break;
+void outer_bf16(const OuterPairs& o) {
+  for (long first = 0; first < o.rows; first += kPairRows) {
+    const long last = first + kPairRows < o.rows ? first + kPairRows : o.rows;
+    const int pairs = (int)(last - first + 1) / 2;
+    bf16* d = o.scratch;
+    bf16* a[3];
+    bf16* next = d + kPairRows * o.vectors * L;
+    for (int p = 0; p < o.parts; ++p) {
+      a[p] = next;
+      next += kPairRows * o.scratch_row[p];
+      pair_rows(o.part[p], o.rows, first, last, a[p], o.scratch_row[p]);
+    }
+    const long d_row = o.vectors * L;
+    for (int group = 0; group < o.groups; ++group) {
+      switch (o.vectors) {
+        case 1: pair_records<1>(o, group, first, last, d); break;
+        case 2: pair_records<2>(o, group, first, last, d); break;
+        case 3: pair_records<3>(o, group, first, last, d); break;
+        default: pair_records<4>(o, group, first, last, d); break;
+      }
+      for (int p = 0; p < o.parts; ++p) {
+        const OuterPart& part = o.part[p];
+        switch (vectors_in(part.columns, group)) {
+          case 1: outer_pairs<1>(part, group, pairs, a[p], o.scratch_row[p], d, d_row); break;
+          case 2: outer_pairs<2>(part, group, pairs, a[p], o.scratch_row[p], d, d_row); break;
+          case 3: outer_pairs<3>(part, group, pairs, a[p], o.scratch_row[p], d, d_row); break;
+          default: outer_pairs<4>(part, group, pairs, a[p], o.scratch_row[p], d, d_row); break;
+        }
       }
     }
   }

@@ -208,8 +208,9 @@ void outer_group(const Outer& o, int group, long first, long last) {
 
 void outer(const Outer& o) {
   const int groups = groups_of(o.columns);
-  for (long first = 0; first < o.rows; first += kOuterChunk) {
-    const long last = first + kOuterChunk < o.rows ? first + kOuterChunk : o.rows;
+  constexpr long kChunk = 256;  // rows of A and D that stay in the near caches
+  for (long first = 0; first < o.rows; first += kChunk) {
+    const long last = first + kChunk < o.rows ? first + kChunk : o.rows;
     for (int group = 0; group < groups; ++group) {
       switch (vectors_in(o.columns, group)) {
         case 1: outer_group<1>(o, group, first, last); break;

@@ -57,24 +57,28 @@ class PackedMatrix {
                               k_groups * (thread + 1) / threads);
   }
 
-  /// The gradient of the matrix: G += A^T D. `scratch`: see gradient_scratch.
+  /// The gradient of the matrix: G += A^T D.
   void gradient(const Run& run, long rows, const float* a, long a_row, const float* d, long d_row,
-                long d_group, float* scratch = nullptr) const {
+                long d_group) const {
     const Param& p = weights_->params[param_];
-    Outer o{rows, a, a_row, k_, d, d_row, d_group, columns_,
-            run.gradients + p.offset + column0_, p.shape.back(), as_bf16(scratch), row_floats(k_)};
-    pairs_ ? pairs_->outer(o) : kernels().outer(o);
+    kernels().outer({rows, a, a_row, k_, d, d_row, d_group, columns_,
+                     run.gradients + p.offset + column0_, p.shape.back()});
   }
-  /// Floats that `gradient` needs to make its pairs of rows.
-  long gradient_scratch() const {
-    return pairs_ ? kOuterChunk * (row_floats(k_) + 4 * kernels().lanes) / 2 : 0;
+
+  /// The same as one part of a pass in pairs of rows.
+  void gradient_part(const Run& run, OuterPairs& o, const float* a, long a_row, long lag,
+                     int first) const {
+    const Param& p = weights_->params[param_];
+    o.scratch_row[o.parts] = row_floats(k_);
+    o.part[o.parts++] = {a, a_row, k_, lag, columns_, first,
+                         run.gradients + p.offset + column0_, p.shape.back()};
   }
 
   /// The gradient of a bias that lies behind the same columns.
   void bias_gradient(const Run& run, int bias, long offset, long rows, const float* d, long d_row,
                      long d_group) const {
     Outer o{rows, nullptr, 0, 0, d, d_row, d_group, columns_,
-            run.gradients + weights_->params[bias].offset + offset, 0, nullptr, 0};
+            run.gradients + weights_->params[bias].offset + offset, 0};
     kernels().sum_rows(o);
   }
 

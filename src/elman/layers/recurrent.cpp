@@ -176,16 +176,16 @@ class Recurrent : public Op {
       d.per_group = 4;
       kernels().product(d);
     }
-    float* scratch = run.arena + scratch16_;
-    w_.gradient(run, all, run.value(x_), x_.row, d_in, record, z_group, scratch);
+    if (pairs_) return weight_gradients_of_pairs(run, p);
+    w_.gradient(run, all, run.value(x_), x_.row, d_in, record, z_group);
     // Step t saw the output of the step before it; the first saw the zero state.
     const float* d_rec = p.z + shape_.recurrent[0].first * lanes_;
     const long shift = rows * (T > 1 ? 1 : 0);
     u_[0].gradient(run, all - rows, p.h + (reverse_ ? shift * row_ : 0), row_,
-                   d_rec + (reverse_ ? 0 : shift * record), record, z_group, scratch);
+                   d_rec + (reverse_ ? 0 : shift * record), record, z_group);
     if (shape_.stages == 2)
       u_[1].gradient(run, all, p.reset, row_, p.z + shape_.recurrent[1].first * lanes_, record,
-                     z_group, scratch);
+                     z_group);
     if (bias_ >= 0) w_.bias_gradient(run, bias_, 0, all, d_in, record, z_group);
     if (recurrent_bias_ >= 0)
       u_[0].bias_gradient(run, bias_, recurrent_bias_, all, d_rec, record, z_group);
@@ -250,6 +250,33 @@ class Recurrent : public Op {
     return p;
   }
 
+  /// All of them in one pass over d_z, which is read and rounded only once.
+  void weight_gradients_of_pairs(const Run& run, const RecurrentPass& p) const {
+    OuterPairs o{};
+    o.rows = (long)p.steps * p.rows;
+    o.d = p.z;
+    o.d_group = o.rows * shape_.vectors * lanes_;
+    o.vectors = shape_.vectors;
+    o.groups = blocks_;
+    o.scratch = as_bf16(run.arena + scratch16_);
+    if (x_pairs_)
+      w_.gradient_part(run, o, run.value(x_), x_.row, 0, shape_.input.first);
+    else
+      w_.gradient(run, o.rows, run.value(x_), x_.row, p.z + shape_.input.first * lanes_,
+                  shape_.vectors * lanes_, o.d_group);
+    // Step t saw the output of the step before it; the first saw the zero state.
+    u_[0].gradient_part(run, o, p.h, row_, reverse_ ? -p.rows : p.rows, shape_.recurrent[0].first);
+    if (shape_.stages == 2)
+      u_[1].gradient_part(run, o, p.reset, row_, 0, shape_.recurrent[1].first);
+    if (bias_ >= 0) {
+      float* g = run.gradients + plan_.weights().params[bias_].offset;
+      o.sum[o.sums++] = {w_.columns(), shape_.input.first, g};
+      if (recurrent_bias_ >= 0)
+        o.sum[o.sums++] = {u_[0].columns(), shape_.recurrent[0].first, g + recurrent_bias_};
+    }
+    pairs_->outer(o);
+  }
+
   /// Room for the rounded copies of what products multiply; two bf16 take the place of one float.
   void reserve_bf16(bool training) {
     const long row = (long)blocks_ * lanes_;
@@ -261,9 +288,9 @@ class Recurrent : public Op {
     }
     if (!training) return;
     d_z16_ = plan_.reserve(row * shape_.vectors / 2);
-    long most = w_.gradient_scratch();
-    for (int s = 0; s < shape_.stages; ++s) most = std::max(most, u_[s].gradient_scratch());
-    scratch16_ = plan_.reserve(0, most);
+    long pairs = shape_.vectors * lanes_ + shape_.stages * row_floats(units_);
+    if (x_pairs_) pairs += row_floats(x_.width);
+    scratch16_ = plan_.reserve(0, kPairRows * pairs / 2);
   }
 
   void add_bias(const float* b, const Window& window) {
