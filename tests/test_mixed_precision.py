@@ -11,7 +11,17 @@ import pytest
 import elman
 from elman import Input, Sequential, _core, mixed_precision
 from elman.errors import OptionError, UnknownNameError
-from elman.layers import GRU, LSTM, Dense, Embedding, Masking, Recurrent, SimpleRNN, recurrent
+from elman.layers import (
+    GRU,
+    LSTM,
+    Dense,
+    Embedding,
+    Masking,
+    Recurrent,
+    SimpleRNN,
+    dense,
+    recurrent,
+)
 from harness import (
     assert_same_gradients,
     engine_gradients,
@@ -48,8 +58,9 @@ def policy_as_found() -> Iterator[None]:
 @pytest.fixture
 def at_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Multiplies bfloat16 even where it gains nothing."""
-    monkeypatch.setattr(recurrent, "BF16_UNITS", 1)
-    monkeypatch.setattr(recurrent, "BF16_FEATURES", 1)
+    for module in (recurrent, dense):
+        monkeypatch.setattr(module, "BF16_UNITS", 1)
+        monkeypatch.setattr(module, "BF16_FEATURES", 1)
 
 
 def rounded(x: Array) -> Array:
@@ -162,6 +173,27 @@ def test_gradient_is_the_derivative_within_the_precision_of_bfloat16(
     # Not the float32 gradient under another name.
     with pytest.raises(AssertionError):
         assert_same_gradients(got, wanted, 1e-6)
+
+
+@pytest.mark.usefixtures("at_any_size")
+@pytest.mark.parametrize("units", [1, 7, 17, 33, 129])
+def test_dense_multiplies_rounded_operands_too(
+    units: int, isa: str, rng: np.random.Generator
+) -> None:
+    for features, shape in ((5, (1,)), (64, (3,)), (9, (3, 257))):  # more rows than go at once
+        top = Dense(units, activation="tanh", dtype=MIXED)
+        model = Sequential([Input((*shape[1:], features)), Dense(features), top])
+        model.compile(loss="mean_squared_error")
+        randomize(model, units)
+        x = rng.normal(size=(*shape, features)).astype(np.float32)
+        below = Sequential([model.layers[0]]).predict(x, verbose=0)
+        kernel, bias = top.get_weights()
+        wanted = np.tanh(rounded(below) @ rounded(kernel) + bias)
+        np.testing.assert_allclose(model.predict(x, verbose=0), wanted, atol=3e-6)
+        y = rng.normal(size=wanted.shape).astype(np.float32)
+        _, got = engine_gradients(model, x, y)
+        assert_same_gradients(got, reference_gradients(model, x, y), 16 * ROUNDING)
+        assert str(model.plan()).splitlines()[3].endswith(("bf16", "bf16 by floats"))
 
 
 @pytest.mark.usefixtures("at_any_size")

@@ -73,13 +73,14 @@ struct SumPart {
 };
 struct OuterPairs {
   long rows;
-  const float* d;  // [groups][rows][vectors][L]
-  long d_group;
-  int vectors, groups;
+  const float* d;  // [groups][rows][n L]
+  long d_row, d_group;
+  int vectors;     // of the whole D; n = per_group, less in the last group
+  int per_group;
   int parts, sums;
   OuterPart part[3];
   SumPart sum[2];
-  bf16* scratch;   // kPairRows * (L * vectors + scratch_row of every part) of them
+  bf16* scratch;   // kPairRows * (per_group * L + scratch_row of every part) of them
   long scratch_row[3];  // not below k, a multiple of L
 };
 /// Rows of A and D at a time: as many as stay in the near caches.

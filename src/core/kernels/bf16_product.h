@@ -69,25 +69,31 @@ void pack_transposed_bf16(const Columns& c, const float* w, long w_row, int k, b
 
 /// The rows [first, last) of an A, in pairs of rows: to [pairs][row][2].
 void pair_rows(const OuterPart& part, long rows, long first, long last, bf16* to, long row) {
-  const auto line = [&](long i, int k) {
+  const auto row_of = [&](long i) -> const float* {
     const long j = i - part.lag;
-    return i < last && j >= 0 && j < rows ? load(part.a + j * part.a_row + k) : V{};
+    return i < last && j >= 0 && j < rows ? part.a + j * part.a_row : nullptr;
   };
-  for (long i = first; i < last; i += 2, to += 2 * row)
-    for (int k = 0; k < part.k; k += L) store_pairs(to + 2 * k, in_turn(line(i, k), line(i + 1, k)));
+  for (long i = first; i < last; i += 2, to += 2 * row) {
+    const float *x = row_of(i), *y = row_of(i + 1);
+    if (x && y)
+      for (int k = 0; k < part.k; k += L) store_pairs(to + 2 * k, in_turn(load(x + k), load(y + k)));
+    else
+      for (int k = 0; k < part.k; k += L)
+        store_pairs(to + 2 * k, in_turn(x ? load(x + k) : V{}, y ? load(y + k) : V{}));
+  }
 }
 
 /// One group of D in pairs of rows: to [pairs][N][L][2]. Adds up the rows as they were.
 template <int N>
 void pair_records(const OuterPairs& o, int group, long first, long last, bf16* to) {
   V sums[N] = {};
-  const float* d = o.d + group * o.d_group + first * N * L;
-  for (long i = first; i < last; i += 2, d += 2 * N * L, to += 2 * N * L)
+  const float* d = o.d + group * o.d_group + first * o.d_row;
+  for (long i = first; i < last; i += 2, d += 2 * o.d_row, to += 2 * N * L)
     ELMAN_UNROLL
     for (int n = 0; n < N; ++n) {
-      const V even_row = load(d + n * L), odd_row = i + 1 < last ? load(d + (N + n) * L) : V{};
-      sums[n] += even_row + odd_row;
-      store_pairs(to + n * 2 * L, in_turn(even_row, odd_row));
+      const V x = load(d + n * L), y = i + 1 < last ? load(d + o.d_row + n * L) : V{};
+      sums[n] += x + y;
+      store_pairs(to + n * 2 * L, in_turn(x, y));
     }
   for (int s = 0; s < o.sums; ++s)
     for (int n = 0; n < vectors_in(o.sum[s].columns, group); ++n) {
@@ -142,15 +148,17 @@ void outer_bf16(const OuterPairs& o) {
     const int pairs = (int)(last - first + 1) / 2;
     bf16* d = o.scratch;
     bf16* a[3];
-    bf16* next = d + kPairRows * o.vectors * L;
+    bf16* next = d + kPairRows * o.per_group * L;
     for (int p = 0; p < o.parts; ++p) {
       a[p] = next;
       next += kPairRows * o.scratch_row[p];
       pair_rows(o.part[p], o.rows, first, last, a[p], o.scratch_row[p]);
     }
-    const long d_row = o.vectors * L;
-    for (int group = 0; group < o.groups; ++group) {
-      switch (o.vectors) {
+    int left = o.vectors;
+    for (int group = 0; left > 0; ++group, left -= o.per_group) {
+      const int n = left < o.per_group ? left : o.per_group;
+      const long d_row = n * L;
+      switch (n) {
         case 1: pair_records<1>(o, group, first, last, d); break;
         case 2: pair_records<2>(o, group, first, last, d); break;
         case 3: pair_records<3>(o, group, first, last, d); break;

@@ -14,15 +14,21 @@ class Dense : public Op {
         units_((int)spec.number("units", 0)),
         bias_(spec.params.size() > 1 ? spec.params[1] : -1),
         lanes_(kernels().lanes),
+        pairs_(spec.flag("bf16") ? &bf16_kernels() : nullptr),
         blocks_(blocks_of(units_, lanes_)) {
     Columns columns{};
     columns.units = units_;
     columns.count = 1;
     columns.per_group = 4;
-    w_ = PackedMatrix(plan, spec.params[0], 0, x_.width, columns, x_.gradient >= 0);
+    w_ = PackedMatrix(plan, spec.params[0], 0, x_.width, columns, x_.gradient >= 0, pairs_);
     packed_bias_ = plan.share((long)blocks_ * lanes_);
     output = plan.slot(spec.name, x_.steps, units_);
     plan.at(output).mask = x_.mask;
+    if (!pairs_) return;
+    row16_ = rounded(std::max(x_.width, units_));
+    long most = std::min<long>(kRows, (long)x_.steps * plan.shard_rows()) * row16_;
+    if (plan.training()) most = std::max(most, kPairRows * (4 * lanes_ + row_floats(x_.width)));
+    scratch_ = plan.reserve(0, most / 2);
   }
 
   void pack(int thread, int threads) override {
@@ -48,7 +54,7 @@ class Dense : public Op {
     p.per_group = 4;
     p.start = packed_bias_;
     p.start_group = 4 * lanes_;
-    kernels().product(p);
+    multiply(run, p, x_.width, w_.packed16);
   }
 
   void backward(Run& run) override {
@@ -68,22 +74,69 @@ class Dense : public Op {
       p.c_group = 4 * lanes_;
       p.vectors = blocks_of(x_.width, lanes_);
       p.per_group = 4;
-      kernels().product(p);
+      multiply(run, p, units_, w_.transpose16);
     }
+    if (pairs_) return weight_gradients_of_pairs(run, rows, d_y, y.row);
     w_.gradient(run, rows, run.value(x_), x_.row, d_y, y.row, 4 * lanes_);
     if (bias_ >= 0) w_.bias_gradient(run, bias_, 0, rows, d_y, y.row, 4 * lanes_);
   }
 
   Cost cost() const override {
-    return {2.0 * x_.steps * x_.width * units_, std::string(kernels().isa)};
+    return {2.0 * x_.steps * x_.width * units_, std::string(kernels().isa) + path_of(pairs_)};
   }
 
  private:
+  // Rows rounded at a time, so that they are still near when they are multiplied.
+  static constexpr int kRows = 256;
+
+  /// The product `p` of floats, or the same of bf16: its k numbers in a row times the packed b16.
+  void multiply(const Run& run, const Product& p, int k, const bf16* b16) const {
+    if (!pairs_) return kernels().product(p);
+    ProductOf<bf16> q{};
+    q.a = as_bf16(run.arena + scratch_);
+    q.a_row = row16_;
+    q.k = b16 == w_.packed16 ? (int)even(k) : p.k;
+    q.a_blocks = 1;
+    q.b = b16;
+    q.c_row = p.c_row;
+    q.c_group = p.c_group;
+    q.vectors = p.vectors;
+    q.per_group = p.per_group;
+    q.start = p.start;
+    q.start_group = p.start_group;
+    for (int first = 0; first < p.rows; first += kRows) {
+      q.rows = std::min(kRows, p.rows - first);
+      q.c = p.c + first * p.c_row;
+      pairs_->round_rows(q.rows, k, p.a + first * p.a_row, p.a_row, as_bf16(run.arena + scratch_),
+                         row16_);
+      pairs_->product(q);
+    }
+  }
+
+  void weight_gradients_of_pairs(const Run& run, long rows, const float* d_y, long d_row) const {
+    OuterPairs o{};
+    o.rows = rows;
+    o.d = d_y;
+    o.d_row = d_row;
+    o.d_group = 4 * lanes_;
+    o.vectors = blocks_;
+    o.per_group = 4;
+    o.scratch = as_bf16(run.arena + scratch_);
+    w_.gradient_part(run, o, run.value(x_), x_.row, 0, 0);
+    if (bias_ >= 0)
+      o.sum[o.sums++] = {w_.columns(), 0,
+                         run.gradients + plan_.weights().params[bias_].offset};
+    pairs_->outer(o);
+  }
+
   Plan& plan_;
   const Slot x_;
-  const int units_, bias_, lanes_, blocks_;
+  const int units_, bias_, lanes_;
+  const Bf16Kernels* const pairs_;  // for products of bf16, or null
+  const int blocks_;
   PackedMatrix w_;
   float* packed_bias_;
+  long row16_ = 0, scratch_ = 0;
 };
 
 const OpWord dense("dense", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {

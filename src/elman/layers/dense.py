@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from elman.plan import Plan, Slot
 
 
+#: Smaller products of "mixed_bfloat16" stay float32: rounding would cost what they gain. Measured.
+BF16_UNITS, BF16_FEATURES = 16, 16
+
+
 class Dense(Layer):
     """y = activation(x W + b), on [rows, features] or on every step of [rows, steps, features].
 
@@ -61,6 +65,8 @@ class Dense(Layer):
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
         linear = self.activation == "linear"
+        features = slot.shape[-1]
+        assert features is not None
         slot = plan.add(
             "dense",
             self.name if linear else f"{self.name}/sum",
@@ -68,6 +74,11 @@ class Dense(Layer):
             self.output_shape(slot.shape),
             plan.params(self),
             units=self.units,
+            bf16=(
+                self.compute_dtype == "bfloat16"
+                and self.units >= BF16_UNITS
+                and features >= BF16_FEATURES
+            ),
         )
         return slot if linear else emit_activation(plan, self.name, slot, self.activation)
 

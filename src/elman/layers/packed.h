@@ -1,6 +1,8 @@
 // Weight matrices as the kernels read them, and the products that use them. Shared by the ops.
 #pragma once
 
+#include <string>
+
 #include "isa/table.h"
 #include "op.h"
 #include "plan.h"
@@ -12,6 +14,11 @@ inline int blocks_of(int units, int lanes) { return (units + lanes - 1) / lanes;
 /// bf16 in memory that a plan gave out as floats.
 inline bf16* as_bf16(float* p) { return reinterpret_cast<bf16*>(p); }
 inline long even(long k) { return (k + 1) / 2 * 2; }
+
+/// How a path says which products of bf16 it takes.
+inline std::string path_of(const Bf16Kernels* pairs) {
+  return !pairs ? "" : pairs->native ? " bf16" : " bf16 by floats";
+}
 
 /// A matrix [k, columns] of the weights, packed for y = x W and, if asked, for d_x = d_y W^T:
 /// as floats, or as bf16 for the kernels that multiply these.

@@ -194,8 +194,7 @@ class Recurrent : public Op {
   Cost cost() const override {
     const double products = (double)x_.width * w_.columns().count + (double)units_ * shape_.gates;
     return {2.0 * x_.steps * products * units_,
-            std::string(kernels().isa) + (usual_ ? " fused" : " general") +
-                (!pairs_ ? "" : pairs_->native ? " bf16" : " bf16 by floats")};
+            std::string(kernels().isa) + (usual_ ? " fused" : " general") + path_of(pairs_)};
   }
 
  private:
@@ -255,15 +254,16 @@ class Recurrent : public Op {
     OuterPairs o{};
     o.rows = (long)p.steps * p.rows;
     o.d = p.z;
-    o.d_group = o.rows * shape_.vectors * lanes_;
-    o.vectors = shape_.vectors;
-    o.groups = blocks_;
+    o.d_row = shape_.vectors * lanes_;
+    o.d_group = o.rows * o.d_row;
+    o.vectors = blocks_ * shape_.vectors;
+    o.per_group = shape_.vectors;
     o.scratch = as_bf16(run.arena + scratch16_);
     if (x_pairs_)
       w_.gradient_part(run, o, run.value(x_), x_.row, 0, shape_.input.first);
     else
-      w_.gradient(run, o.rows, run.value(x_), x_.row, p.z + shape_.input.first * lanes_,
-                  shape_.vectors * lanes_, o.d_group);
+      w_.gradient(run, o.rows, run.value(x_), x_.row, p.z + shape_.input.first * lanes_, o.d_row,
+                  o.d_group);
     // Step t saw the output of the step before it; the first saw the zero state.
     u_[0].gradient_part(run, o, p.h, row_, reverse_ ? -p.rows : p.rows, shape_.recurrent[0].first);
     if (shape_.stages == 2)
