@@ -14,18 +14,22 @@ import pytest
 ROOT = Path(__file__).parent.parent
 BUILDS = {"address,undefined": ["libasan.so", "libubsan.so"], "thread": ["libtsan.so"]}
 
-# Every cell, mask, direction, instruction set and optimizer once, at odd sizes and threads.
+# Every cell, mask, direction, precision, instruction set and optimizer once, at odd sizes and threads.
 WORK = """
 import numpy as np, elman
 from elman import Input, Sequential, _core, optimizers
 from elman.layers import *
+from elman.layers import dense, recurrent
 rng = np.random.default_rng(0)
 elman.set_random_seed(0)
+for module in (recurrent, dense):  # products of bfloat16 at any size
+    module.BF16_UNITS = module.BF16_FEATURES = 1
 cells = [(SimpleRNN, {}), (LSTM, {}), (GRU, {}), (GRU, {"reset_after": False})]
 for isa in _core.available_isas():
     _core.use_isa(isa)
-    for threads in (1, 3):
+    for threads, policy in ((1, "float32"), (3, "float32"), (3, "mixed_bfloat16")):
         elman.set_threads(threads)
+        elman.set_dtype_policy(policy)
         for cell, more in cells:
             for back in (False, True):
                 first = cell(7, return_sequences=True, dropout=0.2, go_backwards=back, **more)

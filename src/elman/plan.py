@@ -68,7 +68,9 @@ class Plan:
     """Operations for batches of one length: `print` it to see what runs, and on which path.
 
     The path names the instruction set; a recurrent op is `fused` with its cell's usual
-    activations and `general` with others; `plain` is a loop left to the compiler.
+    activations and `general` with others; `plain` is a loop left to the compiler. Under the policy
+    "mixed_bfloat16" an op whose products multiply bfloat16 says `bf16`, or `bf16 by floats` on a
+    processor that has no instruction for them: the same numbers, without the speed.
 
     Args:
         store: the weights.

@@ -107,7 +107,7 @@ void pair_records(const OuterPairs& o, int group, long first, long last, bf16* t
 template <int N>
 void outer_pairs(const OuterPart& part, int group, int pairs, const bf16* a_pairs, long a_row,
                  const bf16* d_pairs, long d_row) {
-  for_tiles<tile_rows<N>()>(part.k, [&](auto tile, int k) {
+  for_tiles<tile_rows<N, bf16>()>(part.k, [&](auto tile, int k) {
     constexpr int R = decltype(tile)::count;
     float* g = part.g + k * part.g_row;
     V s[R][N];

@@ -7,9 +7,13 @@
 namespace elman {
 namespace {
 
-/// Rows of a tile for N vectors: as many sums as the registers hold beside N weights.
-template <int N>
+/// Rows of a tile for N vectors of T: as many sums as the registers hold beside N weights.
+template <int N, class T = float>
 constexpr int tile_rows() {
+#ifndef ELMAN_AVX512_BF16
+  // Pairs by way of floats take twice the registers, and are not worth much code.
+  if (sizeof(T) == sizeof(bf16)) return L == 16 ? 4 : 2;
+#endif
 #if ELMAN_LANES == 16
   return N == 4 ? 6 : 8;
 #else
@@ -76,7 +80,7 @@ void product_group(const ProductOf<T>& p, int group) {
   const T* b = p.b + (long)group * p.a_blocks * p.k * p.per_group * L;
   float* c = p.c + group * p.c_group;
   const float* start = p.start ? p.start + group * p.start_group : nullptr;
-  for_tiles<tile_rows<N>()>(p.rows, [&](auto tile, int row) {
+  for_tiles<tile_rows<N, T>()>(p.rows, [&](auto tile, int row) {
     constexpr int R = decltype(tile)::count;
     V s[R][N];
     ELMAN_UNROLL

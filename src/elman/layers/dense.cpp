@@ -89,26 +89,15 @@ class Dense : public Op {
   // Rows rounded at a time, so that they are still near when they are multiplied.
   static constexpr int kRows = 256;
 
-  /// The product `p` of floats, or the same of bf16: its k numbers in a row times the packed b16.
+  /// The product `p` of floats, or the same of bf16: rows of k numbers times the packed b16.
   void multiply(const Run& run, const Product& p, int k, const bf16* b16) const {
     if (!pairs_) return kernels().product(p);
-    ProductOf<bf16> q{};
-    q.a = as_bf16(run.arena + scratch_);
-    q.a_row = row16_;
-    q.k = b16 == w_.packed16 ? (int)even(k) : p.k;
-    q.a_blocks = 1;
-    q.b = b16;
-    q.c_row = p.c_row;
-    q.c_group = p.c_group;
-    q.vectors = p.vectors;
-    q.per_group = p.per_group;
-    q.start = p.start;
-    q.start_group = p.start_group;
+    bf16* a = as_bf16(run.arena + scratch_);
+    ProductOf<bf16> q = of_pairs(p, a, row16_, even(p.k), b16);
     for (int first = 0; first < p.rows; first += kRows) {
       q.rows = std::min(kRows, p.rows - first);
       q.c = p.c + first * p.c_row;
-      pairs_->round_rows(q.rows, k, p.a + first * p.a_row, p.a_row, as_bf16(run.arena + scratch_),
-                         row16_);
+      pairs_->round_rows(q.rows, k, p.a + first * p.a_row, p.a_row, a, row16_);
       pairs_->product(q);
     }
   }

@@ -106,41 +106,31 @@ class Recurrent : public Op {
   void forward(Run& run) override {
     RecurrentPass p = pass(run);
     const int T = x_.steps;
-    const auto place_in_z = [&](auto& project) {
-      project.a_blocks = 1;
-      project.c_row = shape_.vectors * lanes_;
-      project.c_group = (long)z_steps_ * run.rows * project.c_row;
-      project.vectors = w_.vectors();
-      project.per_group = shape_.input.count;
-      project.start = packed_bias_ + shape_.input.first * lanes_;
-      project.start_group = project.c_row;
-    };
     Product project{};
     project.a_row = x_.row;
     project.k = w_.k();
+    project.a_blocks = 1;
     project.b = w_.packed;
-    place_in_z(project);
-    ProductOf<bf16> project16{};
-    project16.a = as_bf16(run.arena + x16_);
-    project16.a_row = x_row16_;
-    project16.k = (int)even(w_.k());
-    project16.b = w_.packed16;
-    place_in_z(project16);
+    project.c_row = shape_.vectors * lanes_;
+    project.c_group = (long)z_steps_ * run.rows * project.c_row;
+    project.vectors = w_.vectors();
+    project.per_group = shape_.input.count;
+    project.start = packed_bias_ + shape_.input.first * lanes_;
+    project.start_group = project.c_row;
     // Segments begin at multiples of kSegment in time, whichever way it is walked.
     int first = 0;
     while (first < T) {
       const int odd = T % kSegment;
       const int steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : kSegment);
       const long t = reverse_ ? T - first - steps : first;
-      const float* x = run.value(x_) + t * run.rows * x_.row;
-      project.rows = project16.rows = steps * run.rows;
-      project.c = project16.c =
-          p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
+      project.rows = steps * run.rows;
+      project.a = run.value(x_) + t * run.rows * x_.row;
+      project.c = p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
       if (x_pairs_) {
-        x_pairs_->round_rows(project.rows, w_.k(), x, x_.row, as_bf16(run.arena + x16_), x_row16_);
-        x_pairs_->product(project16);
+        bf16* x = as_bf16(run.arena + x16_);
+        x_pairs_->round_rows(project.rows, w_.k(), project.a, x_.row, x, x_row16_);
+        x_pairs_->product(of_pairs(project, x, x_row16_, even(w_.k()), w_.packed16));
       } else {
-        project.a = x;
         kernels().product(project);
       }
       p.first = first;

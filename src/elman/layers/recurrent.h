@@ -116,7 +116,7 @@ struct Driver {
     for (int block = 0; block < blocks; ++block) {
       const T* w = u + (long)block * depth * N * L;
       float* z = at.z + block * at.z_block;
-      for_tiles<tile_rows<N>()>(p.rows, [&](auto tile, int row) {
+      for_tiles<tile_rows<N, T>()>(p.rows, [&](auto tile, int row) {
         constexpr int R = decltype(tile)::count;
         V sums[R][N];
         start<R, N, First>(sums, p, z + (long)row * kV * L, block);
