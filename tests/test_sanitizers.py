@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 BUILDS = {"address,undefined": ["libasan.so", "libubsan.so"], "thread": ["libtsan.so"]}
 
-# Every cell, mask, direction, precision, instruction set and optimizer once, at odd sizes and threads.
+# Every cell, mask, direction, precision, instruction set and optimizer once, at odd sizes and
+# numbers of threads.
 WORK = """
 import numpy as np, elman
 from elman import Input, Sequential, _core, optimizers
