@@ -25,7 +25,7 @@ class Embedding : public Op {
     const int32_t* tokens = run.tokens(tokens_);
     const float* table = plan_.weights().values.data() + plan_.weights().params[table_].offset;
     float* to = run.value(y);
-    const long count = (long)tokens_.steps * run.rows;
+    const long count = (long)run.steps_of(tokens_) * run.rows;
     for (long i = 0; i < count; ++i, to += y.row) {
       if (i + kAhead < count) {
         const float* ahead = table + (long)tokens[i + kAhead] * width_;
@@ -52,6 +52,8 @@ class Embedding : public Op {
     each_own(shards, thread, [&](const Run&, long, int32_t token) { visit(table_, token); });
   }
 
+  bool carries() const override { return true; }
+
  private:
   TableGradient& gradient(const std::vector<Run>& shards) const {
     for (const auto& table : *shards[0].tables)
@@ -64,7 +66,7 @@ class Embedding : public Op {
     const TableGradient& table = gradient(shards);
     for (const Run& run : shards) {
       const int32_t* tokens = run.tokens(tokens_);
-      const long count = (long)tokens_.steps * run.rows;
+      const long count = (long)run.steps_of(tokens_) * run.rows;
       for (long i = 0; i < count; ++i)
         if (table.owner(tokens[i]) == thread) f(run, i, tokens[i]);
     }
