@@ -7,13 +7,14 @@
 namespace elman {
 
 Plan::Plan(std::shared_ptr<Weights> weights, int steps, int rows, bool training, bool keep,
-           int threads)
+           int threads, bool carry)
     : weights_(std::move(weights)),
       steps_(steps),
       rows_(rows),
       shard_rows_((rows + threads - 1) / threads),
       training_(training),
       keep_(keep),
+      carry_(carry),
       team_(Team::of(threads)),
       arenas_(threads),
       gradients_(threads),
@@ -86,14 +87,20 @@ int Plan::add(const std::string& word, const Spec& spec) {
   op->kind = word;
   op->name = spec.name;
   op->inputs = spec.inputs;
+  if (carry_ && !op->carries())
+    throw std::invalid_argument("'" + op->name + "' needs whole sequences: a plan that carries "
+                                "states from run to run cannot hold a " + word);
+  if (op->output >= 0 && !slots_[op->inputs.at(0)].sequence) slots_[op->output].sequence = false;
   ops_.push_back(std::move(op));
   return ops_.back()->output;
 }
 
 void Plan::seal(int output, long target_width) {
   output_ = output;
+  while (head_ < ops_.size() && slots_[ops_[head_]->inputs.at(0)].sequence) ++head_;
   target_width_ = target_width;
   for (Floats& arena : arenas_) arena.resize(arena_floats_);
+  for (Floats& states : states_) states.resize(state_floats_);
   if (training_) {
     for (Floats& g : gradients_) g.resize(weights_->dense);
     for (size_t i = 0; i < weights_->params.size(); ++i)
@@ -105,17 +112,22 @@ void Plan::seal(int output, long target_width) {
     shards_[i].arena = arenas_[i].data();
     shards_[i].gradients = gradients_[i].data();
     shards_[i].tables = &tables_;
+    shards_[i].steps = steps_;
   }
 }
 
-void Plan::check_run(long samples, int batch, long losses, long out, long mask) const {
-  const Slot& y = slots_.at(output_);
+void Plan::check_run(const Batch& given, long samples, int batch, long losses, long out,
+                     long mask) const {
+  if (given.from < 0 || given.from >= given.to || given.to > given.length)
+    throw std::invalid_argument("the plan expected some steps of the samples");
+  if (carry_ && samples > batch)
+    throw std::invalid_argument("a plan that carries states takes one batch at a time");
   if (batch < 1 || batch > rows_) throw std::invalid_argument("the plan is for smaller batches");
-  if (losses != (samples + batch - 1) / batch)
+  if (losses >= 0 && losses != (samples + batch - 1) / batch * windows(given))
     throw std::invalid_argument("the plan expected one loss per batch");
-  if (out >= 0 && out != samples * y.steps * y.width)
+  if (out >= 0 && out != samples * output_floats(given))
     throw std::invalid_argument("the plan expected room for every output");
-  if (mask >= 0 && mask != samples * y.steps)
+  if (mask >= 0 && mask != samples * mask_floats(given))
     throw std::invalid_argument("the plan expected room for the mask of every output");
 }
 
@@ -134,21 +146,22 @@ void Plan::load(Run& run) const {
   for (int row = 0; row < run.rows; ++row) {
     const long sample = run.sample(row);
     if (in.tokens) {
-      const int32_t* from = run.batch.tokens + sample * steps_;
+      const int32_t* from = run.batch.tokens + sample * run.batch.length + run.start;
       int32_t* to = run.tokens(in) + row;
-      for (int t = 0; t < steps_; ++t) to[(long)t * run.rows] = from[t];
+      for (int t = 0; t < run.steps; ++t) to[(long)t * run.rows] = from[t];
       continue;
     }
-    const float* from = run.batch.x + sample * steps_ * in.width;
+    const float* from = run.batch.x + (sample * run.batch.length + run.start) * in.width;
     float* to = run.value(in) + row * in.row;
     const long step = run.rows * in.row;
-    for (int t = 0; t < steps_; ++t, from += in.width, to += step)
+    for (int t = 0; t < run.steps; ++t, from += in.width, to += step)
       for (int f = 0; f < in.width; ++f) to[f] = from[f];
   }
   for (const auto& op : ops_) op->look(run);
 }
 
 void Plan::forward(Run& run, size_t first, size_t last) const {
+  if (run.start + run.steps < run.batch.to) last = std::min(last, head_);
   for (size_t i = first; i < last; ++i) ops_[i]->forward(run);
 }
 
@@ -164,15 +177,17 @@ void Plan::pack_all(int thread) {
 
 void Plan::write(const Run& run, Outputs out) const {
   const Slot& s = slots_[output_];
+  if (!s.sequence && run.start + run.steps < run.batch.to) return;
   const float* value = run.value(s);
-  const long width = (long)s.steps * s.width;
+  const long width = output_floats(run.batch), steps = mask_floats(run.batch);
+  const long first = s.sequence ? run.start - run.batch.from : 0;
   for (int row = 0; row < run.rows; ++row) {
     const long i = run.first_sample + run.first_row + row;
-    for (int t = 0; t < s.steps; ++t) {
+    for (int t = 0; t < run.steps_of(s); ++t) {
       const float* from = value + ((long)t * run.rows + row) * s.row;
-      if (out.y) std::copy_n(from, s.width, out.y + i * width + (long)t * s.width);
+      if (out.y) std::copy_n(from, s.width, out.y + i * width + (first + t) * s.width);
       if (out.mask)
-        out.mask[i * s.steps + t] = s.mask < 0 ? 1.0f : run.value(slots_[s.mask])[(long)t * run.rows + row];
+        out.mask[i * steps + first + t] = s.mask < 0 ? 1.0f : run.value(slots_[s.mask])[(long)t * run.rows + row];
     }
   }
 }
@@ -189,8 +204,8 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
                uint32_t seed, uint32_t first_step, Updater* updater, const float* rates,
                Outputs out, double* losses) {
   if (batch_rows > rows_) throw std::invalid_argument("batch larger than the plan");
-  if (out.y) out.y -= first * (long)slots_[output_].steps * slots_[output_].width;
-  if (out.mask) out.mask -= first * (long)slots_[output_].steps;
+  if (out.y) out.y -= first * output_floats(batch);
+  if (out.mask) out.mask -= first * mask_floats(batch);
   const auto lock = begin();
   if (!updater || updater->lazy() != weights_->lazy) weights_->settle();
   const bool stale = packed_version_ != weights_->version;
@@ -198,20 +213,25 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
   // A masked loss is a mean over what counts in the whole batch, which all shards must know first.
   const bool counted = batch.y && ops_.back()->counts();
   const size_t before_loss = ops_.size() - (counted ? 1 : 0);
-  std::vector<double> parts((size_t)threads() * ((last - first + batch_rows - 1) / batch_rows));
+  const long windows = this->windows(batch);
+  if (updater && windows > 1 && head_ < ops_.size())
+    throw std::invalid_argument("a loss at the last step only needs the whole sequence");
+  const long runs = (last - first + batch_rows - 1) / batch_rows * windows;
+  std::vector<double> parts((size_t)threads() * runs);
   if (updater) updater->prepare(threads());
   team_->run([&](Team::Member& me) {
     if (stale) me.phase([&](int part) { pack_all(part); });
-    long b = 0;
-    for (long at = first; at < last; at += batch_rows, ++b) {
+    for (long b = 0; b < runs; ++b) {
+      const long at = first + b / windows * batch_rows;
       const auto begin = [&](int part) {
         Run& run = shards_[part];
         run.batch = batch;
         run.training = training;
         run.seed = seed;
-        run.step = first_step + (uint32_t)b;
+        run.step = first_step + (uint32_t)(updater ? b : b / windows);
         run.loss = 0;
         shard(run, at, (int)std::min<long>(batch_rows, last - at), part);
+        window(run, b % windows, (int)b);
         load(run);
       };
       const auto end = [&](Run& run) {
@@ -259,6 +279,7 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
     losses[b] = 0;
     for (int t = 0; t < threads(); ++t) losses[b] += parts[b * threads() + t];
   }
+  end_windows(runs, std::min<long>(batch_rows, last - first));
   if (updater) ++weights_->version;
   packed_version_ = weights_->version;
 }
@@ -295,6 +316,7 @@ void Plan::predict(const Batch& batch, long samples, Outputs out) {
   weights_->settle();
   const long piece = std::min<long>(shard_rows_, (samples + threads() - 1) / threads());
   const bool stale = packed_version_ != weights_->version;
+  const long windows = this->windows(batch);
   // Each thread keeps to its own arena and takes the next piece as long as there is one.
   std::atomic<long> next{0};
   team_->run([&](Team::Member& me) {
@@ -302,17 +324,79 @@ void Plan::predict(const Batch& batch, long samples, Outputs out) {
     Run& run = shards_[me.index];
     run.batch = batch;
     run.training = false;
-    run.first_row = 0;
     for (long at; (at = next.fetch_add(piece)) < samples;) {
-      run.first_sample = at;
+      run.first_sample = 0;
+      run.first_row = (int)at;
       run.batch_rows = run.rows = (int)std::min<long>(piece, samples - at);
-      load(run);
-      forward(run, 0, ops_.size());
-      write(run, out);
+      for (long w = 0; w < windows; ++w) {
+        window(run, w, (int)w);
+        load(run);
+        forward(run, 0, ops_.size());
+        write(run, out);
+      }
     }
   });
+  end_windows(windows, samples);
   for (Run& run : shards_) run.rows = 0;  // pieces, in no order: nothing to peek at
   packed_version_ = weights_->version;
+}
+
+long Plan::windows(const Batch& batch) const { return (batch.to - batch.from + steps_ - 1) / steps_; }
+
+void Plan::window(Run& run, long number, int before) const {
+  run.start = run.batch.from + number * steps_;
+  run.steps = (int)std::min<long>(steps_, run.batch.to - run.start);
+  if (!carry_) return;
+  run.states = states_[(now_ + before) % 2].data();
+  run.next_states = const_cast<float*>(states_[(now_ + before + 1) % 2].data());
+}
+
+/// Whoever took no part keeps its state.
+void Plan::end_windows(long runs, long rows) {
+  if (!carry_ || rows == 0) return;
+  const int before = now_;
+  now_ = (int)((now_ + runs) % 2);
+  if (now_ == before) return;
+  for (const Record& r : records_)
+    std::copy_n(states_[before].data() + r.at + rows * r.floats, (rows_ - rows) * r.floats,
+                states_[now_].data() + r.at + rows * r.floats);
+}
+
+long Plan::output_floats(const Batch& batch) const {
+  return mask_floats(batch) * slots_[output_].width;
+}
+
+long Plan::mask_floats(const Batch& batch) const {
+  return slots_[output_].sequence ? batch.to - batch.from : 1;
+}
+
+long Plan::target_floats(long length) const {
+  return slots_[output_].sequence ? target_width_ / steps_ * length : target_width_;
+}
+
+long Plan::carry(long record) {
+  records_.push_back({state_floats_, record});
+  state_floats_ += record * rows_;
+  return records_.back().at;
+}
+
+void Plan::reset_states() { std::fill_n(states_[now_].data(), states_[now_].size(), 0.0f); }
+
+void Plan::reset_states(const std::vector<int>& rows) {
+  for (const Record& r : records_)
+    for (const int row : rows) std::fill_n(states_[now_].data() + r.at + row * r.floats, r.floats, 0.0f);
+}
+
+std::vector<float> Plan::get_state(const Op& op, int tensor) const {
+  std::vector<float> values((size_t)rows_ * op.state_width());
+  for (int row = 0; row < rows_; ++row)
+    op.get_state(states_[now_].data(), row, tensor, values.data() + (long)row * op.state_width());
+  return values;
+}
+
+void Plan::set_state(const Op& op, int tensor, const float* values) {
+  for (int row = 0; row < rows_; ++row)
+    op.set_state(states_[now_].data(), row, tensor, values + (long)row * op.state_width());
 }
 
 std::vector<std::string> Plan::names() const {
@@ -334,7 +418,8 @@ std::vector<float> Plan::peek(const std::string& name, int& rows, int& steps, in
   if (rows == 0)
     throw std::invalid_argument("peek expected one batch to have run before, got none or many. "
                                 "Call the plan's forward.");
-  steps = v.steps;
+  const int short_by = v.steps > 1 ? steps_ - shards_[0].steps : 0;
+  steps = v.steps - short_by;
   width = v.width;
   std::vector<float> out((size_t)rows * steps * width);
   const int blocks = (width + v.lanes - 1) / v.lanes;
@@ -347,7 +432,7 @@ std::vector<float> Plan::peek(const std::string& name, int& rows, int& steps, in
           const long place = (long)t * r.rows + row;
           const long record = repeats != slots_.end() ? r.places(*repeats)[16 + place]
                               : v.by_step ? ((long)t * blocks + block) * r.rows + row
-                                        : block * steps * r.rows + place;
+                                          : block * v.steps * r.rows + place;
           out[((first + row) * steps + t) * width + u] =
               r.arena[v.value + (record * v.parts + v.part) * v.lanes + lane];
         }

@@ -21,7 +21,8 @@ struct Slot {
   int width = 0;
   long row = 0;
   long value = -1, gradient = -1;  // offsets in the arena; -1: none
-  int first_step = 0;              // where in a longer sequence it begins
+  int ring = 0;                    // > 0: the last step of a sequence, kept in a ring of so many
+  bool sequence = true;            // has a time axis: a run may fill fewer than `steps` of it
   bool tokens = false;
   int mask = -1;                   // the slot [steps][rows] that says which steps count
   /// Values that repeat may be there once: int32 in the arena, first how many rows of values there

@@ -144,7 +144,9 @@ struct TouchedRows {
 
 /// Random zeros in [steps][rows][width] values, each kept one scaled by 1 / (1 - rate).
 struct DropoutPass {
-  int steps, rows, width;
+  int steps;
+  long first_step;       // of these within the sequence: the mask does not depend on how it is cut
+  int rows, width;
   long row;              // floats from row to row
   int first_row;         // of this shard within the batch: the mask does not depend on threads
   bool same_each_step;

@@ -79,8 +79,10 @@ class Embedding : public Op {
     }
   }
 
+  bool carries() const override { return true; }
+
  private:
-  long all(const Run& run) const { return (long)tokens_.steps * run.rows; }
+  long all(const Run& run) const { return (long)run.steps_of(tokens_) * run.rows; }
   int32_t* different_tokens(const Run& run) const {
     return reinterpret_cast<int32_t*>(run.arena + different_);
   }

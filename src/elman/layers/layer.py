@@ -108,6 +108,11 @@ class Layer(Configured):
 
     # -- what a subclass says ---------------------------------------------------------------------
 
+    @property
+    def causal(self) -> bool:
+        """Whether no output depends on a later step, so that sequences can be cut anywhere."""
+        return True
+
     def params(self, input_shape: Shape) -> list[Param]:
         """What this layer owns. The ledger, the summary and the file format all read this."""
         return []

@@ -67,13 +67,13 @@ class Recurrent : public Op {
       output = plan.slot(spec.name, T, units_);
       h_ = plan.at(output).value;
     } else {
-      const int last = reverse_ ? 0 : T - 1;
       Slot out;
       out.name = spec.name;
       out.width = units_;
       out.row = row_;
       out.value = h_ = plan.reserve(h_steps_ * row_);
-      out.first_step = last % h_steps_;
+      out.sequence = false;
+      if (!reverse_) out.ring = h_steps_;
       if (training) out.gradient = plan.reserve(row_);
       output = plan.adopt(out);
       if (keeps) plan.show({spec.name, h_, T, units_, (int)row_});
@@ -87,6 +87,9 @@ class Recurrent : public Op {
       d_reset_ = plan.reserve(shape_.stages == 2 ? row_ : 0);
     }
     if (keeps) show(spec.name, T);
+    if (!plan.carries()) return;
+    record_ = row_ + rounded((long)blocks_ * shape_.own * lanes);
+    states_ = plan.carry(record_);
   }
 
   void pack(int thread, int threads) override {
@@ -102,7 +105,7 @@ class Recurrent : public Op {
 
   void forward(Run& run) override {
     RecurrentPass p = pass(run);
-    const int T = x_.steps;
+    const int T = run.steps_of(x_);
     Product project{};
     project.a_row = x_.row;
     project.k = w_.k();
@@ -112,6 +115,11 @@ class Recurrent : public Op {
     project.per_group = shape_.input.count;
     project.start = packed_bias_ + shape_.input.first * lanes_;
     project.start_group = shape_.vectors * lanes_;
+    const auto recur = [&](int first, int last) {
+      p.first = first;
+      p.last = last;
+      (usual_ ? cell_.forward : cell_.forward_any)(p);
+    };
     if (x_.shared) {
       project.rows = run.places(x_)[0];
       project.a = run.value(x_);
@@ -119,32 +127,29 @@ class Recurrent : public Op {
       project.c_row = shape_.input.count * lanes_;
       project.c_group = p.projected_block;
       kernels().product(project);
-      p.last = T;
-      (usual_ ? cell_.forward : cell_.forward_any)(p);
-      return;
+      recur(0, T);
+    } else {
+      project.c_row = shape_.vectors * lanes_;
+      project.c_group = (long)z_steps_ * run.rows * project.c_row;
+      // Segments begin at multiples of kSegment in time, whichever way it is walked.
+      for (int first = 0, steps; first < T; first += steps) {
+        const int odd = T % kSegment;
+        steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : kSegment);
+        const long t = reverse_ ? T - first - steps : first;
+        project.rows = steps * run.rows;
+        project.a = run.value(x_) + t * run.rows * x_.row;
+        project.c = p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
+        kernels().product(project);
+        recur(first, first + steps);
+      }
     }
-    project.c_row = shape_.vectors * lanes_;
-    project.c_group = (long)z_steps_ * run.rows * project.c_row;
-    // Segments begin at multiples of kSegment in time, whichever way it is walked.
-    int first = 0;
-    while (first < T) {
-      const int odd = T % kSegment;
-      const int steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : kSegment);
-      const long t = reverse_ ? T - first - steps : first;
-      project.rows = steps * run.rows;
-      project.a = run.value(x_) + t * run.rows * x_.row;
-      project.c = p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
-      kernels().product(project);
-      p.first = first;
-      p.last = first += steps;
-      (usual_ ? cell_.forward : cell_.forward_any)(p);
-    }
+    if (run.next_states) keep_last(run, p);
   }
 
   void backward(Run& run) override {
     RecurrentPass p = pass(run);
-    const long rows = run.rows, T = x_.steps, all = T * rows;
-    const long record = shape_.vectors * lanes_, z_group = all * record;
+    const long rows = run.rows, T = run.steps_of(x_), all = T * rows;
+    const long record = shape_.vectors * lanes_, z_group = z_steps_ * rows * record;
     std::memset(p.d_h, 0, sizeof(float) * rows * row_);
     std::memset(p.d_own, 0, sizeof(float) * rows * blocks_ * shape_.own_carry * lanes_);
     p.first = 0;
@@ -180,17 +185,47 @@ class Recurrent : public Op {
       kernels().product(d);
     }
     w_.gradient(run, in_rows, run.value(x_), x_.row, d_in, in_record, in_group);
-    // Step t saw the output of the step before it; the first saw the zero state.
+    // Step t saw the output of the step before it; the first saw zeros, or the state carried in.
     const float* d_rec = p.z + shape_.recurrent[0].first * lanes_;
     const long shift = rows * (T > 1 ? 1 : 0);
     u_[0].gradient(run, all - rows, p.h + (reverse_ ? shift * row_ : 0), row_,
                    d_rec + (reverse_ ? 0 : shift * record), record, z_group);
+    if (run.states) u_[0].gradient(run, rows, p.h0, p.h0_row, d_rec, record, z_group);
     if (shape_.stages == 2)
       u_[1].gradient(run, all, p.reset, row_, p.z + shape_.recurrent[1].first * lanes_, record,
                      z_group);
     if (bias_ >= 0) w_.bias_gradient(run, bias_, 0, in_rows, d_in, in_record, in_group);
     if (recurrent_bias_ >= 0)
       u_[0].bias_gradient(run, bias_, recurrent_bias_, all, d_rec, record, z_group);
+  }
+
+  bool carries() const override { return !reverse_; }
+
+  std::vector<std::string> state_names() const override {
+    std::vector<std::string> names{"h"};
+    for (int v = 0; v < shape_.own_carry; ++v) names.push_back(shape_.own_names[v]);
+    return names;
+  }
+
+  int state_width() const override { return units_; }
+
+  void get_state(const float* states, int row, int tensor, float* to) const override {
+    const float* from = states + states_ + row * record_;
+    if (tensor == 0) std::copy_n(from, units_, to);
+    else own_units(from + row_, tensor - 1, [&](const float& value, int unit) { to[unit] = value; });
+  }
+
+  void set_state(float* states, int row, int tensor, const float* from) const override {
+    float* to = states + states_ + row * record_;
+    if (tensor == 0) std::copy_n(from, units_, to);
+    else own_units(to + row_, tensor - 1, [&](float& value, int unit) { value = from[unit]; });
+    if (tensor == 0 || shape_.own != 2 * shape_.own_carry) return;
+    // LSTM keeps a = act(c) beside c. Nothing computes with an old a, but it can be looked at.
+    std::vector<float> a(rounded(units_));
+    std::copy_n(from, units_, a.data());
+    kernels().activation_forward(activation_, (long)a.size(), a.data(), a.data());
+    own_units(to + row_, tensor - 1 + shape_.own_carry,
+              [&](float& value, int unit) { value = a[unit]; });
   }
 
   Cost cost() const override {
@@ -209,7 +244,7 @@ class Recurrent : public Op {
 
   RecurrentPass pass(const Run& run) const {
     RecurrentPass p{};
-    p.steps = x_.steps;
+    p.steps = run.steps_of(x_);
     p.rows = run.rows;
     p.units = units_;
     p.reverse = reverse_;
@@ -236,15 +271,41 @@ class Recurrent : public Op {
       p.places = run.places(x_) + 16;
     }
     p.h0 = p.own0 = zeros_;
+    if (run.states) {
+      p.h0 = run.states + states_ + run.first_row * record_;
+      p.own0 = p.h0 + row_;
+      p.h0_row = p.own0_row = record_;
+      p.own0_block = (long)shape_.own * lanes_;
+    }
     if (plan_.training()) {
       const Slot& out = plan_.at(output);
       p.d_out = run.gradient(out);
-      p.d_out_steps = out.steps;
+      p.d_out_steps = run.steps_of(out);
       p.d_h = run.arena + d_h_;
       p.d_own = run.arena + d_own_;
       p.d_reset = run.arena + d_reset_;
     }
     return p;
+  }
+
+  /// The states after the last step become those before the next run's first.
+  void keep_last(const Run& run, const RecurrentPass& p) const {
+    const long own = (long)shape_.own * lanes_;
+    const float* h = p.h + (p.steps - 1) % h_steps_ * run.rows * row_;
+    const float* last = p.own + (p.steps - 1) % ring_ * run.rows * blocks_ * own;
+    float* to = run.next_states + states_ + run.first_row * record_;
+    for (int row = 0; row < run.rows; ++row, to += record_) {
+      std::copy_n(h + row * row_, row_, to);
+      for (int block = 0; block < blocks_; ++block)
+        std::copy_n(last + ((long)block * run.rows + row) * own, own, to + row_ + block * own);
+    }
+  }
+
+  /// Calls f(place, unit) for one tensor of the cell's own state in a record.
+  template <class Float, class F>
+  void own_units(Float* own, int tensor, const F& f) const {
+    for (int unit = 0; unit < units_; ++unit)
+      f(own[((long)(unit / lanes_) * shape_.own + tensor) * lanes_ + unit % lanes_], unit);
   }
 
   void add_bias(const float* b, const Window& window) {
@@ -280,6 +341,7 @@ class Recurrent : public Op {
   PackedMatrix w_, u_[2];
   float* packed_bias_;
   float* zeros_;
+  long record_ = 0, states_ = 0;  // of a row's carried states: [h][blocks][own][lanes]
   long z_, own_, projected_ = 0, h_, reset_ = 0, d_h_ = 0, d_own_ = 0, d_reset_ = 0;
 };
 
