@@ -108,29 +108,32 @@ struct Driver {
     const int blocks = blocks_of(p.units);
     for (int block = 0; block < blocks; ++block) {
       const float* w = u + (long)block * p.units * N * L;
-      const float* z = at.z + block * at.z_block;
+      float* z = at.z + block * at.z_block;
       for_tiles<tile_rows<N>()>(p.rows, [&](auto tile, int row) {
         constexpr int R = decltype(tile)::count;
         V sums[R][N];
         start<R, N, First>(sums, p, at, block, row);
         accumulate<R, N>(sums, a + row * a_row, a_row, p.units, w);
         ELMAN_UNROLL
-        for (int r = 0; r < R; ++r) {
-          V k[kV];
-          const float* x = projection(p, at, block, row + r);
+        for (int r = 0; r < R; ++r)
           ELMAN_UNROLL
-          for (int v = 0; v < kV; ++v) {
-            // Sums of this stage; what the stage before left; what only the input has a part in.
-            const bool summed = v >= First && v < First + N, before = S > 0 && !summed;
-            k[v] = summed ? sums[r][summed ? v - First : 0]
-                          : load(before ? z + ((row + r) * kV + v) * L : x + v * L);
-          }
-          if constexpr (Cell::kStages == 2 && S == 0)
-            finish_reset(p, at, block, row + r, k, rec);
-          else
-            finish(p, at, block, row + r, k, act, rec);
-        }
+          for (int n = 0; n < N; ++n) store(z + ((row + r) * kV + First + n) * L, sums[r][n]);
       });
+      // Apart from the products, whose sums fill the registers; z is still in the nearest cache.
+      for (int row = 0; row < p.rows; ++row) {
+        V k[kV];
+        const float* x = projection(p, at, block, row);
+        ELMAN_UNROLL
+        for (int v = 0; v < kV; ++v) {
+          // What only the input has a part in is still where its projection is.
+          const bool x_only = S == 0 && (v < First || v >= First + N);
+          k[v] = load((x_only ? x : z + (long)row * kV * L) + v * L);
+        }
+        if constexpr (Cell::kStages == 2 && S == 0)
+          finish_reset(p, at, block, row, k, rec);
+        else
+          finish(p, at, block, row, k, act, rec);
+      }
     }
   }
 
