@@ -44,6 +44,7 @@ struct Run {
   double all_counting = 0;   // the same of all shards
   Batch batch;
   double counting = 0;       // targets of this shard that count in the loss
+  double divisor = 0;        // of the sum of losses; 0: as many as count in this run
   int steps = 0;             // of this run: at most the plan's
   long start = 0;            // where in its sequence this run begins
   const float* states = nullptr;  // carried in, a record per row of the plan; null: zeros

@@ -120,6 +120,8 @@ void Plan::check_run(const Batch& given, long samples, int batch, long losses, l
                      long mask) const {
   if (given.from < 0 || given.from >= given.to || given.to > given.length)
     throw std::invalid_argument("the plan expected some steps of the samples");
+  if (!carry_ && given.to - given.from != steps_)
+    throw std::invalid_argument("the plan expected all steps of the samples");
   if (carry_ && samples > batch)
     throw std::invalid_argument("a plan that carries states takes one batch at a time");
   if (batch < 1 || batch > rows_) throw std::invalid_argument("the plan is for smaller batches");
@@ -201,7 +203,7 @@ std::unique_lock<std::mutex> Plan::begin() {
 
 void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool training,
                uint32_t seed, uint32_t first_step, Updater* updater, const float* rates,
-               Outputs out, double* losses) {
+               Outputs out, double* losses, double* counts) {
   if (batch_rows > rows_) throw std::invalid_argument("batch larger than the plan");
   if (out.y) out.y -= first * output_floats(batch);
   if (out.mask) out.mask -= first * mask_floats(batch);
@@ -210,13 +212,13 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
   const bool stale = packed_version_ != weights_->version;
   const bool lookups = updater && updater->moves_untouched();
   // A masked loss is a mean over what counts in the whole batch, which all shards must know first.
-  const bool counted = batch.y && ops_.back()->counts();
+  const bool counted = batch.y && counts_targets() && !counts;
   const size_t before_loss = ops_.size() - (counted ? 1 : 0);
   const long windows = this->windows(batch);
   if (updater && windows > 1 && head_ < ops_.size())
     throw std::invalid_argument("a loss at the last step only needs the whole sequence");
   const long runs = (last - first + batch_rows - 1) / batch_rows * windows;
-  std::vector<double> parts((size_t)threads() * runs);
+  std::vector<double> parts((size_t)threads() * runs), counting(counts ? parts.size() : 0);
   if (updater) updater->prepare(threads());
   team_->run([&](Team::Member& me) {
     if (stale) me.phase([&](int part) { pack_all(part); });
@@ -229,6 +231,8 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
         run.seed = seed;
         run.step = first_step + (uint32_t)(updater ? b : b / windows);
         run.loss = 0;
+        run.divisor = counts ? 1 : 0;
+        run.counting = 0;
         shard(run, at, (int)std::min<long>(batch_rows, last - at), part);
         window(run, b % windows, (int)b);
         load(run);
@@ -236,6 +240,7 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
       const auto end = [&](Run& run) {
         forward(run, before_loss, ops_.size());
         parts[b * threads() + run.thread] = run.loss;
+        if (counts) counting[b * threads() + run.thread] = run.counting;
         if (out.y || out.mask) write(run, out);
         if (updater) backward(run);
       };
@@ -277,6 +282,9 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
   for (size_t b = 0; losses && b * threads() < parts.size(); ++b) {
     losses[b] = 0;
     for (int t = 0; t < threads(); ++t) losses[b] += parts[b * threads() + t];
+    if (!counts) continue;
+    counts[b] = 0;
+    for (int t = 0; t < threads(); ++t) counts[b] += counting[b * threads() + t];
   }
   end_windows(runs, std::min<long>(batch_rows, last - first));
   if (updater) ++weights_->version;

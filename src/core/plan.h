@@ -65,9 +65,11 @@ class Plan {
     float* mask = nullptr;  // [samples][steps]
   };
   /// Batches of the order from `first` to `last` samples: forward, and with an updater backward
-  /// and a step each. `losses` takes one value per batch (or null).
+  /// and a step each. `losses` takes one value per batch (or null); where a batch takes several
+  /// runs, one per run. With `counts` losses are sums, and these how many targets are in each.
   void run(const Batch& batch, long first, long last, int batch_rows, bool training, uint32_t seed,
-           uint32_t first_step, Updater* updater, const float* rates, Outputs out, double* losses);
+           uint32_t first_step, Updater* updater, const float* rates, Outputs out, double* losses,
+           double* counts = nullptr);
   /// Forward and backward of one batch; the gradient of every weight, summed over threads.
   double gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out);
   /// Forward only, each thread over its own part of the samples.
@@ -82,6 +84,8 @@ class Plan {
   std::vector<float> get_state(const Op& op, int tensor) const;
   void set_state(const Op& op, int tensor, const float* values);
   bool carries() const { return carry_; }
+  /// Whether only some of the targets may count in the loss.
+  bool counts_targets() const { return !ops_.empty() && ops_.back()->counts(); }
   /// Of a run of `batch`: floats of output, mask and target per sample.
   long output_floats(const Batch& batch) const;
   long mask_floats(const Batch& batch) const;
