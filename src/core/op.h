@@ -57,6 +57,7 @@ struct Run {
   }
   float* gradient(const Slot& s) const { return arena + s.gradient; }
   int32_t* tokens(const Slot& s) const { return reinterpret_cast<int32_t*>(arena + s.value); }
+  int32_t* places(const Slot& s) const { return reinterpret_cast<int32_t*>(arena + s.places); }
   long sample(int row) const {
     const long i = first_sample + first_row + row;
     return batch.order ? batch.order[i] : i;
@@ -72,6 +73,8 @@ struct Cost {
 class Op {
  public:
   virtual ~Op() = default;
+  /// Before forward: finds out what this shard will look up.
+  virtual void look(Run&) {}
   virtual void forward(Run&) = 0;
   /// Whether `forward` wants to know `all_counting`, which `count` works out before.
   virtual bool counts() const { return false; }
@@ -79,10 +82,8 @@ class Op {
   virtual void backward(Run&) {}
   /// Copies changed weights into the layout of the kernels: part `thread` of `threads`.
   virtual void pack(int /*thread*/, int /*threads*/) {}
-  /// After all shards went backward, gradients that need the others' rows: this part of them.
-  virtual void reduce(const std::vector<Run>&, int /*thread*/) {}
-  /// Before forward: calls `visit(param, row)` for the rows of tables it will look up that are
-  /// this thread's to bring up to date.
+  /// After all shards looked: calls `visit(param, row)` for the rows of tables that are this
+  /// thread's to bring up to date before forward.
   virtual void visit_rows(const std::vector<Run>&, int /*thread*/,
                           const std::function<void(int, int32_t)>& /*visit*/) {}
   virtual Cost cost() const { return {}; }

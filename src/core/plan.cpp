@@ -142,7 +142,7 @@ void Plan::shard(Run& run, long first_sample, int batch_rows, int thread) const 
   run.rows = (int)(batch_rows * (long)(thread + 1) / n) - run.first_row;
 }
 
-/// Copies the shard's samples into the input slot, time first.
+/// Copies the shard's samples into the input slot, time first; ops see what they will look up.
 void Plan::load(Run& run) const {
   const Slot& in = slots_[input_];
   for (int row = 0; row < run.rows; ++row) {
@@ -159,6 +159,7 @@ void Plan::load(Run& run) const {
     for (int t = 0; t < run.steps; ++t, from += in.width, to += step)
       for (int f = 0; f < in.width; ++f) to[f] = from[f];
   }
+  for (const auto& op : ops_) op->look(run);
 }
 
 void Plan::forward(Run& run, size_t first, size_t last) const {
@@ -268,7 +269,7 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
         });
       if (!updater) continue;
       me.phase([&](int part) {
-        for (const auto& op : ops_) op->reduce(shards_, part);
+        for (const auto& table : tables_) table->gather(part);
         updater->gather(shards_, part);
       });
       me.phase([&](int part) { updater->change(shards_, part, rates[b]); });
@@ -305,8 +306,8 @@ double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t ste
         const Param& p = weights->params[table->param];
         std::fill_n(out + p.offset, p.size, 0.0f);
         for (size_t t = 0; t < shards.size(); ++t)
-          for (const int32_t row : table->touched((int)t))
-            std::copy_n(table->row(row), table->width, out + p.offset + row * table->width);
+          for (const TouchedRow& r : table->touched((int)t))
+            std::copy_n(r.gradient, table->width, out + p.offset + r.row * table->width);
       }
     }
   } collect;
@@ -417,6 +418,9 @@ std::vector<float> Plan::peek(const std::string& name, int& rows, int& steps, in
                                   [&](const View& v) { return v.name == name; });
   if (found == views_.end()) throw std::invalid_argument("the plan has nothing called '" + name + "'");
   const View& v = *found;
+  const auto repeats = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) {
+    return s.shared && s.value == v.value;
+  });
   rows = 0;
   for (const Run& r : shards_) rows += r.rows;
   if (rows == 0)
@@ -433,8 +437,10 @@ std::vector<float> Plan::peek(const std::string& name, int& rows, int& steps, in
       for (int t = 0; t < steps; ++t)
         for (int u = 0; u < width; ++u) {
           const long block = u / v.lanes, lane = u % v.lanes;
-          const long record = v.by_step ? ((long)t * blocks + block) * r.rows + row
-                                        : (block * v.steps + t) * r.rows + row;
+          const long place = (long)t * r.rows + row;
+          const long record = repeats != slots_.end() ? r.places(*repeats)[16 + place]
+                              : v.by_step ? ((long)t * blocks + block) * r.rows + row
+                                          : block * v.steps * r.rows + place;
           out[((first + row) * steps + t) * width + u] =
               r.arena[v.value + (record * v.parts + v.part) * v.lanes + lane];
         }

@@ -25,6 +25,10 @@ struct Slot {
   bool sequence = true;            // has a time axis: a run may fill fewer than `steps` of it
   bool tokens = false;
   int mask = -1;                   // the slot [steps][rows] that says which steps count
+  /// Values that repeat may be there once: int32 in the arena, first how many rows of values there
+  /// are, from the 16th on which one belongs to each step and row. -1: there is one for each.
+  long places = -1;
+  bool shared = false;             // whether the one op that reads it wants it so
 };
 
 /// What a name shows when peeked at: vector `part` of each record [blocks][steps*rows][parts][lanes].

@@ -19,6 +19,7 @@ const Kernels ELMAN_TABLE = {
     pack_transposed,
     outer,
     sum_rows,
+    sum_places,
     {
 #define ELMAN_CELL(name) cell_kernels<name>(),
         ELMAN_CELLS(ELMAN_CELL)
@@ -33,6 +34,7 @@ const Kernels ELMAN_TABLE = {
      binary_crossentropy_logits, crossentropy<false>, crossentropy_logits<false>,
      crossentropy<true>, crossentropy_logits<true>},
     {update<Sgd>, update<RmsProp>, update<Adam>},
+    {update_rows<Sgd>, update_rows<RmsProp>, update_rows<Adam>},
     {catch_up<Sgd>, catch_up<RmsProp>, catch_up<Adam>},
     add,
 };

@@ -32,7 +32,7 @@ class Recurrent : public Op {
       : plan_(plan),
         cell_(find_cell(spec.word("cell", ""))),
         shape_(cell_.shape),
-        x_(plan.at(spec.inputs.at(0))),
+        x_(input(plan, spec.inputs.at(0))),
         units_((int)spec.number("units", 0)),
         reverse_(spec.flag("go_backwards")),
         bias_(spec.params.size() > 2 ? spec.params[2] : -1),
@@ -60,6 +60,7 @@ class Recurrent : public Op {
     row_ = row_floats(units_);
     z_ = plan.reserve((long)z_steps_ * blocks_ * shape_.vectors * lanes);
     own_ = plan.reserve((long)ring_ * blocks_ * shape_.own * lanes);
+    if (x_.shared) projected_ = plan.reserve((long)T * w_.vectors() * lanes);
     const bool sequences = spec.flag("return_sequences");
     h_steps_ = sequences ? T : ring_;
     if (sequences) {
@@ -110,25 +111,37 @@ class Recurrent : public Op {
     project.k = w_.k();
     project.a_blocks = 1;
     project.b = w_.packed;
-    project.c_row = shape_.vectors * lanes_;
-    project.c_group = (long)z_steps_ * run.rows * project.c_row;
     project.vectors = w_.vectors();
     project.per_group = shape_.input.count;
     project.start = packed_bias_ + shape_.input.first * lanes_;
-    project.start_group = project.c_row;
-    // Segments begin at multiples of kSegment in time, whichever way it is walked.
-    int first = 0;
-    while (first < T) {
-      const int odd = T % kSegment;
-      const int steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : kSegment);
-      const long t = reverse_ ? T - first - steps : first;
-      project.rows = steps * run.rows;
-      project.a = run.value(x_) + t * run.rows * x_.row;
-      project.c = p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
-      kernels().product(project);
+    project.start_group = shape_.vectors * lanes_;
+    const auto recur = [&](int first, int last) {
       p.first = first;
-      p.last = first += steps;
+      p.last = last;
       (usual_ ? cell_.forward : cell_.forward_any)(p);
+    };
+    if (x_.shared) {
+      project.rows = run.places(x_)[0];
+      project.a = run.value(x_);
+      project.c = run.arena + projected_;
+      project.c_row = shape_.input.count * lanes_;
+      project.c_group = p.projected_block;
+      kernels().product(project);
+      recur(0, T);
+    } else {
+      project.c_row = shape_.vectors * lanes_;
+      project.c_group = (long)z_steps_ * run.rows * project.c_row;
+      // Segments begin at multiples of kSegment in time, whichever way it is walked.
+      for (int first = 0, steps; first < T; first += steps) {
+        const int odd = T % kSegment;
+        steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : kSegment);
+        const long t = reverse_ ? T - first - steps : first;
+        project.rows = steps * run.rows;
+        project.a = run.value(x_) + t * run.rows * x_.row;
+        project.c = p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
+        kernels().product(project);
+        recur(first, first + steps);
+      }
     }
     if (run.next_states) keep_last(run, p);
   }
@@ -143,15 +156,26 @@ class Recurrent : public Op {
     p.last = (int)T;
     (usual_ ? cell_.backward : cell_.backward_any)(p);
 
+    // What reaches the input's projection: each row of it, or the sums of those that repeat.
     const float* d_in = p.z + shape_.input.first * lanes_;
+    long in_rows = all, in_record = record, in_group = z_group;
+    if (x_.shared) {
+      in_rows = run.places(x_)[0];
+      in_record = shape_.input.count * lanes_;
+      in_group = p.projected_block;
+      float* sums = run.arena + projected_;
+      kernels().sum_places({all, blocks_, shape_.input.count, d_in, record, z_group, p.places, sums,
+                            in_group});
+      d_in = sums;
+    }
     if (x_.gradient >= 0) {
       Product d{};
-      d.rows = (int)all;
+      d.rows = (int)in_rows;
       d.a = d_in;
-      d.a_row = record;
+      d.a_row = in_record;
       d.k = shape_.input.count * lanes_;
       d.a_blocks = blocks_;
-      d.a_block = z_group;
+      d.a_block = in_group;
       d.b = w_.transpose;
       d.c = run.gradient(x_);
       d.c_row = x_.row;
@@ -160,7 +184,7 @@ class Recurrent : public Op {
       d.per_group = 4;
       kernels().product(d);
     }
-    w_.gradient(run, all, run.value(x_), x_.row, d_in, record, z_group);
+    w_.gradient(run, in_rows, run.value(x_), x_.row, d_in, in_record, in_group);
     // Step t saw the output of the step before it; the first saw zeros, or the state carried in.
     const float* d_rec = p.z + shape_.recurrent[0].first * lanes_;
     const long shift = rows * (T > 1 ? 1 : 0);
@@ -170,7 +194,7 @@ class Recurrent : public Op {
     if (shape_.stages == 2)
       u_[1].gradient(run, all, p.reset, row_, p.z + shape_.recurrent[1].first * lanes_, record,
                      z_group);
-    if (bias_ >= 0) w_.bias_gradient(run, bias_, 0, all, d_in, record, z_group);
+    if (bias_ >= 0) w_.bias_gradient(run, bias_, 0, in_rows, d_in, in_record, in_group);
     if (recurrent_bias_ >= 0)
       u_[0].bias_gradient(run, bias_, recurrent_bias_, all, d_rec, record, z_group);
   }
@@ -211,6 +235,13 @@ class Recurrent : public Op {
   }
 
  private:
+  /// The slot of the input. Where rows of it repeat, they need be there and be projected only once.
+  static const Slot& input(Plan& plan, int slot) {
+    Slot& x = plan.at(slot);
+    x.shared = x.places >= 0;
+    return x;
+  }
+
   RecurrentPass pass(const Run& run) const {
     RecurrentPass p{};
     p.steps = run.steps_of(x_);
@@ -233,6 +264,11 @@ class Recurrent : public Op {
     for (int s = 0; s < shape_.stages; ++s) {
       p.u[s] = u_[s].packed;
       p.ut[s] = u_[s].transpose;
+    }
+    if (x_.shared) {
+      p.projected = run.arena + projected_;
+      p.projected_block = (long)x_.steps * run.rows * shape_.input.count * lanes_;
+      p.places = run.places(x_) + 16;
     }
     p.h0 = p.own0 = zeros_;
     if (run.states) {
@@ -306,7 +342,7 @@ class Recurrent : public Op {
   float* packed_bias_;
   float* zeros_;
   long record_ = 0, states_ = 0;  // of a row's carried states: [h][blocks][own][lanes]
-  long z_, own_, h_, reset_ = 0, d_h_ = 0, d_own_ = 0, d_reset_ = 0;
+  long z_, own_, projected_ = 0, h_, reset_ = 0, d_h_ = 0, d_own_ = 0, d_reset_ = 0;
 };
 
 /// Turns a sequence round in time: Keras returns go_backwards sequences in the order of processing.

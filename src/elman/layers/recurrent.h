@@ -26,6 +26,7 @@ struct Driver {
     long h_prev_row;
     float* reset;
     const float* mask;  // [rows] or null
+    const int32_t* places;  // [rows] or null
     int t;
   };
 
@@ -56,21 +57,33 @@ struct Driver {
       at.own_prev_block = at.own_block;
     }
     at.mask = p.mask ? p.mask + (long)t * p.rows : nullptr;
+    at.places = p.places ? p.places + (long)t * p.rows : nullptr;
     return at;
+  }
+
+  /// Where the input's projection of a row is: its first vector belongs to that of the gates.
+  static ELMAN_INLINE const float* projection(const RecurrentPass& p, const Step& at, int block,
+                                              int row) {
+    constexpr Window in = Cell::shape.input;
+    static_assert(in.first == 0);
+    return at.places ? p.projected + block * p.projected_block + (long)at.places[row] * in.count * L
+                     : at.z + block * at.z_block + (long)row * kV * L;
   }
 
   /// A tile's sums start from the input's projection, or from the bias where x has no part.
   template <int R, int N, int First>
-  static ELMAN_INLINE void start(V (&s)[R][N], const RecurrentPass& p, const float* z, int block) {
-    constexpr Window in = Cell::shape.input;
+  static ELMAN_INLINE void start(V (&s)[R][N], const RecurrentPass& p, const Step& at, int block,
+                                 int row) {
     ELMAN_UNROLL
-    for (int r = 0; r < R; ++r)
+    for (int r = 0; r < R; ++r) {
+      const float* x = projection(p, at, block, row + r);
       ELMAN_UNROLL
       for (int n = 0; n < N; ++n) {
-        constexpr int kInput = in.first + in.count;
         const int v = First + n;
-        s[r][n] = v < kInput ? load(z + (r * kV + v) * L) : load(p.bias + ((long)block * kV + v) * L);
+        s[r][n] = v < Cell::shape.input.count ? load(x + v * L)
+                                              : load(p.bias + ((long)block * kV + v) * L);
       }
+    }
   }
 
   static void forward(const RecurrentPass& p) {
@@ -95,19 +108,23 @@ struct Driver {
     const int blocks = blocks_of(p.units);
     for (int block = 0; block < blocks; ++block) {
       const float* w = u + (long)block * p.units * N * L;
-      float* z = at.z + block * at.z_block;
+      const float* z = at.z + block * at.z_block;
       for_tiles<tile_rows<N>()>(p.rows, [&](auto tile, int row) {
         constexpr int R = decltype(tile)::count;
         V sums[R][N];
-        start<R, N, First>(sums, p, z + (long)row * kV * L, block);
+        start<R, N, First>(sums, p, at, block, row);
         accumulate<R, N>(sums, a + row * a_row, a_row, p.units, w);
         ELMAN_UNROLL
         for (int r = 0; r < R; ++r) {
           V k[kV];
+          const float* x = projection(p, at, block, row + r);
           ELMAN_UNROLL
-          for (int v = 0; v < kV; ++v)
-            k[v] = v >= First && v < First + N ? sums[r][v - First < N && v >= First ? v - First : 0]
-                                               : load(z + ((row + r) * kV + v) * L);
+          for (int v = 0; v < kV; ++v) {
+            // Sums of this stage; what the stage before left; what only the input has a part in.
+            const bool summed = v >= First && v < First + N, before = S > 0 && !summed;
+            k[v] = summed ? sums[r][summed ? v - First : 0]
+                          : load(before ? z + ((row + r) * kV + v) * L : x + v * L);
+          }
           if constexpr (Cell::kStages == 2 && S == 0)
             finish_reset(p, at, block, row + r, k, rec);
           else
