@@ -294,6 +294,8 @@ NB_MODULE(_core, m) {
            }, "x"_a, "y"_a, "weight"_a.none(), "seed"_a = 0, "step"_a = 0,
            "Loss and gradients of one batch, nothing changed.")
       .def_prop_ro("carries", &Plan::carries)
+      .def_rw("recomputes", &Plan::recomputes,
+              "Whether an update sees whole sequences, gone through in runs computed twice.")
       .def_prop_ro("counts_targets", &Plan::counts_targets,
                    "Whether only some of the targets may count in the loss.")
       .def_prop_ro("states", [](const Plan& p) {

@@ -50,6 +50,10 @@ struct Run {
   const float* states = nullptr;  // carried in, a record per row of the plan; null: zeros
   float* next_states = nullptr;   // and carried out
 
+  bool joined = false;            // backward: gradients of the last states are there already
+
+  /// Whether this run ends with the last step of the sequence.
+  bool at_end() const { return start + steps >= batch.to; }
   int steps_of(const Slot& s) const { return s.sequence ? steps : 1; }
   long start_of(const Slot& s) const { return s.sequence ? start : 0; }
   float* value(const Slot& s) const {

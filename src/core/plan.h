@@ -84,6 +84,9 @@ class Plan {
   std::vector<float> get_state(const Op& op, int tensor) const;
   void set_state(const Op& op, int tensor, const float* values);
   bool carries() const { return carry_; }
+  /// Whether an update sees whole sequences, gone through in runs of `steps`: forward, keeping the
+  /// states between runs only, then from the last run to the first, each computed once more.
+  bool recomputes = false;
   /// Whether only some of the targets may count in the loss.
   bool counts_targets() const { return !ops_.empty() && ops_.back()->counts(); }
   /// Of a run of `batch`: floats of output, mask and target per sample.
@@ -118,6 +121,9 @@ class Plan {
   void forward(Run& run, size_t first, size_t last) const;
   void backward(Run& run) const;
   void pack_all(int thread);
+  void recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Outputs out);
+  void visit(Updater* updater, int thread) const;
+  void update(Team::Member& me, Updater* updater, float rate);
   void write(const Run& run, Outputs out) const;
   /// How many runs it takes to go through the steps of a batch; and sets up one of them.
   long windows(const Batch& batch) const;
@@ -139,7 +145,9 @@ class Plan {
   };
   std::vector<Record> records_;
   Floats states_[2];  // before and after a run, which backward must tell apart
+  Floats between_;    // when recomputing: the states before each run of a batch
   int now_ = 0;       // the one that the next run starts from
+  size_t last_with_states_ = 0;  // one more than the last op that carries states
   size_t head_ = 0;   // the first op whose input is no sequence: it waits for the last step
   int input_ = -1, output_ = -1;
   long target_width_ = 0;

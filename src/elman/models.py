@@ -498,6 +498,7 @@ class Sequential:
         sample_weight: Any = None,
         initial_epoch: int = 0,
         tbptt: int | None = None,
+        recompute: bool | str = "auto",
     ) -> History:
         """Train.
 
@@ -520,6 +521,9 @@ class Sequential:
             tbptt: truncated back-propagation through time: walk each batch of rows window by
                 window of so many steps, with one update for each and states carried from one to
                 the next. For long recordings with a target for every step.
+            recompute: whether to train on whole sequences in little memory: states are kept only
+                now and then, and what lies between is computed a second time on the way back.
+                "auto" does so where the plan would take more than a GiB.
 
         Arrays in memory-mapped files (`np.load(..., mmap_mode="r")`) are read in parts and never
         loaded whole. See docs/long_sequences.md.
@@ -545,6 +549,7 @@ class Sequential:
             sample_weight=sample_weight,
             initial_epoch=initial_epoch,
             tbptt=tbptt,
+            recompute=recompute,
         )
 
     def evaluate(

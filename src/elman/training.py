@@ -46,6 +46,7 @@ def fit(
     sample_weight: Any,
     initial_epoch: int,
     tbptt: int | None = None,
+    recompute: bool | str = "auto",
 ) -> History:
     """Train a model; see `Sequential.fit`."""
     batch = whole("fit", "batch_size", 32 if batch_size is None else batch_size)
@@ -54,6 +55,7 @@ def fit(
     model.require_compiled("fit")
     data = Data(model, x, y, sample_weight, class_weight)
     data, held_out = _split(model, data, validation_split, validation_data)
+    windows.check_recompute(model, data, recompute, tbptt)
     window = None if tbptt is None else windows.of_steps(model, data, tbptt)
     per_batch = 1 if window is None else -(-data.length // window)
     batches = -(-len(data) // batch) * per_batch  # or windows
@@ -62,9 +64,10 @@ def fit(
     bar = ProgressBar(verbose)
     watchers = CallbackList([callbacks, history, bar])
     # All is checked. From here on the model changes.
-    plan = model.plan_for(
-        data.x, rows=min(batch, len(data)), training=True, loss=True, steps=window
-    )
+    rows = min(batch, len(data))
+    cut = window if tbptt is not None else windows.recomputed(model, data, rows, recompute)
+    plan = model.plan_for(data.x, rows=rows, training=True, loss=True, steps=cut)
+    plan.native.recomputes = cut is not None and window is None
     watchers.set_model(model)
     watchers.set_params({"epochs": epochs, "steps": batches, "verbose": verbose})
     model.stop_training = False
@@ -74,7 +77,11 @@ def fit(
 
     logs: dict[str, float] = {}
     most = data.most(batch, window or data.length)
-    chunk = 1 if watchers.wants_batches else min(first_chunk(plan, batch), most)
+    chunk = (
+        1
+        if watchers.wants_batches
+        else min(first_chunk(plan, batch, data.length // per_batch), most)
+    )
     watchers.on_train_begin()
     try:
         for epoch in range(initial_epoch, epochs):
@@ -279,9 +286,10 @@ def train_on_batch(
     return scores.logs()
 
 
-def first_chunk(plan: Plan, batch: int) -> int:
-    """Batches for about `CHUNK_SECONDS`, guessed from the arithmetic of the plan."""
-    return max(1, int(CHUNK_SECONDS * 1e10 / max(3 * batch * plan.flops, 1e4)))
+def first_chunk(plan: Plan, batch: int, steps: int | None = None) -> int:
+    """Batches of so many steps (None: the plan's) for about `CHUNK_SECONDS`, by arithmetic."""
+    flops = plan.flops * (steps or plan.steps) / plan.steps
+    return max(1, int(CHUNK_SECONDS * 1e10 / max(3 * batch * flops, 1e4)))
 
 
 def _split(model: Sequential, data: Data, share: float, given: Any) -> tuple[Data, Data | None]:

@@ -6,6 +6,7 @@ same numbers as the whole, in memory that does not depend on its length.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 #: Beyond so many steps, predictions walk through a sequence in windows of `WINDOW`.
 LONG = 1024
 WINDOW = 256
+#: With `recompute="auto"` a training whose plan would take more bytes than this is recomputed.
+RECOMPUTE_BYTES = 2**30
 
 
 def of_steps(model: Sequential, data: Data, tbptt: Any) -> int | None:
@@ -44,6 +47,59 @@ def of_steps(model: Sequential, data: Data, tbptt: Any) -> int | None:
         )
     require_causal(model.layers, f"fit with tbptt={steps}")
     return steps if steps < data.length else None
+
+
+def check_recompute(model: Sequential, data: Data, recompute: Any, tbptt: Any) -> None:
+    """Raise unless `fit(recompute=...)` is possible.
+
+    Raises:
+        OptionError: no such option, or the model needs whole sequences at once.
+    """
+    if not isinstance(recompute, bool) and recompute != "auto":
+        raise OptionError(
+            f"fit expected recompute to be True, False or 'auto', got {recompute!r}. Leave it out: "
+            "'auto' recomputes where memory would run short."
+        )
+    if recompute is not True:
+        return
+    if tbptt is not None:
+        raise OptionError(
+            f"fit expected recompute or tbptt, got recompute=True and tbptt={tbptt}. Windows of "
+            "tbptt already bound the memory: leave out recompute."
+        )
+    if not data.timed:
+        raise OptionError(
+            f"fit expected sequences with recompute=True, got inputs of shape {data.x.shape}. "
+            "Leave recompute out: there is no time to cut."
+        )
+    require_causal(model.layers, "fit with recompute=True")
+
+
+def segment(length: int) -> int:
+    """Steps of the parts in which a sequence is recomputed.
+
+    What a part keeps grows with its steps, what lies between parts with their number: about the
+    square root of the length makes the sum small.
+    """
+    return max(64, -(-math.isqrt(length) // 16) * 16)
+
+
+def recomputed(model: Sequential, data: Data, rows: int, recompute: bool | str) -> int | None:
+    """Steps of the parts in which training is recomputed; None: it keeps whole sequences."""
+    if recompute is False or not data.timed or data.length <= segment(data.length):
+        return None
+    if not all(layer.causal for layer in model.layers):
+        return None
+    steps = segment(data.length)
+    if recompute is True:
+        return steps
+    # A plan takes more than this only where a step is very wide: then one is made, to ask it.
+    widths = [shape[-1] or 0 for pair in model.shapes() for shape in pair if shape is not None]
+    guess = 4.0 * rows * data.length * sum(16 * width + 64 for width in widths)
+    if guess <= RECOMPUTE_BYTES:
+        return None
+    part = model.plan_for(data.x, rows=rows, training=True, loss=True, steps=steps)
+    return steps if part.native.bytes * data.length / steps > RECOMPUTE_BYTES else None
 
 
 def for_inference(model: Sequential, x: Array | Mapped) -> int | None:
