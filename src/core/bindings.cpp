@@ -10,6 +10,8 @@
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
+#include <utility>
+
 #include "isa/table.h"
 #include "kernels/activation_list.h"
 #include "optimizers/optimizer.h"
@@ -32,6 +34,8 @@ Out array(std::vector<float> values, const std::vector<size_t>& shape) {
   return Out(kept->data(), shape.size(), shape.data(), owner);
 }
 
+using Steps = std::optional<std::pair<long, long>>;
+
 struct Data {
   Batch batch;
   long samples = 0;
@@ -40,7 +44,8 @@ struct Data {
 /// Python's arrays as a batch. Shapes are checked here once more: a wrong one must never reach a
 /// kernel, whoever calls.
 Data data(const Plan& plan, nb::handle x, const std::optional<In<float>>& y,
-          const std::optional<In<float>>& weight, const std::optional<In<int64_t>>& order) {
+          const std::optional<In<float>>& weight, const std::optional<In<int64_t>>& order,
+          const Steps& steps = std::nullopt) {
   Data d;
   const Slot& in = plan.at(plan.input_slot());
   // A plan that carries states goes through sequences of any length.
@@ -86,6 +91,7 @@ Data data(const Plan& plan, nb::handle x, const std::optional<In<float>>& y,
         throw std::invalid_argument("the order names a sample that is not there");
     d.batch.order = order->data();
   }
+  if (steps) std::tie(d.batch.from, d.batch.to) = *steps;
   return d;
 }
 
@@ -217,8 +223,8 @@ NB_MODULE(_core, m) {
                        In<int64_t> order, int batch, uint32_t seed, Optimizer& optimizer,
                        In<float> rates, std::optional<nb::ndarray<float, nb::c_contig>> out,
                        std::optional<nb::ndarray<float, nb::c_contig>> mask,
-                       nb::ndarray<double, nb::c_contig> losses) {
-             const Data d = data(p, x, y, weight, order);
+                       nb::ndarray<double, nb::c_contig> losses, Steps steps) {
+             const Data d = data(p, x, y, weight, order, steps);
              const long n = (long)order.size();
              p.check_run(d.batch, n, batch, (long)losses.size(), out ? (long)out->size() : -1,
                          mask ? (long)mask->size() : -1);
@@ -229,27 +235,37 @@ NB_MODULE(_core, m) {
              p.run(d.batch, 0, n, batch, true, seed, (uint32_t)optimizer.iterations, &optimizer,
                    rates.data(), outputs, losses.data());
            }, "x"_a, "y"_a, "weight"_a.none(), "order"_a, "batch"_a, "seed"_a, "optimizer"_a,
-           "rates"_a, "out"_a.none(), "mask"_a.none(), "losses"_a)
+           "rates"_a, "out"_a.none(), "mask"_a.none(), "losses"_a, "steps"_a.none() = nb::none(),
+           "Steps [first, last) of a batch, if the plan carries states: one update per run.")
       .def("evaluate", [](Plan& p, nb::handle x, In<float> y, std::optional<In<float>> weight,
                           int batch, std::optional<nb::ndarray<float, nb::c_contig>> out,
                           std::optional<nb::ndarray<float, nb::c_contig>> mask,
-                          nb::ndarray<double, nb::c_contig> losses) {
-             const Data d = data(p, x, y, weight, std::nullopt);
-             p.check_run(d.batch, d.samples, batch, (long)losses.size(), out ? (long)out->size() : -1,
+                          nb::ndarray<double, nb::c_contig> losses,
+                          std::optional<In<int64_t>> order, Steps steps,
+                          std::optional<nb::ndarray<double, nb::c_contig>> counts) {
+             const Data d = data(p, x, y, weight, order, steps);
+             const long n = order ? (long)order->size() : d.samples;
+             p.check_run(d.batch, n, batch, (long)losses.size(), out ? (long)out->size() : -1,
                          mask ? (long)mask->size() : -1);
+             if (counts && counts->size() != losses.size())
+               throw std::invalid_argument("the plan expected one count per loss");
              const Plan::Outputs outputs{out ? out->data() : nullptr, mask ? mask->data() : nullptr};
              nb::gil_scoped_release release;
-             p.run(d.batch, 0, d.samples, batch, false, 0, 0, nullptr, nullptr, outputs,
-                   losses.data());
+             p.run(d.batch, 0, n, batch, false, 0, 0, nullptr, nullptr, outputs, losses.data(),
+                   counts ? counts->data() : nullptr);
            }, "x"_a, "y"_a, "weight"_a.none(), "batch"_a, "out"_a.none(), "mask"_a.none(),
-           "losses"_a)
-      .def("predict", [](Plan& p, nb::handle x, nb::ndarray<float, nb::c_contig> out) {
-             const Data d = data(p, x, std::nullopt, std::nullopt, std::nullopt);
-             p.check_run(d.batch, d.samples, p.rows(), -1, (long)out.size(), -1);
+           "losses"_a, "order"_a.none() = nb::none(), "steps"_a.none() = nb::none(),
+           "counts"_a.none() = nb::none(),
+           "With `counts`, losses are sums, and these say of how many targets.")
+      .def("predict", [](Plan& p, nb::handle x, nb::ndarray<float, nb::c_contig> out,
+                         std::optional<In<int64_t>> order, Steps steps) {
+             const Data d = data(p, x, std::nullopt, std::nullopt, order, steps);
+             const long n = order ? (long)order->size() : d.samples;
+             p.check_run(d.batch, n, p.rows(), -1, (long)out.size(), -1);
              const Plan::Outputs outputs{out.data(), nullptr};
              nb::gil_scoped_release release;
-             p.predict(d.batch, d.samples, outputs);
-           }, "x"_a, "out"_a)
+             p.predict(d.batch, n, outputs);
+           }, "x"_a, "out"_a, "order"_a.none() = nb::none(), "steps"_a.none() = nb::none())
       .def("call", [](Plan& p, nb::handle x, nb::ndarray<float, nb::c_contig> out, uint32_t seed) {
              const Data d = data(p, x, std::nullopt, std::nullopt, std::nullopt);
              if (d.samples == 0) return;
@@ -278,6 +294,10 @@ NB_MODULE(_core, m) {
            }, "x"_a, "y"_a, "weight"_a.none(), "seed"_a = 0, "step"_a = 0,
            "Loss and gradients of one batch, nothing changed.")
       .def_prop_ro("carries", &Plan::carries)
+      .def_rw("recomputes", &Plan::recomputes,
+              "Whether an update sees whole sequences, gone through in runs computed twice.")
+      .def_prop_ro("counts_targets", &Plan::counts_targets,
+                   "Whether only some of the targets may count in the loss.")
       .def_prop_ro("states", [](const Plan& p) {
              std::map<std::string, std::vector<std::string>> names;
              for (const auto& op : p.ops())

@@ -44,11 +44,16 @@ struct Run {
   double all_counting = 0;   // the same of all shards
   Batch batch;
   double counting = 0;       // targets of this shard that count in the loss
+  double divisor = 0;        // of the sum of losses; 0: as many as count in this run
   int steps = 0;             // of this run: at most the plan's
   long start = 0;            // where in its sequence this run begins
   const float* states = nullptr;  // carried in, a record per row of the plan; null: zeros
   float* next_states = nullptr;   // and carried out
 
+  bool joined = false;            // backward: gradients of the last states are there already
+
+  /// Whether this run ends with the last step of the sequence.
+  bool at_end() const { return start + steps >= batch.to; }
   int steps_of(const Slot& s) const { return s.sequence ? steps : 1; }
   long start_of(const Slot& s) const { return s.sequence ? start : 0; }
   float* value(const Slot& s) const {

@@ -99,6 +99,8 @@ void Plan::seal(int output, long target_width) {
   output_ = output;
   while (head_ < ops_.size() && slots_[ops_[head_]->inputs.at(0)].sequence) ++head_;
   target_width_ = target_width;
+  for (size_t i = 0; i < ops_.size(); ++i)
+    if (!ops_[i]->state_names().empty()) last_with_states_ = i + 1;
   for (Floats& arena : arenas_) arena.resize(arena_floats_);
   for (Floats& states : states_) states.resize(state_floats_);
   if (training_) {
@@ -120,10 +122,12 @@ void Plan::check_run(const Batch& given, long samples, int batch, long losses, l
                      long mask) const {
   if (given.from < 0 || given.from >= given.to || given.to > given.length)
     throw std::invalid_argument("the plan expected some steps of the samples");
-  if (carry_ && samples > batch)
+  if (!carry_ && given.to - given.from != steps_)
+    throw std::invalid_argument("the plan expected all steps of the samples");
+  if (carry_ && !recomputes && samples > batch)
     throw std::invalid_argument("a plan that carries states takes one batch at a time");
   if (batch < 1 || batch > rows_) throw std::invalid_argument("the plan is for smaller batches");
-  if (losses >= 0 && losses != (samples + batch - 1) / batch * windows(given))
+  if (losses >= 0 && losses != (samples + batch - 1) / batch * (recomputes ? 1 : windows(given)))
     throw std::invalid_argument("the plan expected one loss per batch");
   if (out >= 0 && out != samples * output_floats(given))
     throw std::invalid_argument("the plan expected room for every output");
@@ -161,14 +165,14 @@ void Plan::load(Run& run) const {
 }
 
 void Plan::forward(Run& run, size_t first, size_t last) const {
-  if (run.start + run.steps < run.batch.to) last = std::min(last, head_);
+  if (!run.at_end()) last = std::min(last, head_);
   for (size_t i = first; i < last; ++i) ops_[i]->forward(run);
 }
 
 void Plan::backward(Run& run) const {
-  std::fill_n(run.gradients, weights_->dense, 0.0f);
-  for (auto op = ops_.rbegin(); op != ops_.rend(); ++op)
-    if (!(*op)->bypassed) (*op)->backward(run);
+  if (!run.joined) std::fill_n(run.gradients, weights_->dense, 0.0f);
+  for (size_t i = run.at_end() ? ops_.size() : head_; i-- > 0;)
+    if (!ops_[i]->bypassed) ops_[i]->backward(run);
 }
 
 void Plan::pack_all(int thread) {
@@ -177,7 +181,7 @@ void Plan::pack_all(int thread) {
 
 void Plan::write(const Run& run, Outputs out) const {
   const Slot& s = slots_[output_];
-  if (!s.sequence && run.start + run.steps < run.batch.to) return;
+  if (!s.sequence && !run.at_end()) return;
   const float* value = run.value(s);
   const long width = output_floats(run.batch), steps = mask_floats(run.batch);
   const long first = s.sequence ? run.start - run.batch.from : 0;
@@ -200,9 +204,30 @@ std::unique_lock<std::mutex> Plan::begin() {
   return lock;
 }
 
+/// Rows of tables that are looked up are brought up to date first.
+void Plan::visit(Updater* updater, int thread) const {
+  for (const auto& op : ops_)
+    op->visit_rows(shards_, thread,
+                   [&](int param, int32_t row) { updater->catch_up(param, row); });
+}
+
+/// What follows a batch: gradients are summed, weights changed and packed.
+void Plan::update(Team::Member& me, Updater* updater, float rate) {
+  me.phase([&](int part) {
+    for (const auto& table : tables_) table->gather(part);
+    updater->gather(shards_, part);
+  });
+  me.phase([&](int part) { updater->change(shards_, part, rate); });
+  me.phase([&](int part) {
+    if (part == 0) updater->finish(rate);
+    for (const auto& table : tables_) table->clear(part);
+    pack_all(part);
+  });
+}
+
 void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool training,
                uint32_t seed, uint32_t first_step, Updater* updater, const float* rates,
-               Outputs out, double* losses) {
+               Outputs out, double* losses, double* counts) {
   if (batch_rows > rows_) throw std::invalid_argument("batch larger than the plan");
   if (out.y) out.y -= first * output_floats(batch);
   if (out.mask) out.mask -= first * mask_floats(batch);
@@ -211,14 +236,20 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
   const bool stale = packed_version_ != weights_->version;
   const bool lookups = updater && updater->moves_untouched();
   // A masked loss is a mean over what counts in the whole batch, which all shards must know first.
-  const bool counted = batch.y && ops_.back()->counts();
+  const bool counted = batch.y && counts_targets() && !counts;
   const size_t before_loss = ops_.size() - (counted ? 1 : 0);
-  const long windows = this->windows(batch);
+  const bool recomputed = updater && recomputes;
+  const long windows = recomputed ? 1 : this->windows(batch);
   if (updater && windows > 1 && head_ < ops_.size())
     throw std::invalid_argument("a loss at the last step only needs the whole sequence");
   const long runs = (last - first + batch_rows - 1) / batch_rows * windows;
-  std::vector<double> parts((size_t)threads() * runs);
+  std::vector<double> parts((size_t)threads() * runs), counting(counts ? parts.size() : 0);
   if (updater) updater->prepare(threads());
+  if (recomputed) {
+    const size_t all = (this->windows(batch) + 1) * state_floats_;
+    if (between_.size() != all) between_.resize(all);
+  }
+  for (const auto& table : tables_) table->copies = recomputed;
   team_->run([&](Team::Member& me) {
     if (stale) me.phase([&](int part) { pack_all(part); });
     for (long b = 0; b < runs; ++b) {
@@ -230,23 +261,31 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
         run.seed = seed;
         run.step = first_step + (uint32_t)(updater ? b : b / windows);
         run.loss = 0;
+        run.divisor = counts ? 1 : 0;
+        run.counting = 0;
+        run.joined = false;
         shard(run, at, (int)std::min<long>(batch_rows, last - at), part);
+        if (recomputed) return;
         window(run, b % windows, (int)b);
         load(run);
       };
+      if (recomputed) {
+        me.phase(begin);
+        recompute(me, updater, counted, lookups, out);
+        me.phase([&](int part) { parts[b * threads() + part] = shards_[part].loss; });
+        update(me, updater, rates[b]);
+        continue;
+      }
       const auto end = [&](Run& run) {
         forward(run, before_loss, ops_.size());
         parts[b * threads() + run.thread] = run.loss;
+        if (counts) counting[b * threads() + run.thread] = run.counting;
         if (out.y || out.mask) write(run, out);
         if (updater) backward(run);
       };
       if (lookups) {
         me.phase(begin);
-        me.phase([&](int part) {
-          for (const auto& op : ops_)
-            op->visit_rows(shards_, part,
-                           [&](int param, int32_t row) { updater->catch_up(param, row); });
-        });
+        me.phase([&](int part) { visit(updater, part); });
       }
       me.phase([&](int part) {
         Run& run = shards_[part];
@@ -262,24 +301,17 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
           for (const Run& r : shards_) run.all_counting += r.counting;
           end(run);
         });
-      if (!updater) continue;
-      me.phase([&](int part) {
-        for (const auto& table : tables_) table->gather(part);
-        updater->gather(shards_, part);
-      });
-      me.phase([&](int part) { updater->change(shards_, part, rates[b]); });
-      me.phase([&](int part) {
-        if (part == 0) updater->finish(rates[b]);
-        for (const auto& table : tables_) table->clear(part);
-        pack_all(part);
-      });
+      if (updater) update(me, updater, rates[b]);
     }
   });
   for (size_t b = 0; losses && b * threads() < parts.size(); ++b) {
     losses[b] = 0;
     for (int t = 0; t < threads(); ++t) losses[b] += parts[b * threads() + t];
+    if (!counts) continue;
+    counts[b] = 0;
+    for (int t = 0; t < threads(); ++t) counts[b] += counting[b * threads() + t];
   }
-  end_windows(runs, std::min<long>(batch_rows, last - first));
+  if (!recomputed) end_windows(runs, std::min<long>(batch_rows, last - first));
   if (updater) ++weights_->version;
   packed_version_ = weights_->version;
 }
@@ -339,64 +371,6 @@ void Plan::predict(const Batch& batch, long samples, Outputs out) {
   end_windows(windows, samples);
   for (Run& run : shards_) run.rows = 0;  // pieces, in no order: nothing to peek at
   packed_version_ = weights_->version;
-}
-
-long Plan::windows(const Batch& batch) const { return (batch.to - batch.from + steps_ - 1) / steps_; }
-
-void Plan::window(Run& run, long number, int before) const {
-  run.start = run.batch.from + number * steps_;
-  run.steps = (int)std::min<long>(steps_, run.batch.to - run.start);
-  if (!carry_) return;
-  run.states = states_[(now_ + before) % 2].data();
-  run.next_states = const_cast<float*>(states_[(now_ + before + 1) % 2].data());
-}
-
-/// Whoever took no part keeps its state.
-void Plan::end_windows(long runs, long rows) {
-  if (!carry_ || rows == 0) return;
-  const int before = now_;
-  now_ = (int)((now_ + runs) % 2);
-  if (now_ == before) return;
-  for (const Record& r : records_)
-    std::copy_n(states_[before].data() + r.at + rows * r.floats, (rows_ - rows) * r.floats,
-                states_[now_].data() + r.at + rows * r.floats);
-}
-
-long Plan::output_floats(const Batch& batch) const {
-  return mask_floats(batch) * slots_[output_].width;
-}
-
-long Plan::mask_floats(const Batch& batch) const {
-  return slots_[output_].sequence ? batch.to - batch.from : 1;
-}
-
-long Plan::target_floats(long length) const {
-  return slots_[output_].sequence ? target_width_ / steps_ * length : target_width_;
-}
-
-long Plan::carry(long record) {
-  records_.push_back({state_floats_, record});
-  state_floats_ += record * rows_;
-  return records_.back().at;
-}
-
-void Plan::reset_states() { std::fill_n(states_[now_].data(), states_[now_].size(), 0.0f); }
-
-void Plan::reset_states(const std::vector<int>& rows) {
-  for (const Record& r : records_)
-    for (const int row : rows) std::fill_n(states_[now_].data() + r.at + row * r.floats, r.floats, 0.0f);
-}
-
-std::vector<float> Plan::get_state(const Op& op, int tensor) const {
-  std::vector<float> values((size_t)rows_ * op.state_width());
-  for (int row = 0; row < rows_; ++row)
-    op.get_state(states_[now_].data(), row, tensor, values.data() + (long)row * op.state_width());
-  return values;
-}
-
-void Plan::set_state(const Op& op, int tensor, const float* values) {
-  for (int row = 0; row < rows_; ++row)
-    op.set_state(states_[now_].data(), row, tensor, values + (long)row * op.state_width());
 }
 
 std::vector<std::string> Plan::names() const {

@@ -65,9 +65,11 @@ class Plan {
     float* mask = nullptr;  // [samples][steps]
   };
   /// Batches of the order from `first` to `last` samples: forward, and with an updater backward
-  /// and a step each. `losses` takes one value per batch (or null).
+  /// and a step each. `losses` takes one value per batch (or null); where a batch takes several
+  /// runs, one per run. With `counts` losses are sums, and these how many targets are in each.
   void run(const Batch& batch, long first, long last, int batch_rows, bool training, uint32_t seed,
-           uint32_t first_step, Updater* updater, const float* rates, Outputs out, double* losses);
+           uint32_t first_step, Updater* updater, const float* rates, Outputs out, double* losses,
+           double* counts = nullptr);
   /// Forward and backward of one batch; the gradient of every weight, summed over threads.
   double gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out);
   /// Forward only, each thread over its own part of the samples.
@@ -82,6 +84,11 @@ class Plan {
   std::vector<float> get_state(const Op& op, int tensor) const;
   void set_state(const Op& op, int tensor, const float* values);
   bool carries() const { return carry_; }
+  /// Whether an update sees whole sequences, gone through in runs of `steps`: forward, keeping the
+  /// states between runs only, then from the last run to the first, each computed once more.
+  bool recomputes = false;
+  /// Whether only some of the targets may count in the loss.
+  bool counts_targets() const { return !ops_.empty() && ops_.back()->counts(); }
   /// Of a run of `batch`: floats of output, mask and target per sample.
   long output_floats(const Batch& batch) const;
   long mask_floats(const Batch& batch) const;
@@ -114,6 +121,9 @@ class Plan {
   void forward(Run& run, size_t first, size_t last) const;
   void backward(Run& run) const;
   void pack_all(int thread);
+  void recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Outputs out);
+  void visit(Updater* updater, int thread) const;
+  void update(Team::Member& me, Updater* updater, float rate);
   void write(const Run& run, Outputs out) const;
   /// How many runs it takes to go through the steps of a batch; and sets up one of them.
   long windows(const Batch& batch) const;
@@ -135,7 +145,9 @@ class Plan {
   };
   std::vector<Record> records_;
   Floats states_[2];  // before and after a run, which backward must tell apart
+  Floats between_;    // when recomputing: the states before each run of a batch
   int now_ = 0;       // the one that the next run starts from
+  size_t last_with_states_ = 0;  // one more than the last op that carries states
   size_t head_ = 0;   // the first op whose input is no sequence: it waits for the last step
   int input_ = -1, output_ = -1;
   long target_width_ = 0;

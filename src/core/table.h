@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "isa/table.h"
@@ -34,6 +35,10 @@ class TableGradient {
       kernels().add(rounded(width), s.rows[s.place[token]].gradient, d);
       return;
     }
+    if (copies) {
+      s.copies.emplace_back(d, d + rounded(width));
+      d = s.copies.back().data();
+    }
     s.place[token] = (int32_t)s.rows.size();
     s.seen[token / 64] |= uint64_t{1} << token % 64;
     s.rows.push_back({token, d});
@@ -60,11 +65,13 @@ class TableGradient {
       s.seen[t.row / 64] = 0;
     }
     s.rows.clear();
+    s.copies.clear();
     touched_[part].clear();
   }
 
   const int param;
   const long width;
+  bool copies = false;  // whether what is added is gone before it is gathered
 
  private:
   /// One of the shards that looked a row up; which one, only the row decides.
@@ -77,6 +84,7 @@ class TableGradient {
 
   struct Shard {
     std::vector<int32_t> place;    // [rows of the table] among `rows`, or -1
+    std::deque<std::vector<float>> copies;
     std::vector<TouchedRow> rows;  // in the order they were met
     // A bit per row of the table: few lines of memory for the other cores to ask for.
     std::vector<uint64_t> seen;

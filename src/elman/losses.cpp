@@ -63,10 +63,11 @@ class LossOp : public Op {
   void forward(Run& run) override {
     if (!run.batch.y) return;  // a prediction
     // Keras: the mean is over the targets that count.
-    double count = (double)run.batch_rows * run.steps_of(p_);
-    if (counts()) count = run.all_counting + 1e-7;
-    else this->count(run);
-    const double scale = sum_ ? 1.0 : 1.0 / count;
+    double divisor = run.divisor;
+    if (divisor == 0 && counts()) divisor = run.all_counting + 1e-7;
+    else count(run);
+    if (divisor == 0) divisor = (double)run.batch_rows * run.steps_of(p_);
+    const double scale = sum_ ? 1.0 : 1.0 / divisor;
     LossRows a{(long)run.steps_of(p_) * run.rows, p_.width, run.value(p_), p_.row, run.arena + y_, y_width_,
                run.arena + weight_, (float)scale, p_.gradient >= 0 ? run.gradient(p_) : nullptr,
                option_, ignore_};

@@ -104,7 +104,8 @@ class Plan:
         self.rows = rows
         self.input_shape = input_shape
         self.has_steps = tokens or len(input_shape) == 2
-        steps = input_shape[0] if self.has_steps else 1
+        #: Of a run, at most.
+        self.steps = steps = input_shape[0] if self.has_steps else 1
         width = 1 if tokens else input_shape[-1]
         threads = max(1, min(_core.threads(), rows))
         self.native = _core.Plan(store.native, steps, rows, training, keep, threads, carry)

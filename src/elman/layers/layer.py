@@ -321,9 +321,12 @@ class Layer(Configured):
             ElmanError: the array does not fit the layer.
         """
         from elman.checks import inputs
+        from elman.mapped import Mapped
         from elman.plan import Plan, Store
 
         values = inputs(x, self, self.label)
+        if isinstance(values, Mapped):
+            values = values.take(slice(None))
         store = Store([self], [(None, *values.shape[1:])])
         store.own()
         plan = Plan(

@@ -150,8 +150,10 @@ class Recurrent : public Op {
     RecurrentPass p = pass(run);
     const long rows = run.rows, T = run.steps_of(x_), all = T * rows;
     const long record = shape_.vectors * lanes_, z_group = z_steps_ * rows * record;
-    std::memset(p.d_h, 0, sizeof(float) * rows * row_);
-    std::memset(p.d_own, 0, sizeof(float) * rows * blocks_ * shape_.own_carry * lanes_);
+    if (!run.joined) {
+      std::memset(p.d_h, 0, sizeof(float) * rows * row_);
+      std::memset(p.d_own, 0, sizeof(float) * rows * blocks_ * shape_.own_carry * lanes_);
+    }
     p.first = 0;
     p.last = (int)T;
     (usual_ ? cell_.backward : cell_.backward_any)(p);
@@ -280,7 +282,9 @@ class Recurrent : public Op {
     if (plan_.training()) {
       const Slot& out = plan_.at(output);
       p.d_out = run.gradient(out);
-      p.d_out_steps = run.steps_of(out);
+      // Before the end of a sequence there is no gradient of its last output.
+      if (!out.sequence && !run.at_end()) p.d_out = nullptr;
+      p.d_out_steps = p.d_out ? run.steps_of(out) : 0;
       p.d_h = run.arena + d_h_;
       p.d_own = run.arena + d_own_;
       p.d_reset = run.arena + d_reset_;
