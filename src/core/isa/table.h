@@ -42,6 +42,7 @@ struct Kernels {
   void (*update[(int)Rule::count])(const Update&);
   void (*catch_up[(int)Rule::count])(const Update&, const float*, const float*, long);
   void (*add)(long, float*, const float*);
+  long (*multiply_adds)(long, float*);
 };
 
 /// The table in use: the best this processor has, or what ELMAN_ISA or `use_isa` names.
