@@ -1,8 +1,8 @@
 """The peers, and how the driver talks to a worker.
 
-A worker is a process of its own in its own environment (`make_peers.py`), spoken to in lines of JSON
-(`workers/protocol.py`). Only the one whose turn it is runs: the others are stopped by a signal, so
-that no thread pool can spin in another's turn.
+A worker is a process of its own in its own environment (`make_peers.py`), spoken to in lines of
+JSON (`workers/protocol.py`). Only the one whose turn it is runs: the others are stopped by a
+signal, so that no thread pool can spin in another's turn.
 """
 
 from __future__ import annotations
@@ -58,11 +58,13 @@ PEERS = {
         Peer("keras-tf", "with_keras.py", "tensorflow", "tensorflow"),
         Peer("keras-tf-best", "with_keras.py", "tensorflow", "tensorflow+best"),
         Peer("keras-jax", "with_keras.py", "jax", "jax"),
-        Peer("keras-jax-best", "with_keras.py", "jax", "jax+best"),
+        Peer("keras-jax-best", "with_keras.py", "jax", "jax+best", frozenset({"train", "infer"})),
         Peer("torch", "with_torch.py", "torch"),
         Peer("torch-compile", "with_torch.py", "torch", "compile", usual=False),
         Peer("jax", "with_jax.py", "jax"),
-        Peer("onnxruntime", "with_onnxruntime.py", "onnxruntime", "", frozenset({"infer", "stream"})),
+        Peer(
+            "onnxruntime", "with_onnxruntime.py", "onnxruntime", "", frozenset({"infer", "stream"})
+        ),
     )
 }
 
@@ -161,7 +163,7 @@ class Worker:
             PeerError: it answered with an error, took too long, or is gone.
         """
         if self._process.poll() is not None:
-            raise PeerError(f"{self.name} has ended: {self.last_words()}")
+            raise PeerError(f"has ended: {self.last_words()}")
         line = json.dumps({"do": do, **arguments}) + "\n"
         assert self._process.stdin is not None
         self._signal("SIGCONT")
@@ -170,12 +172,12 @@ class Worker:
             self._process.stdin.flush()
             reply: dict[str, Any] = json.loads(self._line(limit))
         except BrokenPipeError as error:
-            raise PeerError(f"{self.name} has ended: {self.last_words()}") from error
+            raise PeerError(f"has ended: {self.last_words()}") from error
         self._signal("SIGSTOP")
         if reply.pop("ok"):
             return reply
         kind = Absent if reply.get("absent") else PeerError
-        raise kind(f"{self.name}: {reply['error']}")
+        raise kind(reply["error"])
 
     def start(self) -> None:
         """Wait until the library is imported, and learn its versions."""
@@ -190,11 +192,11 @@ class Worker:
             )
             if not ready:
                 self.close()
-                raise PeerError(f"{self.name} took longer than {limit:.0f} s and was ended")
+                raise PeerError(f"took longer than {limit:.0f} s and was ended")
             more = os.read(self._process.stdout.fileno(), 1 << 16)
             if not more:
                 self._process.wait()
-                raise PeerError(f"{self.name} has ended: {self.last_words()}")
+                raise PeerError(f"has ended: {self.last_words()}")
             self._left += more
         line, self._left = self._left.split(b"\n", 1)
         return line

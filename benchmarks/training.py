@@ -11,22 +11,21 @@ from __future__ import annotations
 
 import statistics
 
-import harness
-
+import common
 from elman.bench.cases import SMALL
 
 
 def main() -> None:
     """Measure the cases asked for."""
-    options = harness.options(__doc__ or "", "train")
-    run = harness.Run("training", options)
+    options = common.options(__doc__ or "", "train")
+    run = common.Run("training", options)
     with run.workers(options.peer_list) as workers:
         for case in options.case_list:
-            rows = harness.compare(
+            rows = common.compare(
                 run, workers, case, "train", flops=case.flops(), units=case.batches
             )
-            run.print_tables(harness.case_table(f"{case.name}: one training step", rows))
-    run.print_tables(harness.summary_table("Training: one step", run.rows))
+            run.print_tables(common.case_table(f"{case.name}: one training step", rows))
+    run.print_tables(common.summary_table("Training: one step", run.rows))
     small = [
         row["ratio"]["median"]
         for row in run.rows

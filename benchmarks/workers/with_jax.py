@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
+
 from protocol import Peer, serve
 
 sigmoid = jax.nn.sigmoid
@@ -112,7 +113,7 @@ def gru_forward(z: Any, u: Any, b: Any, unroll: int) -> Any:
 
 
 def gru_backward(u: Any, b: Any, hs: Any, kept: Any, d_hs: Any, unroll: int) -> Any:
-    """d_z, and the recurrent product's own gradient: the candidate's share passes the reset gate."""
+    """d_z, and the recurrent product's own gradient: the candidate's passes the reset gate."""
     h_before = jnp.concatenate([jnp.zeros_like(hs[:1]), hs[:-1]])
 
     def step(d_next: Any, at: Any) -> Any:
@@ -257,7 +258,7 @@ class Jax(Peer):
             assert abs(float(value) - first) < 1e-5 * abs(first), f"{name}: another loss"
         return first, {name: epochs for name, (epochs, _) in made.items()}
 
-    def infer(self, case: dict[str, Any], weights: list[Any], x: Any) -> Any:
+    def infer(self, case: dict[str, Any], weights: list[Any], x: Any, batch: int) -> Any:
         p = parameters(case, weights)
 
         def way(unroll: int) -> Any:

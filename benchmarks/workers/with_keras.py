@@ -10,6 +10,7 @@ import os
 from typing import Any
 
 import numpy as np
+
 from protocol import Peer, serve
 
 
@@ -72,14 +73,14 @@ class Keras(Peer):
 
         return float(loss), {"fit": epochs}
 
-    def infer(self, case: dict[str, Any], weights: list[Any], x: Any) -> Any:
+    def infer(self, case: dict[str, Any], weights: list[Any], x: Any, batch: int) -> Any:
         import keras
 
         keras.backend.clear_session()
         model = self._model(case, weights)
         if not self.best:
             model.compile()
-            return {"predict": lambda x: model.predict(x, batch_size=len(x), verbose=0)}
+            return {"predict": lambda x: model.predict(x, batch_size=batch, verbose=0)}
         ways = {}
         if self.backend == "tensorflow":
             import tensorflow as tf
@@ -108,18 +109,19 @@ class Keras(Peer):
                 if hasattr(layer, "reset_state"):
                     layer.reset_state()
 
+        if self.backend == "jax":
+            # Its predict starts from zero at every call: the states are not among the variables
+            # that it carries over. What carries them is the call.
+            return {"call": (reset, lambda x: np.asarray(model(x[:, None])))}
         if not self.best:
             return {"predict": (reset, lambda x: model.predict(x[:, None], verbose=0))}
-        ways = {"predict_on_batch": (reset, lambda x: model.predict_on_batch(x[:, None]))}
-        if self.backend == "tensorflow":
-            import tensorflow as tf
+        import tensorflow as tf
 
-            function = tf.function(lambda x: model(x, training=False))
-            ways["function"] = (
-                reset,
-                lambda x: function(tf.convert_to_tensor(x[:, None])).numpy(),
-            )
-        return ways
+        function = tf.function(lambda x: model(x, training=False))
+        return {
+            "predict_on_batch": (reset, lambda x: model.predict_on_batch(x[:, None])),
+            "function": (reset, lambda x: function(tf.convert_to_tensor(x[:, None])).numpy()),
+        }
 
 
 def load(variant: str, threads: int) -> Peer:

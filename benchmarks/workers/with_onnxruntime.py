@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
+
 from protocol import Peer, serve
 
 OPERATORS = {"SimpleRNN": "RNN", "LSTM": "LSTM", "GRU": "GRU"}
@@ -93,7 +94,7 @@ class OnnxRuntime(Peer):
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
-    def infer(self, case: dict[str, Any], weights: list[Any], x: Any) -> Any:
+    def infer(self, case: dict[str, Any], weights: list[Any], x: Any, batch: int) -> Any:
         graph, left = Graph(), list(weights)
         if case["vocabulary"]:
             kind = TensorProto.INT32

@@ -1,7 +1,7 @@
 """PyTorch as its experts run it on a processor.
 
-Time-major sequences, denormals flushed, the `foreach` RMSprop. Variants: none is eager (and a frozen
-trace for prediction, whichever is faster); `compile` is `torch.compile`.
+Time-major sequences, denormals flushed, the `foreach` RMSprop. Variants: none is eager (and a
+frozen trace for prediction, whichever is faster); `compile` is `torch.compile`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from protocol import Peer, serve
 from torch import nn
+
+from protocol import Peer, serve
 
 KINDS = {"SimpleRNN": nn.RNN, "LSTM": nn.LSTM, "GRU": nn.GRU}
 CELLS = {"SimpleRNN": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.GRUCell}
@@ -108,10 +109,8 @@ class Torch(Peer):
     def about(self) -> dict[str, Any]:
         return {
             "settings": "time-major, flush denormals, RMSprop(foreach)",
-            "mkldnn": torch.backends.mkldnn.is_available(),
-            "build": next(
-                (s.strip() for s in torch.__config__.show().splitlines() if "BLAS" in s), ""
-            )[:200],
+            "MKL": torch.backends.mkl.is_available(),
+            "oneDNN": torch.backends.mkldnn.is_available(),
         }
 
     def train(self, case: dict[str, Any], weights: list[Any], x: Any, y: Any) -> Any:
@@ -127,8 +126,10 @@ class Torch(Peer):
         def forward(x: Any, y: Any) -> Any:
             return score(net(x), y)
 
-        with torch.no_grad():
-            loss = float(forward(xs[:, :batch], ys[:batch]))
+        with torch.profiler.profile() as profile:
+            loss = float(forward(xs[:, :batch], ys[:batch]).detach())
+        used = any("mkldnn_rnn" in event.key for event in profile.key_averages())
+        self.path = "oneDNN's recurrent layer" if used else "PyTorch's own loop over time"
         if self.variant == "compile":
             torch._dynamo.config.allow_rnn = True  # type: ignore[attr-defined]
             forward = torch.compile(forward)
@@ -149,7 +150,7 @@ class Torch(Peer):
 
         return loss, {self.variant or "eager": epochs}
 
-    def infer(self, case: dict[str, Any], weights: list[Any], x: Any) -> Any:
+    def infer(self, case: dict[str, Any], weights: list[Any], x: Any, batch: int) -> Any:
         net = Net(case, weights).eval()
 
         def way(function: Any) -> Any:

@@ -131,8 +131,8 @@ CASES = {
         Case("ecg", (("SimpleRNN", 16), ("GRU", 16), ("LSTM", 16)), 60, 1, batches=48),
         _one("lstm128", "LSTM", 128, 100, 64, batches=24),
         _one("gru128", "GRU", 128, 100, 64, batches=24),
-        _one("lstm512", "LSTM", 512, 100, 64, batches=8),
-        _one("gru512", "GRU", 512, 100, 64, batches=8),
+        _one("lstm512", "LSTM", 512, 100, 64, batches=4),
+        _one("gru512", "GRU", 512, 100, 64, batches=4),
     )
 }
 #: Where a framework's bookkeeping is most of the time.

@@ -16,7 +16,7 @@ class Spread(NamedTuple):
     low: float  #: the lower quartile: a quarter of the measurements is below
     high: float  #: the upper quartile
     least: float
-    count: int
+    turns: int  #: how many measurements
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:

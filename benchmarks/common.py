@@ -10,21 +10,22 @@ import json
 import os
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from make_peers import VENVS
-from peers import PEERS, Absent, Peer, PeerError, Worker, chosen
 from rich.console import Console
 from rich.table import Table
 
 import elman
 from elman.bench import CASES, Case, Spread
 from elman.bench.short import machine
+from make_peers import VENVS
+from peers import PEERS, Absent, Peer, PeerError, Worker, chosen
 
+#: What the check of a case leaves in its row.
+CHECKED = ("loss", "difference", "first_epoch", "epoch_difference")
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
@@ -234,18 +235,21 @@ class Turns:
         self.result = reply["result"]
         return self.seconds[-1]
 
+    def enough(self, seconds: float) -> bool:
+        """Three turns and the time given; two turns where they take very long."""
+        least = 2 if self.spent > 4 * seconds else 3
+        return len(self.seconds) >= least and self.spent >= seconds
+
     @property
     def cores_outside(self) -> float:
         """How many cores others used meanwhile, on average."""
         return max(0.0, self.outside) / max(self.spent, 1e-9)
 
 
-def take_turns(
-    run: Run, workers: list[Worker]
-) -> tuple[dict[str, Turns], dict[str, list[float]]]:
+def take_turns(run: Run, workers: list[Worker]) -> tuple[dict[str, Turns], dict[str, list[float]]]:
     """A B A B: before each peer's turn, one of elman's. Ratios are of these neighbours.
 
-    Everybody has `--seconds` and at least three turns.
+    Everybody has `--seconds` and at least three turns, two where they take very long.
     """
     seconds, turn, limit = run.options.seconds, run.options.turn, run.options.limit
     first = Turns(workers[0], turn, limit)
@@ -257,9 +261,7 @@ def take_turns(
             run.say(worker, str(error))
     ratios: dict[str, list[float]] = {name: [] for name in turns}
     while True:
-        waiting = [
-            t for t in turns.values() if len(t.seconds) < 3 or t.spent < seconds
-        ]
+        waiting = [t for t in turns.values() if not t.enough(seconds)]
         others = [t for t in waiting if t is not first]
         if not waiting or (not others and len(turns) > 1):
             return turns, ratios
@@ -325,9 +327,9 @@ def compare(
         for worker in ready:
             if len(replies[worker.name]["ways"]) > 1:
                 replies[worker.name].update(worker.ask("choose", run.options.limit, seconds=0.05))
-        peaks = ready[0].ask("peaks", seconds=0.15)
+        peaks = ready[0].ask("peaks", seconds=0.4)
         turns, ratios = take_turns(run, ready)
-        later = ready[0].ask("peaks", seconds=0.15)
+        later = ready[0].ask("peaks", seconds=0.4)
     # The clock rises and sinks with warmth and neighbours: the most that was seen around the turns.
     peaks = {name: max(value, later[name]) for name, value in peaks.items()}
     rows = []
@@ -347,8 +349,9 @@ def compare(
             "peak_gflops": peaks["fma"] / 1e9,
             "sgemm_gflops": peaks["sgemm"] / 1e9,
             "way": reply.get("way", reply["ways"][0]),
+            "path": reply.get("path", ""),
             "tried": reply.get("tried"),
-            "check": {k: reply[k] for k in ("loss", "first_epoch", "difference") if k in reply},
+            "check": {k: reply[k] for k in CHECKED if k in reply},
             "last": their.result,
             "units_per_turn": their.count * units,
             "cores_outside": round(their.cores_outside, 3),
@@ -397,11 +400,13 @@ def number(value: float) -> str:
     return f"{value:#.3g}".rstrip(".")
 
 
-def case_table(title: str, rows: list[dict[str, Any]], scale: float = 1.0, unit: str = "ms") -> Table:
+def case_table(
+    title: str, rows: list[dict[str, Any]], scale: float = 1.0, unit: str = "ms"
+) -> Table:
     """One case: a row per peer."""
     table = Table(title=title, title_style="bold", title_justify="left")
     table.add_column("peer", no_wrap=True)
-    for heading in (unit, "quartiles", "x elman", "GFLOP/s", "peak", "sgemm"):
+    for heading in (unit, "quartiles", "x\nelman", "GFLOP/s", "% of\npeak", "% of\nsgemm"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         if "error" in row:
@@ -414,8 +419,8 @@ def case_table(title: str, rows: list[dict[str, Any]], scale: float = 1.0, unit:
             f"{number(ms['low'] * scale)} - {number(ms['high'] * scale)}",
             number(ratio["median"]) if ratio else "",
             f"{row['gflops']:.3g}",
-            f"{100 * row['of_peak']:.3g} %",
-            f"{100 * row['of_sgemm']:.3g} %",
+            f"{100 * row['of_peak']:.1f}",
+            f"{100 * row['of_sgemm']:.1f}",
         )
     return table
 
@@ -431,10 +436,10 @@ def summary_table(title: str, rows: list[dict[str, Any]], by: tuple[str, ...] = 
     table = Table(title=title, title_style="bold", title_justify="left")
     for name in by:
         table.add_column(name, no_wrap=True)
-    for heading in ("elman\nms", "of\npeak", "best peer\nms"):
+    for heading in ("elman\nms", "% of\npeak", "best\npeer ms"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("who", no_wrap=True)
-    for heading in ("best peer\n/ elman", "Keras TF\n/ elman"):
+    for heading in ("best /\nelman", "Keras TF\n/ elman"):
         table.add_column(heading, justify="right", no_wrap=True)
     for key in dict.fromkeys(tuple(row[name] for name in by) for row in rows):
         mine = [r for r in rows if tuple(r[name] for name in by) == key]
@@ -445,7 +450,7 @@ def summary_table(title: str, rows: list[dict[str, Any]], by: tuple[str, ...] = 
         table.add_row(
             *map(str, key),
             number(found["elman"]["ms"]["median"]),
-            f"{100 * found['elman']['of_peak']:.0f} %",
+            f"{100 * found['elman']['of_peak']:.0f}",
             number(best["ms"]["median"]) if best else "-",
             best["peer"] if best else "-",
             number(best["ratio"]["median"]) if best else "-",
