@@ -137,8 +137,8 @@ def draw(report: dict[str, Any], rows: int | None, to: Path) -> None:
 
 
 def short(value: float) -> str:
-    """Two digits, or the whole number."""
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+    """One decimal, or the whole number."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def label(case: str, at: dict[tuple[str, str], Any]) -> str:
@@ -147,7 +147,7 @@ def label(case: str, at: dict[tuple[str, str], Any]) -> str:
     if own is None:
         return case
     ms = own["ms"]["median"]
-    return f"{case}\n{ms:.3g} ms\n{100 * own['of_peak']:.0f} % of peak"
+    return f"{case}\nelman: {ms:.3g} ms\n{100 * own['of_peak']:.0f} % of peak"
 
 
 def main() -> None:

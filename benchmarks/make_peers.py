@@ -5,7 +5,7 @@
     python benchmarks/make_peers.py --into ~/peers      elsewhere: tell the benchmarks by --venvs
     python benchmarks/make_peers.py --pip=--extra-index-url=URL torch     an index besides PyPI
 
-Downloads about 2 GB and takes minutes. An environment that is already as pinned is left alone; a
+Takes minutes and 4 GB of disk. An environment that is already as pinned is left alone; a
 half-made one is made again.
 """
 
