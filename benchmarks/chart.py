@@ -34,9 +34,9 @@ COLOURS = {
 }
 LABELS = {
     "keras-tf": "Keras on TensorFlow",
-    "keras-tf-best": "the same, XLA, whole epochs",
+    "keras-tf-best": "the same, best settings",
     "keras-jax": "Keras on JAX",
-    "keras-jax-best": "the same, whole epochs",
+    "keras-jax-best": "the same, best settings ",
     "jax": "JAX by an expert",
     "torch": "PyTorch",
     "torch-compile": "PyTorch, compiled",
@@ -105,7 +105,7 @@ def draw(report: dict[str, Any], rows: int | None, to: Path) -> None:
     for side in ("top", "right", "left"):
         axis.spines[side].set_visible(False)
     axis.tick_params(length=0)
-    axis.set_xticks(range(len(cases)), [label(case, at) for case in cases], fontsize=8.5)
+    axis.set_xticks(range(len(cases)), [label(case, at) for case in cases], fontsize=8)
     what = {"training": "one training step", "inference": "one prediction"}.get(
         report["question"], "one step"
     )

@@ -107,10 +107,11 @@ class Run:
         with contextlib.ExitStack() as stack:
             for peer in peers:
                 try:
-                    worker = stack.enter_context(
-                        Worker(peer, self.options.venvs, threads or self.options.threads)
-                    )
-                    worker.start()
+                    with Locks(self.options.lock).shared():  # imports are work for seconds
+                        worker = stack.enter_context(
+                            Worker(peer, self.options.venvs, threads or self.options.threads)
+                        )
+                        worker.start()
                 except PeerError as error:
                     if peer.name == "elman":
                         raise SystemExit(f"elman's own worker failed: {error}") from error

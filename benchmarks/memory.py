@@ -27,7 +27,8 @@ def main() -> None:
             table.add_column(heading, justify="right")
         with common.stored(case) as file:
             for peer in options.peer_list:
-                with locks.shared(), run.workers([peer]) as workers:
+                # Not around the start: that takes the locks itself.
+                with run.workers([peer]) as workers, locks.shared():
                     for worker in workers:
                         row = {"case": case.name, "peer": peer.name}
                         try:
