@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -175,7 +176,10 @@ def test_a_worker_trains_predicts_and_survives_a_mistake(driver: Any) -> None:
 def test_a_worker_that_waits_cannot_run(driver: Any) -> None:
     with driver.Worker(driver.PEERS["elman"]) as worker:
         worker.start()
-        state = Path(f"/proc/{worker.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        stat, state = Path(f"/proc/{worker.pid}/stat"), ""
+        end = time.monotonic() + 5
+        while state != "T" and time.monotonic() < end:  # a signal takes a moment
+            state = stat.read_text().rsplit(")", 1)[1].split()[0]
         assert state == "T"  # stopped
         worker.ask("hello")
 
