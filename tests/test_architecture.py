@@ -34,7 +34,7 @@ FLOORS: list[set[str]] = [
     {"models"},
     {"explain", "saving"},
     {"elman"},
-    {"demo", "interop"},
+    {"demo", "bench", "interop"},
     {"cli"},
     {"__main__"},
 ]
@@ -201,7 +201,7 @@ CORE_FLOORS: list[set[str]] = [
     {"kernels"},
     {"isa"},
     {"aligned", "slot", "weights", "threads"},
-    {"table"},
+    {"table", "peak"},
     {"op"},
     {"plan"},
     {"bindings"},

@@ -15,6 +15,7 @@
 #include "isa/table.h"
 #include "kernels/activation_list.h"
 #include "optimizers/optimizer.h"
+#include "peak.h"
 #include "plan.h"
 
 namespace nb = nanobind;
@@ -111,6 +112,10 @@ NB_MODULE(_core, m) {
   m.def("available_isas", &available_isas, "Those that run here, best first.");
   m.def("threads", &thread_count);
   m.def("set_threads", &set_thread_count, "count"_a);
+  m.def("fma_peak", [](double seconds) {
+    nb::gil_scoped_release release;
+    return fma_peak(seconds);
+  }, "seconds"_a = 0.1, "Floating-point operations a second in multiply-adds, on all threads.");
   m.def("activations", [] {
     std::vector<std::string> names;
 #define ELMAN_NAME(name) names.push_back(#name);

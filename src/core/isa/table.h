@@ -44,6 +44,7 @@ struct Kernels {
   void (*update_rows[(int)Rule::count])(const Update&, const TouchedRows&);
   void (*catch_up[(int)Rule::count])(const Update&, long, const float*, const float*, long);
   void (*add)(long, float*, const float*);
+  long (*multiply_adds)(long, float*);
 };
 
 /// The table in use: the best this processor has, or what ELMAN_ISA or `use_isa` names.

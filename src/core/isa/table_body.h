@@ -1,4 +1,5 @@
 // The one table, filled from the kernels above it. Included by each isa/*.cpp, and only there.
+#include "kernels/peak.h"
 #include "layers/activation.h"
 #include "layers/cells.h"
 #include "layers/dropout.h"
@@ -37,6 +38,7 @@ const Kernels ELMAN_TABLE = {
     {update_rows<Sgd>, update_rows<RmsProp>, update_rows<Adam>},
     {catch_up<Sgd>, catch_up<RmsProp>, catch_up<Adam>},
     add,
+    multiply_adds,
 };
 
 }  // namespace elman
