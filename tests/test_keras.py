@@ -325,3 +325,63 @@ def test_parameters_and_shapes_are_those_of_keras(name, keras):
 @functools.cache
 def keras_model(name: str) -> Any:
     return trainings.model(keras_judge.keras(), TRAININGS[name])
+
+
+# -- long sequences -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["simple_rnn", "lstm", "gru", "gru with reset before"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_windows_train_like_stateful_layers(name, optimizer, keras):
+    # 5 windows in each of 4 epochs: 20 updates, the last window of each epoch shorter.
+    rows, steps, window, epochs = 3, 43, 10, 4
+
+    def build(api: Any, **options: Any) -> Any:
+        kinds = {"simple_rnn": "SimpleRNN", "lstm": "LSTM"}
+        form = {"reset_after": False} if "before" in name else {}
+        cell = getattr(api.layers, kinds.get(name, "GRU"))
+        layers = [
+            api.layers.Masking(),
+            cell(4, return_sequences=True, **form, **options),
+            api.layers.LSTM(3, return_sequences=True, **options),
+            api.layers.Dense(2),
+        ]
+        first = api.Input(batch_shape=(rows, None, 2)) if options else api.Input((None, 2))
+        model = api.Sequential([first, *layers])
+        sgd, adam = api.optimizers.SGD(0.3), api.optimizers.Adam(0.03)
+        model.compile({"sgd": sgd, "adam": adam}[optimizer], "mse")
+        return model
+
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(rows, steps, 2)).astype("f4")
+    x[0, 8:12] = 0
+    y = rng.normal(size=(rows, steps, 2)).astype("f4")
+    asked, found = build(keras, stateful=True), build(elman)
+    for layer in asked.layers[1:3]:
+        # On the jax backend Keras 3 loses states in training, because they are no variables of
+        # the model. As such they do what is documented.
+        for state in layer.states:
+            layer._tracker.unlock()
+            layer._track_variable(state)
+            layer._tracker.lock()
+    kept = asked.trainable_variables
+    start = trainings.any_weights([tuple(w.shape) for w in kept], rng)
+    for variable, value in zip(kept, start, strict=True):
+        variable.assign(value)
+    found.set_weights(start)
+    losses = []
+    for _ in range(epochs):
+        for layer in asked.layers[1:3]:
+            layer.reset_state()
+        for at in range(0, steps, window):
+            part = slice(at, at + window)
+            losses.append(float(asked.train_on_batch(x[:, part], y[:, part])))
+            asked.reset_metrics()
+    seen = []
+    watch = elman.callbacks.LambdaCallback(on_train_batch_end=lambda _, logs: seen.append(logs))
+    found.fit(x, y, batch_size=rows, tbptt=window, epochs=epochs, verbose=0, callbacks=[watch])
+    assert len(seen) == len(losses) == 20
+    for a, b, c in zip(found.get_weights(), kept, start, strict=True):
+        np.testing.assert_allclose(a, np.asarray(b), rtol=1e-4, atol=1e-4)
+        assert np.abs(a - c).max() > 0.005, "a training that moves nothing proves nothing"
+    np.testing.assert_allclose(seen[0]["loss"], losses[0], rtol=1e-4)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import elman
-from elman import Input, Sequential, _core, mixed_precision
+from elman import Input, Sequential, _core, mixed_precision, windows
 from elman.errors import OptionError, UnknownNameError
 from elman.layers import (
     GRU,
@@ -25,11 +25,15 @@ from elman.layers import (
 from harness import (
     assert_same_gradients,
     engine_gradients,
+    native_targets,
     randomize,
     reference,
     reference_gradients,
     training_forward,
 )
+from test_cells import CELLS as EVERY_CELL
+from test_recompute import assert_near, data, stack
+from test_states import carrying, in_pieces, models, sequences
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -104,6 +108,12 @@ def made(
     model = Sequential([Input((None, features)), *[Masking()] * masked, layer])
     randomize(model, units)
     return model
+
+
+def randomize_for(model: Sequential, x: Array) -> None:
+    """Random weights for a model that learns its shape from data."""
+    model.build(x.shape)
+    randomize(model, 4)
 
 
 def assert_rounded_alike(got: Array, wanted: Array) -> None:
@@ -261,6 +271,63 @@ def test_rounding_is_to_nearest_even_and_a_nan_stays_one(isa: str) -> None:
     strange = np.array([0x7F800001, 0x7FFFFFFF, 0xFFFFFFFF, 0x7F80FFFF], np.uint32).view(np.float32)
     plan = model.plan_for(strange[:, None, None], rows=4)
     assert np.isnan(plan.predict(strange[:, None, None])).all()
+
+
+# -- sequences in pieces ------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("at_any_size")
+@pytest.mark.parametrize("units", [1, 7, 17, 33])
+@pytest.mark.parametrize("name", EVERY_CELL)
+def test_a_sequence_in_pieces_gives_the_same_bits(name: str, units: int, isa: str) -> None:
+    x = sequences(5, 40)
+    exact = [m.predict(x, verbose=0) for m in models(name, units, True)]
+    elman.set_dtype_policy(MIXED)
+    for model, other in zip(models(name, units, True), exact, strict=True):
+        whole = model.predict(x, verbose=0)
+        assert (whole != other).any()
+        for capacity, pieces in ((1, []), (7, [3, 1, 7, 12]), (16, [16, 16]), (33, [5, 33])):
+            plan = carrying(model, capacity, 5)
+            np.testing.assert_array_equal(in_pieces(plan, x, pieces), whole)
+
+
+@pytest.mark.usefixtures("at_any_size")
+def test_tokens_in_pieces_and_long_sequences_give_the_same_bits(
+    isa: str, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elman.set_dtype_policy(MIXED)
+    model = Sequential([Embedding(9, 4, mask_zero=True), GRU(5, return_sequences=True), LSTM(3)])
+    randomize_for(model, tokens := rng.integers(0, 9, (4, 45)).astype(np.int32))
+    whole = model.predict(tokens, verbose=0)
+    np.testing.assert_array_equal(in_pieces(carrying(model, 5, 4), tokens, [5, 1, 9]), whole)
+    monkeypatch.setattr(windows, "LONG", 20)
+    monkeypatch.setattr(windows, "WINDOW", 8)
+    np.testing.assert_array_equal(model.predict(tokens, verbose=0), whole)
+
+
+@pytest.mark.usefixtures("at_any_size")
+@pytest.mark.parametrize("tokens", [False, True], ids=["numbers", "tokens"])
+@pytest.mark.parametrize("name", EVERY_CELL)
+def test_gradients_of_a_sequence_in_runs_are_those_of_the_whole(
+    name: str, tokens: bool, isa: str
+) -> None:
+    elman.set_dtype_policy(MIXED)
+    _core.set_threads(2)
+    model = stack(name, True, tokens)
+    x, y = data(True, tokens)
+    whole = model.plan_for(x, rows=5, training=True, loss=True)
+    loss, wanted = whole.native.gradients(x, native_targets(y), None, 7, 3)
+    names = [p.name for layer in whole.store.layers for p in layer.own_params]
+    carried = [n == "recurrent_kernel" for n in names]
+    assert sum(carried) == 2
+    for steps in (1, 16, 52, 53, 64):
+        plan = carrying(model, steps, 5, training=True).native
+        plan.recomputes = True
+        cut, found = plan.gradients(x, native_targets(y), None, 7, 3)
+        np.testing.assert_allclose(cut, loss, rtol=1e-12)
+        # What a run begins with meets its gradient as floats.
+        for a, b, loose in zip(found, wanted, carried, strict=True):
+            assert_near([a], [b], 4 * ROUNDING if loose else 1e-5)
 
 
 # -- the policy ---------------------------------------------------------------------------------

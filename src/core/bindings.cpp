@@ -10,9 +10,12 @@
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
+#include <utility>
+
 #include "isa/table.h"
 #include "kernels/activation_list.h"
 #include "optimizers/optimizer.h"
+#include "peak.h"
 #include "plan.h"
 
 namespace nb = nanobind;
@@ -32,6 +35,8 @@ Out array(std::vector<float> values, const std::vector<size_t>& shape) {
   return Out(kept->data(), shape.size(), shape.data(), owner);
 }
 
+using Steps = std::optional<std::pair<long, long>>;
+
 struct Data {
   Batch batch;
   long samples = 0;
@@ -40,31 +45,41 @@ struct Data {
 /// Python's arrays as a batch. Shapes are checked here once more: a wrong one must never reach a
 /// kernel, whoever calls.
 Data data(const Plan& plan, nb::handle x, const std::optional<In<float>>& y,
-          const std::optional<In<float>>& weight, const std::optional<In<int64_t>>& order) {
+          const std::optional<In<float>>& weight, const std::optional<In<int64_t>>& order,
+          const Steps& steps = std::nullopt) {
   Data d;
   const Slot& in = plan.at(plan.input_slot());
+  // A plan that carries states goes through sequences of any length.
+  const auto right_length = [&](size_t steps) {
+    return plan.carries() ? steps > 0 : (int)steps == in.steps;
+  };
+  long length;
   if (in.tokens) {
     const auto tokens = nb::cast<In<int32_t>>(x);
-    if (tokens.ndim() != 2 || (int)tokens.shape(1) != in.steps)
+    if (tokens.ndim() != 2 || !right_length(tokens.shape(1)))
       throw std::invalid_argument("the plan expected tokens [samples, steps]");
     d.samples = (long)tokens.shape(0);
+    length = (long)tokens.shape(1);
     d.batch.tokens = tokens.data();
   } else {
     const auto values = nb::cast<In<float>>(x);
-    if (values.ndim() != 3 || (int)values.shape(1) != in.steps || (int)values.shape(2) != in.width)
+    if (values.ndim() != 3 || !right_length(values.shape(1)) || (int)values.shape(2) != in.width)
       throw std::invalid_argument("the plan expected floats [samples, steps, features]");
     d.samples = (long)values.shape(0);
+    length = (long)values.shape(1);
     d.batch.x = values.data();
   }
+  d.batch.length = d.batch.to = length;
   if (y) {
-    if (y->ndim() != 2 || (long)y->shape(0) != d.samples || (long)y->shape(1) != plan.target_width())
-      throw std::invalid_argument("the plan expected targets [samples, " +
-                                  std::to_string(plan.target_width()) + "]");
+    const long width = plan.target_floats(length);
+    if (y->ndim() != 2 || (long)y->shape(0) != d.samples || (long)y->shape(1) != width)
+      throw std::invalid_argument("the plan expected targets [samples, " + std::to_string(width) +
+                                  "]");
     d.batch.y = y->data();
     d.batch.y_width = (long)y->shape(1);
   }
   if (weight) {
-    const long steps = plan.at(plan.output()).steps;
+    const long steps = plan.mask_floats(d.batch);
     if (weight->ndim() != 2 || (long)weight->shape(0) != d.samples ||
         ((long)weight->shape(1) != 1 && (long)weight->shape(1) != steps))
       throw std::invalid_argument("the plan expected weights [samples, 1 or steps]");
@@ -77,6 +92,7 @@ Data data(const Plan& plan, nb::handle x, const std::optional<In<float>>& y,
         throw std::invalid_argument("the order names a sample that is not there");
     d.batch.order = order->data();
   }
+  if (steps) std::tie(d.batch.from, d.batch.to) = *steps;
   return d;
 }
 
@@ -100,6 +116,10 @@ NB_MODULE(_core, m) {
   m.def("available_isas", &available_isas, "Those that run here, best first.");
   m.def("threads", &thread_count);
   m.def("set_threads", &set_thread_count, "count"_a);
+  m.def("fma_peak", [](double seconds) {
+    nb::gil_scoped_release release;
+    return fma_peak(seconds);
+  }, "seconds"_a = 0.1, "Floating-point operations a second in multiply-adds, on all threads.");
   m.def("activations", [] {
     std::vector<std::string> names;
 #define ELMAN_NAME(name) names.push_back(#name);
@@ -174,8 +194,8 @@ NB_MODULE(_core, m) {
            }, "moment"_a, "index"_a, "One array that the optimizer keeps for one tensor.");
 
   nb::class_<Plan>(m, "Plan")
-      .def(nb::init<std::shared_ptr<Weights>, int, int, bool, bool, int>(), "weights"_a, "steps"_a,
-           "rows"_a, "training"_a, "keep"_a, "threads"_a)
+      .def(nb::init<std::shared_ptr<Weights>, int, int, bool, bool, int, bool>(), "weights"_a,
+           "steps"_a, "rows"_a, "training"_a, "keep"_a, "threads"_a, "carry"_a = false)
       .def("input", &Plan::input, "name"_a, "width"_a, "tokens"_a)
       .def("add", [](Plan& p, const std::string& word, std::string name, std::vector<int> inputs,
                      std::vector<int> params, std::map<std::string, Option> options) {
@@ -212,10 +232,10 @@ NB_MODULE(_core, m) {
                        In<int64_t> order, int batch, uint32_t seed, Optimizer& optimizer,
                        In<float> rates, std::optional<nb::ndarray<float, nb::c_contig>> out,
                        std::optional<nb::ndarray<float, nb::c_contig>> mask,
-                       nb::ndarray<double, nb::c_contig> losses) {
-             const Data d = data(p, x, y, weight, order);
+                       nb::ndarray<double, nb::c_contig> losses, Steps steps) {
+             const Data d = data(p, x, y, weight, order, steps);
              const long n = (long)order.size();
-             p.check_run(n, batch, (long)losses.size(), out ? (long)out->size() : -1,
+             p.check_run(d.batch, n, batch, (long)losses.size(), out ? (long)out->size() : -1,
                          mask ? (long)mask->size() : -1);
              if ((long)rates.size() != (long)losses.size())
                throw std::invalid_argument("the plan expected one rate per batch");
@@ -224,31 +244,41 @@ NB_MODULE(_core, m) {
              p.run(d.batch, 0, n, batch, true, seed, (uint32_t)optimizer.iterations, &optimizer,
                    rates.data(), outputs, losses.data());
            }, "x"_a, "y"_a, "weight"_a.none(), "order"_a, "batch"_a, "seed"_a, "optimizer"_a,
-           "rates"_a, "out"_a.none(), "mask"_a.none(), "losses"_a)
+           "rates"_a, "out"_a.none(), "mask"_a.none(), "losses"_a, "steps"_a.none() = nb::none(),
+           "Steps [first, last) of a batch, if the plan carries states: one update per run.")
       .def("evaluate", [](Plan& p, nb::handle x, In<float> y, std::optional<In<float>> weight,
                           int batch, std::optional<nb::ndarray<float, nb::c_contig>> out,
                           std::optional<nb::ndarray<float, nb::c_contig>> mask,
-                          nb::ndarray<double, nb::c_contig> losses) {
-             const Data d = data(p, x, y, weight, std::nullopt);
-             p.check_run(d.samples, batch, (long)losses.size(), out ? (long)out->size() : -1,
+                          nb::ndarray<double, nb::c_contig> losses,
+                          std::optional<In<int64_t>> order, Steps steps,
+                          std::optional<nb::ndarray<double, nb::c_contig>> counts) {
+             const Data d = data(p, x, y, weight, order, steps);
+             const long n = order ? (long)order->size() : d.samples;
+             p.check_run(d.batch, n, batch, (long)losses.size(), out ? (long)out->size() : -1,
                          mask ? (long)mask->size() : -1);
+             if (counts && counts->size() != losses.size())
+               throw std::invalid_argument("the plan expected one count per loss");
              const Plan::Outputs outputs{out ? out->data() : nullptr, mask ? mask->data() : nullptr};
              nb::gil_scoped_release release;
-             p.run(d.batch, 0, d.samples, batch, false, 0, 0, nullptr, nullptr, outputs,
-                   losses.data());
+             p.run(d.batch, 0, n, batch, false, 0, 0, nullptr, nullptr, outputs, losses.data(),
+                   counts ? counts->data() : nullptr);
            }, "x"_a, "y"_a, "weight"_a.none(), "batch"_a, "out"_a.none(), "mask"_a.none(),
-           "losses"_a)
-      .def("predict", [](Plan& p, nb::handle x, nb::ndarray<float, nb::c_contig> out) {
-             const Data d = data(p, x, std::nullopt, std::nullopt, std::nullopt);
-             p.check_run(d.samples, 1, d.samples, (long)out.size(), -1);
+           "losses"_a, "order"_a.none() = nb::none(), "steps"_a.none() = nb::none(),
+           "counts"_a.none() = nb::none(),
+           "With `counts`, losses are sums, and these say of how many targets.")
+      .def("predict", [](Plan& p, nb::handle x, nb::ndarray<float, nb::c_contig> out,
+                         std::optional<In<int64_t>> order, Steps steps) {
+             const Data d = data(p, x, std::nullopt, std::nullopt, order, steps);
+             const long n = order ? (long)order->size() : d.samples;
+             p.check_run(d.batch, n, p.rows(), -1, (long)out.size(), -1);
              const Plan::Outputs outputs{out.data(), nullptr};
              nb::gil_scoped_release release;
-             p.predict(d.batch, d.samples, outputs);
-           }, "x"_a, "out"_a)
+             p.predict(d.batch, n, outputs);
+           }, "x"_a, "out"_a, "order"_a.none() = nb::none(), "steps"_a.none() = nb::none())
       .def("call", [](Plan& p, nb::handle x, nb::ndarray<float, nb::c_contig> out, uint32_t seed) {
              const Data d = data(p, x, std::nullopt, std::nullopt, std::nullopt);
              if (d.samples == 0) return;
-             p.check_run(d.samples, (int)d.samples, 1, (long)out.size(), -1);
+             p.check_run(d.batch, d.samples, (int)d.samples, -1, (long)out.size(), -1);
              const Plan::Outputs outputs{out.data(), nullptr};
              nb::gil_scoped_release release;
              p.run(d.batch, 0, d.samples, (int)d.samples, p.training(), seed, 0, nullptr, nullptr,
@@ -257,7 +287,7 @@ NB_MODULE(_core, m) {
       .def("gradients", [](Plan& p, nb::handle x, In<float> y, std::optional<In<float>> weight,
                            uint32_t seed, uint32_t step) {
              const Data d = data(p, x, y, weight, std::nullopt);
-             p.check_run(d.samples, (int)d.samples, 1, -1, -1);
+             p.check_run(d.batch, d.samples, (int)d.samples, 1, -1, -1);
              std::vector<float> flat(p.weights().total);
              double loss;
              {
@@ -272,6 +302,56 @@ NB_MODULE(_core, m) {
              return nb::make_tuple(loss, out);
            }, "x"_a, "y"_a, "weight"_a.none(), "seed"_a = 0, "step"_a = 0,
            "Loss and gradients of one batch, nothing changed.")
+      .def_prop_ro("carries", &Plan::carries)
+      .def_rw("recomputes", &Plan::recomputes,
+              "Whether an update sees whole sequences, gone through in runs computed twice.")
+      .def_prop_ro("counts_targets", &Plan::counts_targets,
+                   "Whether only some of the targets may count in the loss.")
+      .def_prop_ro("states", [](const Plan& p) {
+             std::map<std::string, std::vector<std::string>> names;
+             for (const auto& op : p.ops())
+               if (p.carries() && !op->state_names().empty()) names[op->name] = op->state_names();
+             return names;
+           }, "The state tensors that each op carries from run to run.")
+      .def("reset_states", [](Plan& p, const std::optional<std::vector<int>>& rows) {
+             for (const int row : rows.value_or(std::vector<int>{}))
+               if (row < 0 || row >= p.rows())
+                 throw std::invalid_argument("the plan has no row " + std::to_string(row));
+             if (rows) p.reset_states(*rows);
+             else p.reset_states();
+           }, "rows"_a.none() = nb::none(), "Zeros for all rows, or for some.")
+      .def("get_states", [](const Plan& p) {
+             std::map<std::string, std::vector<Out>> found;
+             for (const auto& op : p.ops())
+               for (size_t i = 0; p.carries() && i < op->state_names().size(); ++i)
+                 found[op->name].push_back(array(p.get_state(*op, (int)i),
+                                                 {(size_t)p.rows(), (size_t)op->state_width()}));
+             return found;
+           }, "{op: [tensor [rows, units], ...]} in the order of `states`.")
+      .def("set_states", [](Plan& p, const std::map<std::string, std::vector<In<float>>>& states) {
+             const auto each = [&](const auto& f) {
+               size_t known = 0;
+               for (const auto& op : p.ops()) {
+                 const auto given = states.find(op->name);
+                 if (given == states.end() || !p.carries()) continue;
+                 if (given->second.size() != op->state_names().size())
+                   throw std::invalid_argument("the plan expected all states of '" + op->name + "'");
+                 for (size_t i = 0; i < given->second.size(); ++i) f(*op, (int)i, given->second[i]);
+                 ++known;
+               }
+               if (known != states.size())
+                 throw std::invalid_argument("the plan has no such states");
+             };
+             each([&](const Op& op, int, const In<float>& values) {
+               if (values.ndim() != 2 || (int)values.shape(0) != p.rows() ||
+                   (int)values.shape(1) != op.state_width())
+                 throw std::invalid_argument("the plan expected states of '" + op.name +
+                                             "' as [rows, units]");
+             });
+             each([&](const Op& op, int i, const In<float>& values) {
+               p.set_state(op, i, values.data());
+             });
+           }, "states"_a, "What `get_states` returned, of all ops or some; the others stay.")
       .def("peek", [](const Plan& p, const std::string& name) {
              int rows, steps, width;
              std::vector<float> values = p.peek(name, rows, steps, width);

@@ -26,6 +26,8 @@ struct Batch {
   const float* weight = nullptr;  // [samples][weight_width]
   long weight_width = 0;
   const int64_t* order = nullptr; // sample of each row, or null: one after the other
+  long length = 0;                // steps of each sample in these arrays, and
+  long from = 0, to = 0;          // those to go through: [from, to), in runs of the plan's steps
 };
 
 /// Everything that may differ between two batches, for one shard of rows.
@@ -42,10 +44,24 @@ struct Run {
   double all_counting = 0;   // the same of all shards
   Batch batch;
   double counting = 0;       // targets of this shard that count in the loss
+  double divisor = 0;        // of the sum of losses; 0: as many as count in this run
+  int steps = 0;             // of this run: at most the plan's
+  long start = 0;            // where in its sequence this run begins
+  const float* states = nullptr;  // carried in, a record per row of the plan; null: zeros
+  float* next_states = nullptr;   // and carried out
 
-  float* value(const Slot& s) const { return arena + s.value + s.first_step * rows * s.row; }
+  bool joined = false;            // backward: gradients of the last states are there already
+
+  /// Whether this run ends with the last step of the sequence.
+  bool at_end() const { return start + steps >= batch.to; }
+  int steps_of(const Slot& s) const { return s.sequence ? steps : 1; }
+  long start_of(const Slot& s) const { return s.sequence ? start : 0; }
+  float* value(const Slot& s) const {
+    return arena + s.value + (s.ring ? (steps - 1) % s.ring : 0) * rows * s.row;
+  }
   float* gradient(const Slot& s) const { return arena + s.gradient; }
   int32_t* tokens(const Slot& s) const { return reinterpret_cast<int32_t*>(arena + s.value); }
+  int32_t* places(const Slot& s) const { return reinterpret_cast<int32_t*>(arena + s.places); }
   long sample(int row) const {
     const long i = first_sample + first_row + row;
     return batch.order ? batch.order[i] : i;
@@ -61,6 +77,8 @@ struct Cost {
 class Op {
  public:
   virtual ~Op() = default;
+  /// Before forward: finds out what this shard will look up.
+  virtual void look(Run&) {}
   virtual void forward(Run&) = 0;
   /// Whether `forward` wants to know `all_counting`, which `count` works out before.
   virtual bool counts() const { return false; }
@@ -68,13 +86,21 @@ class Op {
   virtual void backward(Run&) {}
   /// Copies changed weights into the layout of the kernels: part `thread` of `threads`.
   virtual void pack(int /*thread*/, int /*threads*/) {}
-  /// After all shards went backward, gradients that need the others' rows: this part of them.
-  virtual void reduce(const std::vector<Run>&, int /*thread*/) {}
-  /// Before forward: calls `visit(param, row)` for the rows of tables it will look up that are
-  /// this thread's to bring up to date.
+  /// After all shards looked: calls `visit(param, row)` for the rows of tables that are this
+  /// thread's to bring up to date before forward.
   virtual void visit_rows(const std::vector<Run>&, int /*thread*/,
                           const std::function<void(int, int32_t)>& /*visit*/) {}
   virtual Cost cost() const { return {}; }
+
+  /// Whether it may be given a sequence part by part: it looks at no later step, asks
+  /// `run.steps_of` how many there are, and carries what the next part needs from this one.
+  virtual bool carries() const { return false; }
+  /// The tensors that it carries from run to run, each [rows][state_width]; by default none.
+  virtual std::vector<std::string> state_names() const { return {}; }
+  virtual int state_width() const { return 0; }
+  /// One row of one of them, out of or into a block of carried states.
+  virtual void get_state(const float* /*states*/, int /*row*/, int /*tensor*/, float* /*to*/) const {}
+  virtual void set_state(float* /*states*/, int /*row*/, int /*tensor*/, const float*) const {}
 
   std::string name, kind;
   std::vector<int> inputs;

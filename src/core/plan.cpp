@@ -7,13 +7,14 @@
 namespace elman {
 
 Plan::Plan(std::shared_ptr<Weights> weights, int steps, int rows, bool training, bool keep,
-           int threads)
+           int threads, bool carry)
     : weights_(std::move(weights)),
       steps_(steps),
       rows_(rows),
       shard_rows_((rows + threads - 1) / threads),
       training_(training),
       keep_(keep),
+      carry_(carry),
       team_(Team::of(threads)),
       arenas_(threads),
       gradients_(threads),
@@ -86,14 +87,22 @@ int Plan::add(const std::string& word, const Spec& spec) {
   op->kind = word;
   op->name = spec.name;
   op->inputs = spec.inputs;
+  if (carry_ && !op->carries())
+    throw std::invalid_argument("'" + op->name + "' needs whole sequences: a plan that carries "
+                                "states from run to run cannot hold a " + word);
+  if (op->output >= 0 && !slots_[op->inputs.at(0)].sequence) slots_[op->output].sequence = false;
   ops_.push_back(std::move(op));
   return ops_.back()->output;
 }
 
 void Plan::seal(int output, long target_width) {
   output_ = output;
+  while (head_ < ops_.size() && slots_[ops_[head_]->inputs.at(0)].sequence) ++head_;
   target_width_ = target_width;
+  for (size_t i = 0; i < ops_.size(); ++i)
+    if (!ops_[i]->state_names().empty()) last_with_states_ = i + 1;
   for (Floats& arena : arenas_) arena.resize(arena_floats_);
+  for (Floats& states : states_) states.resize(state_floats_);
   if (training_) {
     for (Floats& g : gradients_) g.resize(weights_->dense);
     for (size_t i = 0; i < weights_->params.size(); ++i)
@@ -105,17 +114,24 @@ void Plan::seal(int output, long target_width) {
     shards_[i].arena = arenas_[i].data();
     shards_[i].gradients = gradients_[i].data();
     shards_[i].tables = &tables_;
+    shards_[i].steps = steps_;
   }
 }
 
-void Plan::check_run(long samples, int batch, long losses, long out, long mask) const {
-  const Slot& y = slots_.at(output_);
+void Plan::check_run(const Batch& given, long samples, int batch, long losses, long out,
+                     long mask) const {
+  if (given.from < 0 || given.from >= given.to || given.to > given.length)
+    throw std::invalid_argument("the plan expected some steps of the samples");
+  if (!carry_ && given.to - given.from != steps_)
+    throw std::invalid_argument("the plan expected all steps of the samples");
+  if (carry_ && !recomputes && samples > batch)
+    throw std::invalid_argument("a plan that carries states takes one batch at a time");
   if (batch < 1 || batch > rows_) throw std::invalid_argument("the plan is for smaller batches");
-  if (losses != (samples + batch - 1) / batch)
+  if (losses >= 0 && losses != (samples + batch - 1) / batch * (recomputes ? 1 : windows(given)))
     throw std::invalid_argument("the plan expected one loss per batch");
-  if (out >= 0 && out != samples * y.steps * y.width)
+  if (out >= 0 && out != samples * output_floats(given))
     throw std::invalid_argument("the plan expected room for every output");
-  if (mask >= 0 && mask != samples * y.steps)
+  if (mask >= 0 && mask != samples * mask_floats(given))
     throw std::invalid_argument("the plan expected room for the mask of every output");
 }
 
@@ -128,33 +144,35 @@ void Plan::shard(Run& run, long first_sample, int batch_rows, int thread) const 
   run.rows = (int)(batch_rows * (long)(thread + 1) / n) - run.first_row;
 }
 
-/// Copies the shard's samples into the input slot, time first.
+/// Copies the shard's samples into the input slot, time first; ops see what they will look up.
 void Plan::load(Run& run) const {
   const Slot& in = slots_[input_];
   for (int row = 0; row < run.rows; ++row) {
     const long sample = run.sample(row);
     if (in.tokens) {
-      const int32_t* from = run.batch.tokens + sample * steps_;
+      const int32_t* from = run.batch.tokens + sample * run.batch.length + run.start;
       int32_t* to = run.tokens(in) + row;
-      for (int t = 0; t < steps_; ++t) to[(long)t * run.rows] = from[t];
+      for (int t = 0; t < run.steps; ++t) to[(long)t * run.rows] = from[t];
       continue;
     }
-    const float* from = run.batch.x + sample * steps_ * in.width;
+    const float* from = run.batch.x + (sample * run.batch.length + run.start) * in.width;
     float* to = run.value(in) + row * in.row;
     const long step = run.rows * in.row;
-    for (int t = 0; t < steps_; ++t, from += in.width, to += step)
+    for (int t = 0; t < run.steps; ++t, from += in.width, to += step)
       for (int f = 0; f < in.width; ++f) to[f] = from[f];
   }
+  for (const auto& op : ops_) op->look(run);
 }
 
 void Plan::forward(Run& run, size_t first, size_t last) const {
+  if (!run.at_end()) last = std::min(last, head_);
   for (size_t i = first; i < last; ++i) ops_[i]->forward(run);
 }
 
 void Plan::backward(Run& run) const {
-  std::fill_n(run.gradients, weights_->dense, 0.0f);
-  for (auto op = ops_.rbegin(); op != ops_.rend(); ++op)
-    if (!(*op)->bypassed) (*op)->backward(run);
+  if (!run.joined) std::fill_n(run.gradients, weights_->dense, 0.0f);
+  for (size_t i = run.at_end() ? ops_.size() : head_; i-- > 0;)
+    if (!ops_[i]->bypassed) ops_[i]->backward(run);
 }
 
 void Plan::pack_all(int thread) {
@@ -163,15 +181,17 @@ void Plan::pack_all(int thread) {
 
 void Plan::write(const Run& run, Outputs out) const {
   const Slot& s = slots_[output_];
+  if (!s.sequence && !run.at_end()) return;
   const float* value = run.value(s);
-  const long width = (long)s.steps * s.width;
+  const long width = output_floats(run.batch), steps = mask_floats(run.batch);
+  const long first = s.sequence ? run.start - run.batch.from : 0;
   for (int row = 0; row < run.rows; ++row) {
     const long i = run.first_sample + run.first_row + row;
-    for (int t = 0; t < s.steps; ++t) {
+    for (int t = 0; t < run.steps_of(s); ++t) {
       const float* from = value + ((long)t * run.rows + row) * s.row;
-      if (out.y) std::copy_n(from, s.width, out.y + i * width + (long)t * s.width);
+      if (out.y) std::copy_n(from, s.width, out.y + i * width + (first + t) * s.width);
       if (out.mask)
-        out.mask[i * s.steps + t] = s.mask < 0 ? 1.0f : run.value(slots_[s.mask])[(long)t * run.rows + row];
+        out.mask[i * steps + first + t] = s.mask < 0 ? 1.0f : run.value(slots_[s.mask])[(long)t * run.rows + row];
     }
   }
 }
@@ -184,48 +204,88 @@ std::unique_lock<std::mutex> Plan::begin() {
   return lock;
 }
 
+/// Rows of tables that are looked up are brought up to date first.
+void Plan::visit(Updater* updater, int thread) const {
+  for (const auto& op : ops_)
+    op->visit_rows(shards_, thread,
+                   [&](int param, int32_t row) { updater->catch_up(param, row); });
+}
+
+/// What follows a batch: gradients are summed, weights changed and packed.
+void Plan::update(Team::Member& me, Updater* updater, float rate) {
+  me.phase([&](int part) {
+    for (const auto& table : tables_) table->gather(part);
+    updater->gather(shards_, part);
+  });
+  me.phase([&](int part) { updater->change(shards_, part, rate); });
+  me.phase([&](int part) {
+    if (part == 0) updater->finish(rate);
+    for (const auto& table : tables_) table->clear(part);
+    pack_all(part);
+  });
+}
+
 void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool training,
                uint32_t seed, uint32_t first_step, Updater* updater, const float* rates,
-               Outputs out, double* losses) {
+               Outputs out, double* losses, double* counts) {
   if (batch_rows > rows_) throw std::invalid_argument("batch larger than the plan");
-  if (out.y) out.y -= first * (long)slots_[output_].steps * slots_[output_].width;
-  if (out.mask) out.mask -= first * (long)slots_[output_].steps;
+  if (out.y) out.y -= first * output_floats(batch);
+  if (out.mask) out.mask -= first * mask_floats(batch);
   const auto lock = begin();
   if (!updater || updater->lazy() != weights_->lazy) weights_->settle();
   const bool stale = packed_version_ != weights_->version;
   const bool lookups = updater && updater->moves_untouched();
   // A masked loss is a mean over what counts in the whole batch, which all shards must know first.
-  const bool counted = batch.y && ops_.back()->counts();
+  const bool counted = batch.y && counts_targets() && !counts;
   const size_t before_loss = ops_.size() - (counted ? 1 : 0);
-  std::vector<double> parts((size_t)threads() * ((last - first + batch_rows - 1) / batch_rows));
+  const bool recomputed = updater && recomputes;
+  const long windows = recomputed ? 1 : this->windows(batch);
+  if (updater && windows > 1 && head_ < ops_.size())
+    throw std::invalid_argument("a loss at the last step only needs the whole sequence");
+  const long runs = (last - first + batch_rows - 1) / batch_rows * windows;
+  std::vector<double> parts((size_t)threads() * runs), counting(counts ? parts.size() : 0);
   if (updater) updater->prepare(threads());
+  if (recomputed) {
+    const size_t all = (this->windows(batch) + 1) * state_floats_;
+    if (between_.size() != all) between_.resize(all);
+  }
+  for (const auto& table : tables_) table->copies = recomputed;
   team_->run([&](Team::Member& me) {
     if (stale) me.phase([&](int part) { pack_all(part); });
-    long b = 0;
-    for (long at = first; at < last; at += batch_rows, ++b) {
+    for (long b = 0; b < runs; ++b) {
+      const long at = first + b / windows * batch_rows;
       const auto begin = [&](int part) {
         Run& run = shards_[part];
         run.batch = batch;
         run.training = training;
         run.seed = seed;
-        run.step = first_step + (uint32_t)b;
+        run.step = first_step + (uint32_t)(updater ? b : b / windows);
         run.loss = 0;
+        run.divisor = counts ? 1 : 0;
+        run.counting = 0;
+        run.joined = false;
         shard(run, at, (int)std::min<long>(batch_rows, last - at), part);
+        if (recomputed) return;
+        window(run, b % windows, (int)b);
         load(run);
       };
+      if (recomputed) {
+        me.phase(begin);
+        recompute(me, updater, counted, lookups, out);
+        me.phase([&](int part) { parts[b * threads() + part] = shards_[part].loss; });
+        update(me, updater, rates[b]);
+        continue;
+      }
       const auto end = [&](Run& run) {
         forward(run, before_loss, ops_.size());
         parts[b * threads() + run.thread] = run.loss;
+        if (counts) counting[b * threads() + run.thread] = run.counting;
         if (out.y || out.mask) write(run, out);
         if (updater) backward(run);
       };
       if (lookups) {
         me.phase(begin);
-        me.phase([&](int part) {
-          for (const auto& op : ops_)
-            op->visit_rows(shards_, part,
-                           [&](int param, int32_t row) { updater->catch_up(param, row); });
-        });
+        me.phase([&](int part) { visit(updater, part); });
       }
       me.phase([&](int part) {
         Run& run = shards_[part];
@@ -241,23 +301,17 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
           for (const Run& r : shards_) run.all_counting += r.counting;
           end(run);
         });
-      if (!updater) continue;
-      me.phase([&](int part) {
-        for (const auto& op : ops_) op->reduce(shards_, part);
-        updater->gather(shards_, part);
-      });
-      me.phase([&](int part) { updater->change(shards_, part, rates[b]); });
-      me.phase([&](int part) {
-        if (part == 0) updater->finish(rates[b]);
-        for (const auto& table : tables_) table->clear(part);
-        pack_all(part);
-      });
+      if (updater) update(me, updater, rates[b]);
     }
   });
   for (size_t b = 0; losses && b * threads() < parts.size(); ++b) {
     losses[b] = 0;
     for (int t = 0; t < threads(); ++t) losses[b] += parts[b * threads() + t];
+    if (!counts) continue;
+    counts[b] = 0;
+    for (int t = 0; t < threads(); ++t) counts[b] += counting[b * threads() + t];
   }
+  if (!recomputed) end_windows(runs, std::min<long>(batch_rows, last - first));
   if (updater) ++weights_->version;
   packed_version_ = weights_->version;
 }
@@ -276,8 +330,8 @@ double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t ste
         const Param& p = weights->params[table->param];
         std::fill_n(out + p.offset, p.size, 0.0f);
         for (size_t t = 0; t < shards.size(); ++t)
-          for (const int32_t row : table->touched((int)t))
-            std::copy_n(table->row(row), table->width, out + p.offset + row * table->width);
+          for (const TouchedRow& r : table->touched((int)t))
+            std::copy_n(r.gradient, table->width, out + p.offset + r.row * table->width);
       }
     }
   } collect;
@@ -294,6 +348,7 @@ void Plan::predict(const Batch& batch, long samples, Outputs out) {
   weights_->settle();
   const long piece = std::min<long>(shard_rows_, (samples + threads() - 1) / threads());
   const bool stale = packed_version_ != weights_->version;
+  const long windows = this->windows(batch);
   // Each thread keeps to its own arena and takes the next piece as long as there is one.
   std::atomic<long> next{0};
   team_->run([&](Team::Member& me) {
@@ -301,15 +356,19 @@ void Plan::predict(const Batch& batch, long samples, Outputs out) {
     Run& run = shards_[me.index];
     run.batch = batch;
     run.training = false;
-    run.first_row = 0;
     for (long at; (at = next.fetch_add(piece)) < samples;) {
-      run.first_sample = at;
+      run.first_sample = 0;
+      run.first_row = (int)at;
       run.batch_rows = run.rows = (int)std::min<long>(piece, samples - at);
-      load(run);
-      forward(run, 0, ops_.size());
-      write(run, out);
+      for (long w = 0; w < windows; ++w) {
+        window(run, w, (int)w);
+        load(run);
+        forward(run, 0, ops_.size());
+        write(run, out);
+      }
     }
   });
+  end_windows(windows, samples);
   for (Run& run : shards_) run.rows = 0;  // pieces, in no order: nothing to peek at
   packed_version_ = weights_->version;
 }
@@ -325,12 +384,16 @@ std::vector<float> Plan::peek(const std::string& name, int& rows, int& steps, in
                                   [&](const View& v) { return v.name == name; });
   if (found == views_.end()) throw std::invalid_argument("the plan has nothing called '" + name + "'");
   const View& v = *found;
+  const auto repeats = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) {
+    return s.shared && s.value == v.value;
+  });
   rows = 0;
   for (const Run& r : shards_) rows += r.rows;
   if (rows == 0)
     throw std::invalid_argument("peek expected one batch to have run before, got none or many. "
                                 "Call the plan's forward.");
-  steps = v.steps;
+  const int short_by = v.steps > 1 ? steps_ - shards_[0].steps : 0;
+  steps = v.steps - short_by;
   width = v.width;
   std::vector<float> out((size_t)rows * steps * width);
   const int blocks = (width + v.lanes - 1) / v.lanes;
@@ -340,8 +403,10 @@ std::vector<float> Plan::peek(const std::string& name, int& rows, int& steps, in
       for (int t = 0; t < steps; ++t)
         for (int u = 0; u < width; ++u) {
           const long block = u / v.lanes, lane = u % v.lanes;
-          const long record = v.by_step ? ((long)t * blocks + block) * r.rows + row
-                                        : (block * steps + t) * r.rows + row;
+          const long place = (long)t * r.rows + row;
+          const long record = repeats != slots_.end() ? r.places(*repeats)[16 + place]
+                              : v.by_step ? ((long)t * blocks + block) * r.rows + row
+                                          : block * v.steps * r.rows + place;
           out[((first + row) * steps + t) * width + u] =
               r.arena[v.value + (record * v.parts + v.part) * v.lanes + lane];
         }

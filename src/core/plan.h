@@ -31,8 +31,10 @@ class Updater {
 
 class Plan {
  public:
-  /// For batches of up to `rows` rows of `steps` steps.
-  Plan(std::shared_ptr<Weights> weights, int steps, int rows, bool training, bool keep, int threads);
+  /// For batches of up to `rows` rows of `steps` steps. With `carry` the last states of a run are
+  /// the first of the next, and a sequence of any length is gone through in runs of up to `steps`.
+  Plan(std::shared_ptr<Weights> weights, int steps, int rows, bool training, bool keep, int threads,
+       bool carry = false);
 
   Plan(const Plan&) = delete;
 
@@ -51,6 +53,8 @@ class Plan {
   void bypass(int slot);
   /// Floats in each shard's arena: so many per row, and so many besides.
   long reserve(long per_row, long besides = 0);
+  /// Where in a block of carried states there is a record of so many floats for every row.
+  long carry(long record);
   /// Floats that all shards share: packed weights.
   float* share(long floats);
   void show(const View& view) { views_.push_back(view); }
@@ -61,9 +65,11 @@ class Plan {
     float* mask = nullptr;  // [samples][steps]
   };
   /// Batches of the order from `first` to `last` samples: forward, and with an updater backward
-  /// and a step each. `losses` takes one value per batch (or null).
+  /// and a step each. `losses` takes one value per batch (or null); where a batch takes several
+  /// runs, one per run. With `counts` losses are sums, and these how many targets are in each.
   void run(const Batch& batch, long first, long last, int batch_rows, bool training, uint32_t seed,
-           uint32_t first_step, Updater* updater, const float* rates, Outputs out, double* losses);
+           uint32_t first_step, Updater* updater, const float* rates, Outputs out, double* losses,
+           double* counts = nullptr);
   /// Forward and backward of one batch; the gradient of every weight, summed over threads.
   double gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out);
   /// Forward only, each thread over its own part of the samples.
@@ -71,6 +77,22 @@ class Plan {
   /// A value after the last run of at most one batch: [rows][steps][width].
   std::vector<float> peek(const std::string& name, int& rows, int& steps, int& width) const;
   std::vector<std::string> names() const;
+
+  /// The carried states: zero for all rows or some; a tensor of an op as [rows][state_width].
+  void reset_states();
+  void reset_states(const std::vector<int>& rows);
+  std::vector<float> get_state(const Op& op, int tensor) const;
+  void set_state(const Op& op, int tensor, const float* values);
+  bool carries() const { return carry_; }
+  /// Whether an update sees whole sequences, gone through in runs of `steps`: forward, keeping the
+  /// states between runs only, then from the last run to the first, each computed once more.
+  bool recomputes = false;
+  /// Whether only some of the targets may count in the loss.
+  bool counts_targets() const { return !ops_.empty() && ops_.back()->counts(); }
+  /// Of a run of `batch`: floats of output, mask and target per sample.
+  long output_floats(const Batch& batch) const;
+  long mask_floats(const Batch& batch) const;
+  long target_floats(long length) const;
 
   const Slot& at(int slot) const { return slots_[slot]; }
   Slot& at(int slot) { return slots_[slot]; }
@@ -87,7 +109,8 @@ class Plan {
   int input_slot() const { return input_; }
   long target_width() const { return target_width_; }
   /// Throws unless the caller's arrays fit: a last guard before native code writes to them.
-  void check_run(long samples, int batch, long losses, long out, long mask) const;
+  void check_run(const Batch& given, long samples, int batch, long losses, long out,
+                 long mask) const;
   double bytes() const { return 4.0 * (arena_floats_ * threads() + shared_floats_); }
 
  private:
@@ -98,18 +121,34 @@ class Plan {
   void forward(Run& run, size_t first, size_t last) const;
   void backward(Run& run) const;
   void pack_all(int thread);
+  void recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Outputs out);
+  void visit(Updater* updater, int thread) const;
+  void update(Team::Member& me, Updater* updater, float rate);
   void write(const Run& run, Outputs out) const;
+  /// How many runs it takes to go through the steps of a batch; and sets up one of them.
+  long windows(const Batch& batch) const;
+  void window(Run& run, long number, int before) const;
+  void end_windows(long runs, long rows);
 
   std::shared_ptr<Weights> weights_;
   const int steps_, rows_, shard_rows_;
-  const bool training_, keep_;
+  const bool training_, keep_, carry_;
   std::shared_ptr<Team> team_;
   std::vector<Slot> slots_;
   std::vector<View> views_;
   std::vector<std::unique_ptr<Op>> ops_;
   std::vector<std::unique_ptr<Floats>> shared_;
   long shared_floats_ = 0;
-  long arena_floats_ = 0;
+  long arena_floats_ = 0, state_floats_ = 0;
+  struct Record {  // of an op's states: [rows][floats]
+    long at, floats;
+  };
+  std::vector<Record> records_;
+  Floats states_[2];  // before and after a run, which backward must tell apart
+  Floats between_;    // when recomputing: the states before each run of a batch
+  int now_ = 0;       // the one that the next run starts from
+  size_t last_with_states_ = 0;  // one more than the last op that carries states
+  size_t head_ = 0;   // the first op whose input is no sequence: it waits for the last step
   int input_ = -1, output_ = -1;
   long target_width_ = 0;
   std::vector<Floats> arenas_, gradients_;

@@ -21,9 +21,14 @@ struct Slot {
   int width = 0;
   long row = 0;
   long value = -1, gradient = -1;  // offsets in the arena; -1: none
-  int first_step = 0;              // where in a longer sequence it begins
+  int ring = 0;                    // > 0: the last step of a sequence, kept in a ring of so many
+  bool sequence = true;            // has a time axis: a run may fill fewer than `steps` of it
   bool tokens = false;
   int mask = -1;                   // the slot [steps][rows] that says which steps count
+  /// Values that repeat may be there once: int32 in the arena, first how many rows of values there
+  /// are, from the 16th on which one belongs to each step and row. -1: there is one for each.
+  long places = -1;
+  bool shared = false;             // whether the one op that reads it wants it so
 };
 
 /// What a name shows when peeked at: vector `part` of each record [blocks][steps*rows][parts][lanes].

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from elman.errors import DataError, OptionError, ShapeError
+from elman.mapped import Mapped, is_mapped, parts
 
 if TYPE_CHECKING:
     from elman.layers.layer import Layer
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def inputs(x: Any, layer: Layer, who: str) -> Array:
-    """Inputs as the engine takes them.
+def inputs(x: Any, layer: Layer, who: str) -> Array | Mapped:
+    """Inputs as the engine takes them. What lies in a memory-mapped file is read once, but stays.
 
     Args:
         x: an array, or what NumPy can make one of.
@@ -25,7 +26,8 @@ def inputs(x: Any, layer: Layer, who: str) -> Array:
         who: how errors name the model.
 
     Returns:
-        int32 tokens [n, T] for an Embedding, else float32 [n, T, F] or [n, F], contiguous.
+        int32 tokens [n, T] for an Embedding, else float32 [n, T, F] or [n, F], contiguous; or a
+        `Mapped` that becomes such an array part by part.
 
     Raises:
         ShapeError: the wrong number of axes or features.
@@ -46,10 +48,16 @@ def inputs(x: Any, layer: Layer, who: str) -> Array:
             f"{array.shape[-1]} (input shape {array.shape}). Check the last axis, or rebuild the "
             f"model for {array.shape[-1]}."
         )
-    with np.errstate(over="ignore"):  # too large for float32 is found below
-        values = np.ascontiguousarray(array, np.float32)
+    values = _float32(array)
     _finite(values, who, "inputs")
     return values
+
+
+def _float32(array: Array) -> Array | Mapped:
+    if is_mapped(array):
+        return Mapped(array)
+    with np.errstate(over="ignore"):  # too large for float32 is found later
+        return np.ascontiguousarray(array, np.float32)
 
 
 def _array(x: Any, who: str, what: str) -> Array:
@@ -62,9 +70,9 @@ def _array(x: Any, who: str, what: str) -> Array:
             f"{who} expected {what} of one length, got rows of unequal length. Pad them to one "
             "length and mask what is added: Masking, or Embedding(mask_zero=True)."
         ) from error
-    if array.dtype == bool:
+    if array.dtype == bool and not is_mapped(array):
         array = array.astype(np.float32)
-    if array.dtype.kind not in "iuf":
+    if array.dtype.kind not in "iufb":
         raise DataError(
             f"{who} expected {what} that are numbers, got dtype {array.dtype}. Turn text into "
             "tokens and missing values into numbers first."
@@ -76,24 +84,39 @@ def _array(x: Any, who: str, what: str) -> Array:
     return array
 
 
-def _finite(values: Array, who: str, what: str) -> None:
-    # One pass and no copy; a sum in float64 is finite if and only if all float32 are.
-    if np.isfinite(np.sum(values, dtype=np.float64)):
+def _finite(values: Array | Mapped, who: str, what: str) -> None:
+    if isinstance(values, Mapped) and values.whole:
         return
-    place = np.argwhere(~np.isfinite(values))[0]
-    got = values[tuple(place)]
-    raise DataError(
-        f"{who} expected finite {what}, got {got} at {_place(place)}. Fill or remove missing "
-        "values first (or set them to a value that Masking skips)."
-    )
+    for start, part in parts(values):
+        # One pass and no copy; a sum in float64 is finite if and only if all float32 are.
+        if np.isfinite(np.sum(part, dtype=np.float64)):
+            continue
+        place = np.argwhere(~np.isfinite(part))[0]
+        got = part[tuple(place)]
+        raise DataError(
+            f"{who} expected finite {what}, got {got} at {_place(place, start)}. Fill or remove "
+            "missing values first (or set them to a value that Masking skips)."
+        )
 
 
-def _place(index: Array) -> str:
+def _place(index: Array, start: tuple[int, ...] = ()) -> str:
+    index = index.copy()
+    index[: len(start)] += np.array(start[: len(index)], index.dtype)
     names = ("row", "step", "feature")
     return ", ".join(f"{n} {i}" for n, i in zip(names, index, strict=False))
 
 
-def _tokens(array: Array, layer: Layer, who: str) -> Array:
+def _tokens(array: Array, layer: Layer, who: str) -> Array | Mapped:
+    if not is_mapped(array):
+        _check_tokens(array, (), layer, who)
+        return np.ascontiguousarray(array, np.int32)
+    found = Mapped(array, np.int32)
+    for start, part in found.parts(raw=True):
+        _check_tokens(part, start, layer, who)
+    return found
+
+
+def _check_tokens(array: Array, start: tuple[int, ...], layer: Layer, who: str) -> None:
     if array.dtype.kind == "f":
         _finite(array, who, "tokens")
         if array.size and not np.array_equal(array, np.floor(array)):
@@ -106,12 +129,11 @@ def _tokens(array: Array, layer: Layer, who: str) -> Array:
         place = np.argwhere((array < 0) | (array >= size))[0]
         raise DataError(
             f"{layer.label} expected tokens from 0 to {size - 1}, got {array[tuple(place)]} at "
-            f"{_place(place)}. Raise input_dim, or map unknown tokens to one that exists."
+            f"{_place(place, start)}. Raise input_dim, or map unknown tokens to one that exists."
         )
-    return np.ascontiguousarray(array, np.int32)
 
 
-def targets(y: Any, rows: int, output: tuple[int, ...], loss: Loss, who: str) -> Array:
+def targets(y: Any, rows: int, output: tuple[int, ...], loss: Loss, who: str) -> Array | Mapped:
     """Targets in the shape of the output (without its last axis for class numbers), float32.
 
     Args:
@@ -132,31 +154,37 @@ def targets(y: Any, rows: int, output: tuple[int, ...], loss: Loss, who: str) ->
             "inputs. Give each input its target."
         )
     loss.check_shapes((None, *array.shape[1:]), (None, *output))
-    with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(array, np.float32)
+    values = _float32(array)
     _finite(values, who, "targets")
     word, _ = loss.native()
-    if word.startswith("sparse"):
+    sparse = word.startswith("sparse")
+    if word.endswith("crossentropy"):
+        for start, part in parts(values):
+            _check_range(part, start, output[-1] if sparse else 0, loss, who)
+    return values.reshape(rows, *(output[:-1] if sparse else output))
+
+
+def _check_range(values: Array, start: tuple[int, ...], classes: int, loss: Loss, who: str) -> None:
+    """Targets of a crossentropy: numbers of so many classes, or of 0 classes probabilities."""
+    if classes:
         ignore = getattr(loss, "ignore_class", None)
-        bad = (values < 0) | (values >= output[-1]) | (values != np.floor(values))
+        bad = (values < 0) | (values >= classes) | (values != np.floor(values))
         if ignore is not None:
             bad &= values != ignore
         if bad.any():
             place = np.argwhere(bad)[0]
             raise DataError(
-                f"{who} expected classes from 0 to {output[-1] - 1}, got "
-                f"{array[tuple(place)]} at {_place(place)}. Give the last layer more units, or "
-                "number the classes from 0."
+                f"{who} expected classes from 0 to {classes - 1}, got {values[tuple(place)]:g} at "
+                f"{_place(place, start)}. Give the last layer more units, or number the classes "
+                "from 0."
             )
-        return values.reshape(rows, *output[:-1])
-    if word.endswith("crossentropy") and values.size and (values.min() < 0 or values.max() > 1):
+    elif values.size and (values.min() < 0 or values.max() > 1):
         place = np.argwhere((values < 0) | (values > 1))[0]
         raise DataError(
             f"{who} expected targets from 0 to 1 for {type(loss).__name__}, got "
-            f"{array[tuple(place)]} at {_place(place)}. For class numbers use "
+            f"{values[tuple(place)]} at {_place(place, start)}. For class numbers use "
             "sparse_categorical_crossentropy."
         )
-    return values.reshape(rows, *output)
 
 
 def weights(
@@ -181,12 +209,7 @@ def weights(
         given = np.ascontiguousarray(_array(sample_weight, who, "sample weights"), np.float32)
         if given.ndim > 1 and given.shape[-1] == 1 and given.ndim > 1 + len(steps):
             given = given[..., 0]
-        if given.shape not in {(len(y),), (len(y), 1), (len(y), *steps)}:
-            raise ShapeError(
-                f"{who} expected sample_weight of shape ({len(y)},)"
-                f"{f' or {(len(y), *steps)}' if steps else ''}, got {given.shape}. Give each "
-                f"sample{' or step' if steps else ''} its weight."
-            )
+        weights_shape(given.shape, len(y), steps, who)
         _finite(given, who, "sample weights")
         if given.size and given.min() < 0:
             raise DataError(
@@ -202,6 +225,16 @@ def weights(
             classes = y[..., 0]
         found = found * _by_class(class_weight, classes, output[-1], who)
     return np.ascontiguousarray(found.reshape(len(y), -1), np.float32)
+
+
+def weights_shape(shape: tuple[int, ...], rows: int, steps: tuple[int, ...], who: str) -> None:
+    """Raise unless there is a weight for each of so many samples, or for each of their steps."""
+    if shape not in {(rows,), (rows, 1), (rows, *steps), (rows, *steps, 1)}:
+        raise ShapeError(
+            f"{who} expected sample_weight of shape ({rows},)"
+            f"{f' or {(rows, *steps)}' if steps else ''}, got {shape}. Give each "
+            f"sample{' or step' if steps else ''} its weight."
+        )
 
 
 def _by_class(given: Any, classes: Array, width: int, who: str) -> Array:

@@ -30,6 +30,7 @@ app = App(
         "    elman demo                  text, sound and an ECG, one after the other\n"
         "    elman demo ecg              one of them\n"
         "    elman demo audio --seed 1   again, from other random weights\n"
+        "    elman bench                 how fast this machine trains\n"
     ),
     help_format="plaintext",
     version=_version,
@@ -53,6 +54,25 @@ def demo(task: str = "all", /, *, seed: int = 0, epochs: int | None = None) -> N
     from elman import demo as demonstration
 
     demonstration.run(task, seed=seed, epochs=epochs)
+
+
+@app.command
+def bench(*cases: str, seconds: float = 1.0, json: str | None = None) -> None:
+    """Measure how fast elman trains and predicts here, beside the limit of this processor.
+
+    Parameters
+    ----------
+    cases
+        audio, text_rnn, text_lstm, text_gru, ecg, lstm128, gru128, lstm512, gru512; four of them
+        if none is named.
+    seconds
+        How long to measure each case.
+    json
+        A file to write the numbers to.
+    """
+    from elman.bench import short
+
+    short.run(cases or short.USUAL, seconds=seconds, json_file=json)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

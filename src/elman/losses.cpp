@@ -42,7 +42,7 @@ class LossOp : public Op {
   /// Gathers the targets and weights of the shard's rows.
   void count(Run& run) override {
     const Batch& b = run.batch;
-    const long T = p_.steps, rows = run.rows;
+    const long T = run.steps_of(p_), rows = run.rows, start = run.start_of(p_);
     const float* mask = p_.mask >= 0 ? run.value(plan_.at(p_.mask)) : nullptr;
     float* y = run.arena + y_;
     float* weight = run.arena + weight_;
@@ -50,9 +50,9 @@ class LossOp : public Op {
     for (long row = 0; row < rows; ++row) {
       const long sample = run.sample((int)row);
       for (long t = 0; t < T; ++t) {
-        const float* from = b.y + sample * b.y_width + t * y_width_;
+        const float* from = b.y + sample * b.y_width + (start + t) * y_width_;
         std::copy_n(from, y_width_, y + (t * rows + row) * y_width_);
-        float w = b.weight ? b.weight[sample * b.weight_width + (b.weight_width > 1 ? t : 0)] : 1.0f;
+        float w = b.weight ? b.weight[sample * b.weight_width + (b.weight_width > 1 ? start + t : 0)] : 1.0f;
         const bool counts = (!mask || mask[t * rows + row] != 0.0f) && from[0] != ignore_;
         run.counting += counts;
         weight[t * rows + row] = counts ? w : 0.0f;
@@ -63,15 +63,18 @@ class LossOp : public Op {
   void forward(Run& run) override {
     if (!run.batch.y) return;  // a prediction
     // Keras: the mean is over the targets that count.
-    double count = (double)run.batch_rows * p_.steps;
-    if (counts()) count = run.all_counting + 1e-7;
-    else this->count(run);
-    const double scale = sum_ ? 1.0 : 1.0 / count;
-    LossRows a{(long)p_.steps * run.rows, p_.width, run.value(p_), p_.row, run.arena + y_, y_width_,
+    double divisor = run.divisor;
+    if (divisor == 0 && counts()) divisor = run.all_counting + 1e-7;
+    else count(run);
+    if (divisor == 0) divisor = (double)run.batch_rows * run.steps_of(p_);
+    const double scale = sum_ ? 1.0 : 1.0 / divisor;
+    LossRows a{(long)run.steps_of(p_) * run.rows, p_.width, run.value(p_), p_.row, run.arena + y_, y_width_,
                run.arena + weight_, (float)scale, p_.gradient >= 0 ? run.gradient(p_) : nullptr,
                option_, ignore_};
     run.loss += kernels().losses[(int)loss_](a) * scale;
   }
+
+  bool carries() const override { return true; }
 
  private:
   Plan& plan_;

@@ -13,6 +13,7 @@ from elman.config import serialize
 from elman.errors import ElmanError, NotReadyError, OptionError, ShapeError, unknown_name
 from elman.layers import LAYERS, InputLayer, Layer
 from elman.layers.layer import Shape
+from elman.mapped import Mapped
 from elman.plan import Plan, Store
 
 if TYPE_CHECKING:
@@ -358,8 +359,8 @@ class Sequential:
 
     # -- plans ------------------------------------------------------------------------------------
 
-    def check_inputs(self, x: Any) -> Array:
-        """Inputs as the engine takes them. No weights are made."""
+    def check_inputs(self, x: Any) -> Array | Mapped:
+        """Inputs as the engine takes them, or what hands them out in parts. No weights are made."""
         if not self.layers:
             raise NotReadyError(f"{self.label} expected layers, got none. Add some first.")
         first = self.layers[0]
@@ -393,7 +394,7 @@ class Sequential:
             self.input = before if self.built is False else self.input
         self._require_built("a run")
 
-    def output_of(self, x: Array) -> tuple[int, ...]:
+    def output_of(self, x: Array | Mapped) -> tuple[int, ...]:
         """Shape of one sample's output for these inputs."""
         shape: Shape = (None, *x.shape[1:])
         for layer in self.layers:
@@ -402,37 +403,44 @@ class Sequential:
 
     def plan_for(
         self,
-        x: Array,
+        x: Array | Mapped,
         *,
         rows: int,
         training: bool = False,
         loss: bool = False,
         keep: bool = False,
+        steps: int | None = None,
     ) -> Plan:
-        """The plan for checked inputs of this length, made once and kept; weights too."""
+        """The plan for checked inputs of this length, made once and kept; weights too.
+
+        With `steps` it carries states, and goes through sequences of any length in runs of that.
+        """
         if not self.built:
             self._build_for((None, *x.shape[1:]))
         if self._store is None:
             shapes = self._layer_shapes(x)
             self._store = Store(self.layers, shapes)
         self._store.own()
+        shape = x.shape[1:] if steps is None else (steps, *x.shape[2:])
+        carry = steps is not None
         path = (_core.isa(), _core.has_bf16_instruction(), *(a.compute_dtype for a in self.layers))
-        key = (x.shape[1:], rows, training, loss, keep, _core.threads(), path)
+        key = (shape, rows, training, loss, keep, carry, _core.threads(), path)
         if key not in self._plans:
             if len(self._plans) >= 8:  # lengths may be many; memory is not
                 self._plans.pop(next(iter(self._plans)))
             self._plans[key] = Plan(
                 self._store,
-                x.shape[1:],
+                shape,
                 tokens=self.layers[0].takes_tokens,
                 rows=rows,
                 loss=self._loss if loss else None,
                 training=training,
                 keep=keep,
+                carry=carry,
             )
         return self._plans[key]
 
-    def _layer_shapes(self, x: Array) -> list[Shape]:
+    def _layer_shapes(self, x: Array | Mapped) -> list[Shape]:
         shapes: list[Shape] = [(None, *x.shape[1:])]
         for layer in self.layers[:-1]:
             shapes.append(layer.output_shape(shapes[-1]))
@@ -490,6 +498,8 @@ class Sequential:
         class_weight: dict[int, float] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
+        tbptt: int | None = None,
+        recompute: bool | str = "auto",
     ) -> History:
         """Train.
 
@@ -509,6 +519,15 @@ class Sequential:
             class_weight: weight of each class's samples in the loss.
             sample_weight: weight of each sample [n], or of each step [n, steps], in the loss.
             initial_epoch: the epoch to start from.
+            tbptt: truncated back-propagation through time: walk each batch of rows window by
+                window of so many steps, with one update for each and states carried from one to
+                the next. For long recordings with a target for every step.
+            recompute: whether to train on whole sequences in little memory: states are kept only
+                now and then, and what lies between is computed a second time on the way back.
+                "auto" does so where the plan would take more than a GiB.
+
+        Arrays in memory-mapped files (`np.load(..., mmap_mode="r")`) are read in parts and never
+        loaded whole. See docs/long_sequences.md.
 
         Returns:
             a `History`: `.history` holds loss and metrics of each epoch.
@@ -530,6 +549,8 @@ class Sequential:
             class_weight=class_weight,
             sample_weight=sample_weight,
             initial_epoch=initial_epoch,
+            tbptt=tbptt,
+            recompute=recompute,
         )
 
     def evaluate(
@@ -587,9 +608,11 @@ class Sequential:
         """Outputs for inputs; with `training=True` dropout is active."""
         from elman import seeds
 
-        values = self.check_inputs(x)
         if not training:
-            return self.predict(values, verbose=0)
+            return self.predict(x, verbose=0)
+        values = self.check_inputs(x)
+        if isinstance(values, Mapped):
+            values = values.take(slice(None))
         plan = self.plan_for(values, rows=max(1, len(values)), training=True)
         return plan.forward(values, seeds.draw_seed())
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from elman import _core
+from elman.errors import OptionError
 
 if TYPE_CHECKING:
     from elman.layers.layer import Layer
@@ -80,6 +81,11 @@ class Plan:
         loss: the loss to compute, or None.
         training: whether there is a way back.
         keep: whether every intermediate keeps all its steps, for `peek`.
+        carry: whether the last states of a run are the first of the next. Such a plan goes
+            through sequences of any length, part by part, in runs of up to its own steps.
+
+    Raises:
+        OptionError: `carry`, and a layer that needs whole sequences.
     """
 
     def __init__(
@@ -92,16 +98,21 @@ class Plan:
         loss: Loss | None = None,
         training: bool = False,
         keep: bool = False,
+        carry: bool = False,
     ) -> None:
+        if carry:
+            require_causal(store.layers, "a plan that carries states")
         self.store = store
         self.rows = rows
         self.input_shape = input_shape
         self.has_steps = tokens or len(input_shape) == 2
-        steps = input_shape[0] if self.has_steps else 1
+        #: Of a run, at most.
+        self.steps = steps = input_shape[0] if self.has_steps else 1
         width = 1 if tokens else input_shape[-1]
         threads = max(1, min(_core.threads(), rows))
-        self.native = _core.Plan(store.native, steps, rows, training, keep, threads)
+        self.native = _core.Plan(store.native, steps, rows, training, keep, threads, carry)
         self.training = training
+        self.carry = carry
         self._dropouts = 0
         index = self.native.input("input", width, tokens)
         slot = Slot(index, (None, *input_shape))
@@ -173,9 +184,14 @@ class Plan:
         """Whether a mask says which steps of the output count."""
         return len(self.output.shape) == 3 and self.native.has_mask(self.output.index)
 
+    def room(self, rows: int, steps: int) -> Array:
+        """An array for the outputs of so many rows and steps."""
+        shape = self.output_shape
+        return np.empty((rows, *((steps, *shape[1:]) if len(shape) == 2 else shape)), np.float32)
+
     def predict(self, x: Array) -> Array:
         """Outputs [rows, ...] for checked inputs."""
-        out = np.empty((len(x), *self.output_shape), np.float32)
+        out = self.room(len(x), x.shape[1])
         self.native.predict(self.arrange(x), out)
         return out
 
@@ -186,7 +202,7 @@ class Plan:
             x: at most `rows` checked inputs.
             seed: for the dropout of a training plan.
         """
-        out = np.empty((len(x), *self.output_shape), np.float32)
+        out = self.room(len(x), x.shape[1])
         self.native.call(self.arrange(x), out, seed)
         return out
 
@@ -208,6 +224,16 @@ class Plan:
                 f"{_count(op['flops']):>9} {_size(op['bytes']):>9} {op['path']}"
             )
         return "\n".join(lines)
+
+
+def require_causal(layers: Iterable[Layer], who: str) -> None:
+    """Raise if a layer looks at later steps, so that nothing can be cut before them."""
+    for layer in layers:
+        if not layer.causal:
+            raise OptionError(
+                f"{who} expected layers that walk forward in time, got {layer.label}, which looks "
+                "at later steps first. Leave its direction forward, or use whole sequences."
+            )
 
 
 def _shape(shape: tuple[int, int]) -> str:

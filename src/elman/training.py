@@ -1,20 +1,26 @@
-"""The loop: order, chunks of batches, metrics, callbacks. Python sees chunks, never time steps."""
+"""The loop: order, chunks of batches, metrics, callbacks. Python sees chunks, never time steps.
+
+A batch is gone through at once, or window by window where sequences are long: `windows.py`.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman import _core, checks, seeds
+from elman import _core, seeds, windows
 from elman.callbacks import Callback, CallbackList, History
 from elman.errors import DataError, OptionError
 from elman.layers.layer import whole
+from elman.mapped import Mapped, take
 from elman.progress import ProgressBar
+from elman.samples import Data
+from elman.scores import Outputs, Scores
 
 if TYPE_CHECKING:
-    from elman.metrics import Metric
     from elman.models import Sequential
     from elman.plan import Plan
 
@@ -22,102 +28,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 #: Native work between two looks at the clock, the keyboard and the progress bar, in seconds.
 CHUNK_SECONDS = 0.1
-
-
-class Data:
-    """Checked arrays, and the names by which the engine takes them."""
-
-    def __init__(
-        self,
-        model: Sequential,
-        x: Any,
-        y: Any,
-        sample_weight: Any = None,
-        class_weight: dict[int, float] | None = None,
-        what: str = "fit",
-    ) -> None:
-        self.x = model.check_inputs(x)
-        if not len(self.x):
-            raise DataError(
-                f"{model.label} expected at least one sample to {what}, got none. Check the data."
-            )
-        output = model.output_of(self.x)
-        self.y = checks.targets(y, len(self.x), output, model.compiled_loss(), model.label)
-        self.weight = checks.weights(sample_weight, class_weight, self.y, output, model.label)
-        self.output = output
-        #: The weight of what is held out of these rows: Keras weighs classes in training only.
-        self.weight_held_out = self.weight
-        if class_weight is not None:
-            self.weight_held_out = checks.weights(sample_weight, None, self.y, output, model.label)
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def part(self, rows: slice, held_out: bool = False) -> Data:
-        """Some of the rows, to train on or held out."""
-        found = object.__new__(Data)
-        found.x, found.y, found.output = self.x[rows], self.y[rows], self.output
-        weight = self.weight_held_out if held_out else self.weight
-        found.weight = found.weight_held_out = None if weight is None else weight[rows]
-        return found
-
-    @property
-    def native_y(self) -> Array:
-        """Targets as [n, numbers per sample]."""
-        return self.y.reshape(len(self.y), -1)
-
-
-class Scores:
-    """The loss, averaged over batches as Keras does, and the metrics."""
-
-    def __init__(self, model: Sequential, data: Data) -> None:
-        self.model = model
-        self.metrics: list[Metric] = model.compiled_metrics(data.y.shape, data.output)
-        # A metric that cannot take these targets says so now, not after the first batches.
-        for metric in self.metrics:
-            metric.update_state(data.y[:1], np.full((1, *data.output), 0.5, np.float32))
-        self.reset()
-
-    def reset(self) -> None:
-        """Start again."""
-        self._loss = 0.0
-        self._rows = 0
-        for metric in self.metrics:
-            metric.reset_state()
-
-    def update(
-        self, losses: Array, sizes: Array, y: Array, predicted: Array, mask: Array | None
-    ) -> None:
-        """Take in some batches."""
-        self._loss += float(losses @ sizes)
-        self._rows += int(sizes.sum())
-        for metric in self.metrics:
-            metric.update_state(y, predicted, mask)
-
-    def logs(self) -> dict[str, float]:
-        """The values by name."""
-        values = {metric.name: metric.result() for metric in self.metrics}
-        return {**values, "loss": self._loss / max(self._rows, 1)}
-
-
-class Outputs:
-    """Room for what the engine hands back for a run of batches: losses, and what metrics want."""
-
-    def __init__(self, plan: Plan, rows: int, batch: int, scores: Scores) -> None:
-        count = -(-rows // batch)
-        self.scores = scores
-        self.losses = np.empty(count)
-        self.sizes = np.full(count, batch)
-        self.sizes[-1] = rows - batch * (count - 1)
-        wanted = bool(scores.metrics)
-        self.y = np.empty((rows if wanted else 0, *plan.output_shape), np.float32)
-        self.mask = np.empty((rows, plan.output_shape[0]), np.float32) if plan.masked else None
-        #: As the engine takes them: where to write, or nothing.
-        self.native = (self.y if wanted else None, self.mask, self.losses)
-
-    def score(self, y: Array) -> None:
-        """Hand them to the scores, with the targets they belong to."""
-        self.scores.update(self.losses, self.sizes, y, self.y, self.mask)
 
 
 def fit(
@@ -135,6 +45,8 @@ def fit(
     class_weight: dict[int, float] | None,
     sample_weight: Any,
     initial_epoch: int,
+    tbptt: int | None = None,
+    recompute: bool | str = "auto",
 ) -> History:
     """Train a model; see `Sequential.fit`."""
     batch = whole("fit", "batch_size", 32 if batch_size is None else batch_size)
@@ -143,13 +55,19 @@ def fit(
     model.require_compiled("fit")
     data = Data(model, x, y, sample_weight, class_weight)
     data, held_out = _split(model, data, validation_split, validation_data)
-    batches = -(-len(data) // batch)
+    windows.check_recompute(model, data, recompute, tbptt)
+    window = None if tbptt is None else windows.of_steps(model, data, tbptt)
+    per_batch = 1 if window is None else -(-data.length // window)
+    batches = -(-len(data) // batch) * per_batch  # or windows
     scores = Scores(model, data)
     history = History()
     bar = ProgressBar(verbose)
     watchers = CallbackList([callbacks, history, bar])
     # All is checked. From here on the model changes.
-    plan = model.plan_for(data.x, rows=min(batch, len(data)), training=True, loss=True)
+    rows = min(batch, len(data))
+    cut = window if tbptt is not None else windows.recomputed(model, data, rows, recompute)
+    plan = model.plan_for(data.x, rows=rows, training=True, loss=True, steps=cut)
+    plan.native.recomputes = cut is not None and window is None
     watchers.set_model(model)
     watchers.set_params({"epochs": epochs, "steps": batches, "verbose": verbose})
     model.stop_training = False
@@ -158,7 +76,12 @@ def fit(
     assert model.optimizer is not None
 
     logs: dict[str, float] = {}
-    chunk = 1 if watchers.wants_batches else _first_chunk(plan, batch)
+    most = data.most(batch, window or data.length)
+    chunk = (
+        1
+        if watchers.wants_batches
+        else min(first_chunk(plan, batch, data.length // per_batch), most)
+    )
     watchers.on_train_begin()
     try:
         for epoch in range(initial_epoch, epochs):
@@ -171,18 +94,24 @@ def fit(
             seed = seeds.draw_seed()
             done = 0
             while done < batches and not model.stop_training:
-                count = min(chunk, batches - done)
+                # Windows of one batch have the same rows; other chunks are whole batches.
+                walked = 0 if window is None else done % per_batch
+                count = min(chunk, batches - done if window is None else per_batch - walked)
                 began = time.perf_counter()
                 if watchers.wants_batches:
                     watchers.on_train_batch_begin(done)
-                part = order[done * batch : (done + count) * batch]
-                _train_chunk(model, plan, data, part, batch, optimizer, seed, scores)
+                at = done // per_batch * batch
+                part = order[at : at + (count * batch if window is None else batch)]
+                steps = None
+                if window is not None:
+                    steps = walked * window, min((walked + count) * window, data.length)
+                _train_chunk(model, plan, data, part, batch, optimizer, seed, scores, steps)
                 done += count
                 if watchers.wants_batches:
                     watchers.on_train_batch_end(done - 1, scores.logs())
                 else:
                     took = max(time.perf_counter() - began, 1e-6)
-                    chunk = int(np.clip(count * CHUNK_SECONDS / took, 1, 2 * count + 1))
+                    chunk = int(np.clip(count * CHUNK_SECONDS / took, 1, min(2 * count + 1, most)))
                 if watchers.wants_chunks:
                     watchers.on_chunk_end(done, batches, scores.logs())
             results = scores.logs()
@@ -208,19 +137,27 @@ def _train_chunk(
     optimizer: _core.Optimizer,
     seed: int,
     scores: Scores,
+    steps: tuple[int, int] | None = None,
 ) -> None:
     assert model.optimizer is not None
-    count = -(-len(order) // batch)
+    if steps is None:
+        sizes, length = windows.batch_sizes(len(order), batch), data.length
+    else:
+        sizes = windows.window_sizes(len(order), plan.steps, *steps)
+        length = steps[1] - steps[0]
+        if steps[0] == 0:
+            plan.native.reset_states()
+    taken = data.take(order, *(steps or ()))
     first = model.optimizer.iterations
-    rates = np.ascontiguousarray(model.optimizer.learning_rates(first, count), np.float32)
-    outputs = Outputs(plan, len(order), batch, scores)
+    rates = np.ascontiguousarray(model.optimizer.learning_rates(first, len(sizes)), np.float32)
+    outputs = Outputs(plan, sizes, len(order), length, scores)
     optimizer.iterations = first
     plan.native.train(
-        plan.arrange(data.x), data.native_y, data.weight, order, min(batch, plan.rows), seed,
-        optimizer, rates, *outputs.native,
+        plan.arrange(taken.x), taken.y, taken.weight, taken.order, min(batch, plan.rows), seed,
+        optimizer, rates, *outputs.native, taken.steps,
     )  # fmt: skip
     model.optimizer.iterations = optimizer.iterations
-    outputs.score(data.y[order] if scores.metrics else data.y[:0])
+    outputs.score(data, order, *(steps or ()))
 
 
 def evaluate(
@@ -262,51 +199,76 @@ def _evaluate(
     watchers: CallbackList | None = None,
 ) -> Scores:
     scores = Scores(model, data)
-    plan = model.plan_for(data.x, rows=min(batch, len(data)), loss=True)
+    window = windows.for_inference(model, data.x)
+    plan = model.plan_for(data.x, rows=min(batch, len(data)), loss=True, steps=window)
     batches = -(-len(data) // batch)
     by_batch = watchers if watchers is not None and watchers.wants_test_batches else None
-    chunk = 1 if by_batch else _first_chunk(plan, batch)
+    chunk = min(first_chunk(plan, batch), data.most(batch, data.length))
+    if by_batch or window is not None:
+        chunk = 1
     for done in range(0, batches, chunk):
         if by_batch:
             by_batch.on_test_batch_begin(done)
-        part = data.part(slice(done * batch, (done + chunk) * batch))
-        outputs = Outputs(plan, len(part), batch, scores)
-        plan.native.evaluate(
-            plan.arrange(part.x), part.native_y, part.weight, min(batch, plan.rows),
-            *outputs.native,
-        )  # fmt: skip
-        outputs.score(part.y)
+        rows = np.arange(done * batch, min((done + chunk) * batch, len(data)))
+        if window is None:
+            _evaluate_chunk(plan, data, rows, batch, scores)
+        else:
+            windows.evaluate(model, plan, data, rows, first_chunk(plan, len(rows)), scores)
         if by_batch:
             by_batch.on_test_batch_end(done, scores.logs())
         if bar is not None and bar.verbose != 0:
-            bar.on_chunk_end(done + len(outputs.losses), batches, scores.logs())
+            bar.on_chunk_end(min(done + chunk, batches), batches, scores.logs())
     return scores
+
+
+def _evaluate_chunk(plan: Plan, data: Data, rows: Array, batch: int, scores: Scores) -> None:
+    outputs = Outputs(plan, windows.batch_sizes(len(rows), batch), len(rows), data.length, scores)
+    taken = data.take(rows)
+    plan.native.evaluate(
+        plan.arrange(taken.x), taken.y, taken.weight, min(batch, plan.rows), *outputs.native,
+        taken.order,
+    )  # fmt: skip
+    outputs.score(data, rows)
 
 
 def predict(model: Sequential, x: Any, batch_size: int | None, verbose: int | str) -> Array:
     """Outputs for inputs; see `Sequential.predict`."""
     batch = whole("predict", "batch_size", 32 if batch_size is None else batch_size)
     values = model.check_inputs(x)
+    window = windows.for_inference(model, values)
     # The engine goes through the samples in pieces that suit it, whatever the batch size.
-    plan = model.plan_for(values, rows=min(max(len(values), 1), 32 * _core.threads()))
-    out = np.empty((len(values), *plan.output_shape), np.float32)
-    chunk = _first_chunk(plan, batch) * batch
-    if len(values) <= chunk:
+    rows = min(max(len(values), 1), 32 * _core.threads())
+    plan = model.plan_for(values, rows=rows, steps=window)
+    out = plan.room(len(values), values.shape[1])
+    chunk = first_chunk(plan, batch) * batch
+    if window is None and len(values) <= chunk and isinstance(values, np.ndarray):
         plan.native.predict(plan.arrange(values), out)
         return out
     bar = ProgressBar(verbose)
     try:
-        bar.on_predict_begin()
-        for first in range(0, len(values), chunk):
-            part = slice(first, first + chunk)
-            plan.native.predict(plan.arrange(values[part]), out[part])
-            if bar.verbose != 0:
-                done = min(part.stop, len(values))
+        walk = windows.predict if window is not None else _predict_rows
+        slow = False  # what is done in one chunk needs no bar
+        for done in walk(plan, values, out, chunk):
+            if done < len(values) and not slow:
+                slow = True
+                bar.on_predict_begin()
+            if slow and bar.verbose != 0:
                 bar.on_chunk_end(-(-done // batch), -(-len(values) // batch), {})
-        bar.on_predict_end()
+        if slow:
+            bar.on_predict_end()
     finally:
         bar.close()
     return out
+
+
+def _predict_rows(plan: Plan, values: Array | Mapped, out: Array, chunk: int) -> Iterator[int]:
+    """Outputs of all rows, some at a time; how many are done."""
+    if isinstance(values, Mapped):
+        chunk = min(chunk, values.most(1, None))
+    for first in range(0, len(values), chunk):
+        part = slice(first, first + chunk)
+        plan.native.predict(plan.arrange(take(values, part)), out[part])
+        yield min(part.stop, len(values))
 
 
 def train_on_batch(
@@ -324,9 +286,10 @@ def train_on_batch(
     return scores.logs()
 
 
-def _first_chunk(plan: Plan, batch: int) -> int:
-    """Batches for about `CHUNK_SECONDS`, guessed from the arithmetic of the plan."""
-    return max(1, int(CHUNK_SECONDS * 1e10 / max(3 * batch * plan.flops, 1e4)))
+def first_chunk(plan: Plan, batch: int, steps: int | None = None) -> int:
+    """Batches of so many steps (None: the plan's) for about `CHUNK_SECONDS`, by arithmetic."""
+    flops = plan.flops * (steps or plan.steps) / plan.steps
+    return max(1, int(CHUNK_SECONDS * 1e10 / max(3 * batch * flops, 1e4)))
 
 
 def _split(model: Sequential, data: Data, share: float, given: Any) -> tuple[Data, Data | None]:

@@ -43,6 +43,7 @@ struct Kernels {
   void (*pack_transposed)(const Columns&, const float*, long, int, float*, int, int);
   void (*outer)(const Outer&);
   void (*sum_rows)(const Outer&);
+  void (*sum_places)(const SumPlaces&);
   CellKernels cells[(int)Cell::count];
   void (*activation_forward)(int, long, const float*, float*);
   void (*activation_backward)(int, long, const float*, const float*, float*);
@@ -50,9 +51,11 @@ struct Kernels {
   void (*softmax_backward)(bool, long, int, long, const float*, const float*, float*);
   void (*dropout)(const DropoutPass&);
   double (*losses[(int)Loss::count])(const LossRows&);
-  void (*update[(int)Rule::count])(const Update&);
-  void (*catch_up[(int)Rule::count])(const Update&, const float*, const float*, long);
+  void (*update[(int)Rule::count])(const Update&, long, const float*);
+  void (*update_rows[(int)Rule::count])(const Update&, const TouchedRows&);
+  void (*catch_up[(int)Rule::count])(const Update&, long, const float*, const float*, long);
   void (*add)(long, float*, const float*);
+  long (*multiply_adds)(long, float*);
   const Bf16Kernels* bf16;  // by way of floats; see `bf16_kernels`
 };
 

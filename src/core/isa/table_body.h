@@ -1,5 +1,6 @@
 // The one table, filled from the kernels above it. Included by each isa/*.cpp, and only there.
 // With ELMAN_AVX512_BF16 it holds the products of bf16 alone, which replace those of avx512.
+#include "kernels/peak.h"
 #include "layers/activation.h"
 #include "layers/cells.h"
 #include "layers/dropout.h"
@@ -45,6 +46,7 @@ const Kernels ELMAN_TABLE = {
     pack_transposed,
     outer,
     sum_rows,
+    sum_places,
     {
 #define ELMAN_CELL(name) cell_kernels<name, float>(),
         ELMAN_CELLS(ELMAN_CELL)
@@ -59,8 +61,10 @@ const Kernels ELMAN_TABLE = {
      binary_crossentropy_logits, crossentropy<false>, crossentropy_logits<false>,
      crossentropy<true>, crossentropy_logits<true>},
     {update<Sgd>, update<RmsProp>, update<Adam>},
+    {update_rows<Sgd>, update_rows<RmsProp>, update_rows<Adam>},
     {catch_up<Sgd>, catch_up<RmsProp>, catch_up<Adam>},
     add,
+    multiply_adds,
     &bf16_by_floats,
 };
 #endif

@@ -86,6 +86,17 @@ struct OuterPairs {
 /// Rows of A and D at a time: as many as stay in the near caches.
 constexpr long kPairRows = 256;
 
+/// Sums of rows that stand for the same row: to[block][places[i]] = sum over i of d[block][i].
+struct SumPlaces {
+  long rows;
+  int blocks, vectors;
+  const float* d;          // [blocks] d_block apart, [rows][vectors][L] d_row apart
+  long d_row, d_block;
+  const int32_t* places;   // [rows]; numbered in the order in which they first come up
+  float* to;               // [blocks][different rows][vectors][L]
+  long to_block;
+};
+
 /// One pass of a recurrent cell over the steps [first, last) of one shard of rows.
 /// Steps are counted in the order of processing; t is the position in time.
 struct RecurrentPass {
@@ -103,6 +114,10 @@ struct RecurrentPass {
   float* reset;        // [h_steps][rows][h_row]                r * h_prev, if the cell needs it
   const float* mask;   // [T][rows] 1 or 0, or null
   const float* bias;   // packed [blocks][vectors][L]
+  // The input's projection where rows of it repeat, or null where it is in z already.
+  const float* projected;   // [blocks][different rows][input vectors][L]
+  long projected_block;
+  const int32_t* places;    // [T][rows] which row
   const float* u[2];   // packed recurrent weights, one per stage
   const float* ut[2];  // the same transposed, for backward
   const float* h0;     // [rows][h0_row] the state before the first step (h0_row 0: one row for all)
@@ -154,11 +169,9 @@ struct CellKernels {
   void (*backward_any)(const RecurrentPass&);
 };
 
-/// One optimizer step over a run of weights.
+/// One optimizer step over weights.
 struct Update {
-  long count;
   float* value;
-  const float* gradient;
   float* moment[3];
   float rate, decay;        // learning rate; weight decay, applied first
   float scale, clip;        // of the gradient; clip 0 is none
@@ -166,14 +179,27 @@ struct Update {
   float a_rest, b_rest;     // 1 - a and 1 - b, rounded once, as Keras has them
   float bias;               // Adam's correction of the rate for its first steps
   int moments;              // how many are in use
-  long missing;             // steps without a gradient that only faded the moments, to do first
   bool nesterov, centered, amsgrad;
   bool moves;               // whether weights change without a gradient
 };
 
+/// Rows of a table that have a gradient in this step.
+struct TouchedRow {
+  int32_t row;
+  float* gradient;  // [width], padded to whole vectors
+};
+struct TouchedRows {
+  const TouchedRow* row;
+  long count, width;
+  long step;        // how many there were before this one
+  int32_t* done;    // [rows of the table] steps that each row includes; of the others, moments fade
+};
+
 /// Random zeros in [steps][rows][width] values, each kept one scaled by 1 / (1 - rate).
 struct DropoutPass {
-  int steps, rows, width;
+  int steps;
+  long first_step;       // of these within the sequence: the mask does not depend on how it is cut
+  int rows, width;
   long row;              // floats from row to row
   int first_row;         // of this shard within the batch: the mask does not depend on threads
   bool same_each_step;

@@ -41,7 +41,7 @@ class Dense : public Op {
   void forward(Run& run) override {
     const Slot& y = plan_.at(output);
     Product p{};
-    p.rows = x_.steps * run.rows;
+    p.rows = run.steps_of(x_) * run.rows;
     p.a = run.value(x_);
     p.a_row = x_.row;
     p.k = w_.k();
@@ -60,7 +60,7 @@ class Dense : public Op {
   void backward(Run& run) override {
     const Slot& y = plan_.at(output);
     const float* d_y = run.gradient(y);
-    const long rows = (long)x_.steps * run.rows;
+    const long rows = (long)run.steps_of(x_) * run.rows;
     if (x_.gradient >= 0) {
       Product p{};
       p.rows = (int)rows;
@@ -80,6 +80,8 @@ class Dense : public Op {
     w_.gradient(run, rows, run.value(x_), x_.row, d_y, y.row, 4 * lanes_);
     if (bias_ >= 0) w_.bias_gradient(run, bias_, 0, rows, d_y, y.row, 4 * lanes_);
   }
+
+  bool carries() const override { return true; }
 
   Cost cost() const override {
     return {2.0 * x_.steps * x_.width * units_, std::string(kernels().isa) + path_of(pairs_)};

@@ -23,7 +23,7 @@ class Dropout : public Op {
   void forward(Run& run) override {
     const Slot& y = plan_.at(output);
     if (!run.training || rate_ == 0)
-      std::copy_n(run.value(x_), (long)x_.steps * run.rows * x_.row, run.value(y));
+      std::copy_n(run.value(x_), (long)run.steps_of(x_) * run.rows * x_.row, run.value(y));
     else
       drop(run, run.value(x_), run.value(y));
   }
@@ -32,15 +32,18 @@ class Dropout : public Op {
     if (x_.gradient < 0) return;
     const Slot& y = plan_.at(output);
     if (rate_ == 0)
-      std::copy_n(run.gradient(y), (long)x_.steps * run.rows * x_.row, run.gradient(x_));
+      std::copy_n(run.gradient(y), (long)run.steps_of(x_) * run.rows * x_.row, run.gradient(x_));
     else
       drop(run, run.gradient(y), run.gradient(x_));
   }
 
+  bool carries() const override { return true; }
+
  private:
   void drop(const Run& run, const float* from, float* to) const {
-    kernels().dropout({x_.steps, run.rows, x_.width, x_.row, run.first_row, same_each_step_, rate_,
-                       seed_ ^ run.seed, run.step, from, to});
+    kernels().dropout({run.steps_of(x_), run.start_of(x_), run.rows, x_.width, x_.row,
+                       run.first_row, same_each_step_, rate_, seed_ ^ run.seed, run.step, from,
+                       to});
   }
 
   Plan& plan_;

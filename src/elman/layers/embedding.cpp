@@ -1,4 +1,5 @@
-// Embedding: a row of the table for every token. Its gradient touches only the rows looked up.
+// Embedding: a row of the table for every token. A batch's tokens repeat, so each different one is
+// looked up once where the op that follows can work with that. Its gradient touches only those rows.
 #include <algorithm>
 #include <stdexcept>
 
@@ -17,15 +18,37 @@ class Embedding : public Op {
     const Param& p = plan.weights().params[table_];
     width_ = (int)p.shape[1];
     output = plan.slot(spec.name, tokens_.steps, width_);
+    plan.at(output).places = plan.reserve(tokens_.steps, 16);
+    different_ = plan.reserve(tokens_.steps);
+    place_.assign(plan.threads(), std::vector<int32_t>(p.shape[0], -1));
     if (spec.flag("mask_zero")) plan.add_mask(output);
+  }
+
+  /// Numbers the different tokens in the order they are met.
+  void look(Run& run) override {
+    const int32_t* tokens = run.tokens(tokens_);
+    int32_t* place = place_[run.thread].data();
+    int32_t* places = run.places(plan_.at(output));
+    int32_t* different = different_tokens(run);
+    int32_t count = 0;
+    for (long i = 0; i < all(run); ++i) {
+      int32_t& number = place[tokens[i]];
+      if (number < 0) {
+        number = count;
+        different[count++] = tokens[i];
+      }
+      places[16 + i] = number;
+    }
+    places[0] = count;
+    for (int32_t i = 0; i < count; ++i) place[different[i]] = -1;
   }
 
   void forward(Run& run) override {
     const Slot& y = plan_.at(output);
-    const int32_t* tokens = run.tokens(tokens_);
+    const int32_t* tokens = y.shared ? different_tokens(run) : run.tokens(tokens_);
+    const long count = y.shared ? run.places(y)[0] : all(run);
     const float* table = plan_.weights().values.data() + plan_.weights().params[table_].offset;
     float* to = run.value(y);
-    const long count = (long)tokens_.steps * run.rows;
     for (long i = 0; i < count; ++i, to += y.row) {
       if (i + kAhead < count) {
         const float* ahead = table + (long)tokens[i + kAhead] * width_;
@@ -35,45 +58,46 @@ class Embedding : public Op {
     }
     if (y.mask < 0) return;
     float* mask = run.value(plan_.at(y.mask));
-    for (long i = 0; i < count; ++i) mask[i] = tokens[i] != 0 ? 1.0f : 0.0f;
+    for (long i = 0; i < all(run); ++i) mask[i] = run.tokens(tokens_)[i] != 0 ? 1.0f : 0.0f;
   }
 
-  /// Every thread reads all shards and adds the rows of its own tokens, always in the same order.
-  void reduce(const std::vector<Run>& shards, int thread) override {
+  void backward(Run& run) override {
     const Slot& y = plan_.at(output);
-    TableGradient& table = gradient(shards);
-    each_own(shards, thread, [&](const Run& run, long i, int32_t token) {
-      table.add(token, thread, run.gradient(y) + i * y.row);
-    });
+    const int32_t* tokens = y.shared ? different_tokens(run) : run.tokens(tokens_);
+    const long count = y.shared ? run.places(y)[0] : all(run);
+    TableGradient& table = gradient(run);
+    for (long i = 0; i < count; ++i) table.add(run.thread, tokens[i], run.gradient(y) + i * y.row);
   }
 
   void visit_rows(const std::vector<Run>& shards, int thread,
                   const std::function<void(int, int32_t)>& visit) override {
-    each_own(shards, thread, [&](const Run&, long, int32_t token) { visit(table_, token); });
+    for (const Run& run : shards) {
+      const int32_t* different = different_tokens(run);
+      const int32_t count = run.places(plan_.at(output))[0];
+      for (int32_t i = 0; i < count; ++i)
+        if (TableGradient::owner(different[i], shards.size()) == thread) visit(table_, different[i]);
+    }
   }
+
+  bool carries() const override { return true; }
 
  private:
-  TableGradient& gradient(const std::vector<Run>& shards) const {
-    for (const auto& table : *shards[0].tables)
+  long all(const Run& run) const { return (long)run.steps_of(tokens_) * run.rows; }
+  int32_t* different_tokens(const Run& run) const {
+    return reinterpret_cast<int32_t*>(run.arena + different_);
+  }
+  TableGradient& gradient(const Run& run) const {
+    for (const auto& table : *run.tables)
       if (table->param == table_) return *table;
     throw std::logic_error("a table without a gradient");
-  }
-
-  template <class F>
-  void each_own(const std::vector<Run>& shards, int thread, const F& f) {
-    const TableGradient& table = gradient(shards);
-    for (const Run& run : shards) {
-      const int32_t* tokens = run.tokens(tokens_);
-      const long count = (long)tokens_.steps * run.rows;
-      for (long i = 0; i < count; ++i)
-        if (table.owner(tokens[i]) == thread) f(run, i, tokens[i]);
-    }
   }
 
   Plan& plan_;
   const Slot tokens_;
   const int table_;
   int width_;
+  long different_;                           // int32 [steps * rows] in the arena
+  std::vector<std::vector<int32_t>> place_;  // [thread][rows of the table], -1 between batches
 };
 
 const OpWord embedding("embedding", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {

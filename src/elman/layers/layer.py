@@ -105,6 +105,11 @@ class Layer(Configured):
 
     # -- what a subclass says ---------------------------------------------------------------------
 
+    @property
+    def causal(self) -> bool:
+        """Whether no output depends on a later step, so that sequences can be cut anywhere."""
+        return True
+
     def params(self, input_shape: Shape) -> list[Param]:
         """What this layer owns. The ledger, the summary and the file format all read this."""
         return []
@@ -325,9 +330,12 @@ class Layer(Configured):
             ElmanError: the array does not fit the layer.
         """
         from elman.checks import inputs
+        from elman.mapped import Mapped
         from elman.plan import Plan, Store
 
         values = inputs(x, self, self.label)
+        if isinstance(values, Mapped):
+            values = values.take(slice(None))
         store = Store([self], [(None, *values.shape[1:])])
         store.own()
         plan = Plan(

@@ -18,7 +18,7 @@ class Masking : public Op {
     float* mask = run.value(plan_.at(y.mask));
     const float* from = run.value(x_);
     float* to = run.value(y);
-    const long count = (long)x_.steps * run.rows;
+    const long count = (long)run.steps_of(x_) * run.rows;
     for (long i = 0; i < count; ++i, from += x_.row, to += y.row) {
       bool counts = false;
       for (int f = 0; f < x_.width; ++f) counts |= from[f] != value_;
@@ -33,10 +33,12 @@ class Masking : public Op {
     const float* mask = run.value(plan_.at(y.mask));
     const float* d_y = run.gradient(y);
     float* d_x = run.gradient(x_);
-    const long count = (long)x_.steps * run.rows;
+    const long count = (long)run.steps_of(x_) * run.rows;
     for (long i = 0; i < count; ++i)
       for (int f = 0; f < x_.width; ++f) d_x[i * x_.row + f] = d_y[i * y.row + f] * mask[i];
   }
+
+  bool carries() const override { return true; }
 
  private:
   Plan& plan_;

@@ -30,11 +30,11 @@ class Recurrent : public Op {
  public:
   Recurrent(Plan& plan, const Spec& spec)
       : plan_(plan),
+        x_(input(plan, spec.inputs.at(0))),
         pairs_(spec.flag("bf16") ? &bf16_kernels() : nullptr),
-        x_pairs_(spec.flag("bf16_input") ? pairs_ : nullptr),
+        x_pairs_(spec.flag("bf16_input") && !x_.shared ? pairs_ : nullptr),
         cell_(find_cell(spec.word("cell", ""), pairs_)),
         shape_(cell_.shape),
-        x_(plan.at(spec.inputs.at(0))),
         units_((int)spec.number("units", 0)),
         reverse_(spec.flag("go_backwards")),
         bias_(spec.params.size() > 2 ? spec.params[2] : -1),
@@ -63,19 +63,20 @@ class Recurrent : public Op {
     row_ = row_floats(units_);
     z_ = plan.reserve((long)z_steps_ * blocks_ * shape_.vectors * lanes);
     own_ = plan.reserve((long)ring_ * blocks_ * shape_.own * lanes);
+    if (x_.shared) projected_ = plan.reserve((long)T * w_.vectors() * lanes);
     const bool sequences = spec.flag("return_sequences");
     h_steps_ = sequences ? T : ring_;
     if (sequences) {
       output = plan.slot(spec.name, T, units_);
       h_ = plan.at(output).value;
     } else {
-      const int last = reverse_ ? 0 : T - 1;
       Slot out;
       out.name = spec.name;
       out.width = units_;
       out.row = row_;
       out.value = h_ = plan.reserve(h_steps_ * row_);
-      out.first_step = last % h_steps_;
+      out.sequence = false;
+      if (!reverse_) out.ring = h_steps_;
       if (training) out.gradient = plan.reserve(row_);
       output = plan.adopt(out);
       if (keeps) plan.show({spec.name, h_, T, units_, (int)row_});
@@ -90,6 +91,9 @@ class Recurrent : public Op {
     }
     if (pairs_) reserve_bf16(training);
     if (keeps) show(spec.name, T);
+    if (!plan.carries()) return;
+    record_ = row_ + rounded((long)blocks_ * shape_.own * lanes);
+    states_ = plan.carry(record_);
   }
 
   void pack(int thread, int threads) override {
@@ -105,59 +109,85 @@ class Recurrent : public Op {
 
   void forward(Run& run) override {
     RecurrentPass p = pass(run);
-    const int T = x_.steps;
+    const int T = run.steps_of(x_);
     Product project{};
     project.a_row = x_.row;
     project.k = w_.k();
     project.a_blocks = 1;
     project.b = w_.packed;
-    project.c_row = shape_.vectors * lanes_;
-    project.c_group = (long)z_steps_ * run.rows * project.c_row;
     project.vectors = w_.vectors();
     project.per_group = shape_.input.count;
     project.start = packed_bias_ + shape_.input.first * lanes_;
-    project.start_group = project.c_row;
-    // Segments begin at multiples of kSegment in time, whichever way it is walked.
-    int first = 0;
-    while (first < T) {
-      const int odd = T % kSegment;
-      const int steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : kSegment);
-      const long t = reverse_ ? T - first - steps : first;
-      project.rows = steps * run.rows;
-      project.a = run.value(x_) + t * run.rows * x_.row;
-      project.c = p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
-      if (x_pairs_) {
-        bf16* x = as_bf16(run.arena + x16_);
-        x_pairs_->round_rows(project.rows, w_.k(), project.a, x_.row, x, x_row16_);
-        x_pairs_->product(of_pairs(project, x, x_row16_, even(w_.k()), w_.packed16));
-      } else {
-        kernels().product(project);
-      }
+    project.start_group = shape_.vectors * lanes_;
+    const auto recur = [&](int first, int last) {
       p.first = first;
-      p.last = first += steps;
+      p.last = last;
       (usual_ ? cell_.forward : cell_.forward_any)(p);
+    };
+    if (x_.shared) {
+      project.rows = run.places(x_)[0];
+      project.a = run.value(x_);
+      project.c = run.arena + projected_;
+      project.c_row = shape_.input.count * lanes_;
+      project.c_group = p.projected_block;
+      kernels().product(project);
+      recur(0, T);
+    } else {
+      project.c_row = shape_.vectors * lanes_;
+      project.c_group = (long)z_steps_ * run.rows * project.c_row;
+      // Segments begin at multiples of kSegment in time, whichever way it is walked.
+      for (int first = 0, steps; first < T; first += steps) {
+        const int odd = T % kSegment;
+        steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : kSegment);
+        const long t = reverse_ ? T - first - steps : first;
+        project.rows = steps * run.rows;
+        project.a = run.value(x_) + t * run.rows * x_.row;
+        project.c = p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
+        if (x_pairs_) {
+          bf16* x = as_bf16(run.arena + x16_);
+          x_pairs_->round_rows(project.rows, w_.k(), project.a, x_.row, x, x_row16_);
+          x_pairs_->product(of_pairs(project, x, x_row16_, even(w_.k()), w_.packed16));
+        } else {
+          kernels().product(project);
+        }
+        recur(first, first + steps);
+      }
     }
+    if (run.next_states) keep_last(run, p);
   }
 
   void backward(Run& run) override {
     RecurrentPass p = pass(run);
-    const long rows = run.rows, T = x_.steps, all = T * rows;
-    const long record = shape_.vectors * lanes_, z_group = all * record;
-    std::memset(p.d_h, 0, sizeof(float) * rows * row_);
-    std::memset(p.d_own, 0, sizeof(float) * rows * blocks_ * shape_.own_carry * lanes_);
+    const long rows = run.rows, T = run.steps_of(x_), all = T * rows;
+    const long record = shape_.vectors * lanes_, z_group = z_steps_ * rows * record;
+    if (!run.joined) {
+      std::memset(p.d_h, 0, sizeof(float) * rows * row_);
+      std::memset(p.d_own, 0, sizeof(float) * rows * blocks_ * shape_.own_carry * lanes_);
+    }
     p.first = 0;
     p.last = (int)T;
     (usual_ ? cell_.backward : cell_.backward_any)(p);
 
+    // What reaches the input's projection: each row of it, or the sums of those that repeat.
     const float* d_in = p.z + shape_.input.first * lanes_;
+    long in_rows = all, in_record = record, in_group = z_group;
+    if (x_.shared) {
+      in_rows = run.places(x_)[0];
+      in_record = shape_.input.count * lanes_;
+      in_group = p.projected_block;
+      float* sums = run.arena + projected_;
+      kernels().sum_places({all, blocks_, shape_.input.count, d_in, record, z_group, p.places, sums,
+                            in_group});
+      d_in = sums;
+    }
     if (x_.gradient >= 0 && !x_pairs_) {  // the driver has just made it if products are of bf16
       Product d{};
-      d.rows = (int)all;
+      d.rows = (int)in_rows;
       d.a = d_in;
-      d.a_row = record;
+      d.a_row = in_record;
       d.k = shape_.input.count * lanes_;
       d.a_blocks = blocks_;
-      d.a_block = z_group;
+      d.a_block = in_group;
       d.b = w_.transpose;
       d.c = run.gradient(x_);
       d.c_row = x_.row;
@@ -166,19 +196,52 @@ class Recurrent : public Op {
       d.per_group = 4;
       kernels().product(d);
     }
-    if (pairs_) return weight_gradients_of_pairs(run, p);
-    w_.gradient(run, all, run.value(x_), x_.row, d_in, record, z_group);
-    // Step t saw the output of the step before it; the first saw the zero state.
+    if (!x_pairs_) w_.gradient(run, in_rows, run.value(x_), x_.row, d_in, in_record, in_group);
     const float* d_rec = p.z + shape_.recurrent[0].first * lanes_;
-    const long shift = rows * (T > 1 ? 1 : 0);
-    u_[0].gradient(run, all - rows, p.h + (reverse_ ? shift * row_ : 0), row_,
-                   d_rec + (reverse_ ? 0 : shift * record), record, z_group);
-    if (shape_.stages == 2)
-      u_[1].gradient(run, all, p.reset, row_, p.z + shape_.recurrent[1].first * lanes_, record,
-                     z_group);
-    if (bias_ >= 0) w_.bias_gradient(run, bias_, 0, all, d_in, record, z_group);
-    if (recurrent_bias_ >= 0)
-      u_[0].bias_gradient(run, bias_, recurrent_bias_, all, d_rec, record, z_group);
+    if (pairs_) {
+      other_gradients_of_pairs(run, p);
+    } else {
+      // Step t saw the output of the step before it; the first saw zeros, or the state carried in.
+      const long shift = rows * (T > 1 ? 1 : 0);
+      u_[0].gradient(run, all - rows, p.h + (reverse_ ? shift * row_ : 0), row_,
+                     d_rec + (reverse_ ? 0 : shift * record), record, z_group);
+      if (shape_.stages == 2)
+        u_[1].gradient(run, all, p.reset, row_, p.z + shape_.recurrent[1].first * lanes_, record,
+                       z_group);
+      if (bias_ >= 0) w_.bias_gradient(run, bias_, 0, in_rows, d_in, in_record, in_group);
+      if (recurrent_bias_ >= 0)
+        u_[0].bias_gradient(run, bias_, recurrent_bias_, all, d_rec, record, z_group);
+    }
+    if (run.states) u_[0].gradient(run, rows, p.h0, p.h0_row, d_rec, record, z_group);
+  }
+
+  bool carries() const override { return !reverse_; }
+
+  std::vector<std::string> state_names() const override {
+    std::vector<std::string> names{"h"};
+    for (int v = 0; v < shape_.own_carry; ++v) names.push_back(shape_.own_names[v]);
+    return names;
+  }
+
+  int state_width() const override { return units_; }
+
+  void get_state(const float* states, int row, int tensor, float* to) const override {
+    const float* from = states + states_ + row * record_;
+    if (tensor == 0) std::copy_n(from, units_, to);
+    else own_units(from + row_, tensor - 1, [&](const float& value, int unit) { to[unit] = value; });
+  }
+
+  void set_state(float* states, int row, int tensor, const float* from) const override {
+    float* to = states + states_ + row * record_;
+    if (tensor == 0) std::copy_n(from, units_, to);
+    else own_units(to + row_, tensor - 1, [&](float& value, int unit) { value = from[unit]; });
+    if (tensor == 0 || shape_.own != 2 * shape_.own_carry) return;
+    // LSTM keeps a = act(c) beside c. Nothing computes with an old a, but it can be looked at.
+    std::vector<float> a(rounded(units_));
+    std::copy_n(from, units_, a.data());
+    kernels().activation_forward(activation_, (long)a.size(), a.data(), a.data());
+    own_units(to + row_, tensor - 1 + shape_.own_carry,
+              [&](float& value, int unit) { value = a[unit]; });
   }
 
   Cost cost() const override {
@@ -188,9 +251,16 @@ class Recurrent : public Op {
   }
 
  private:
+  /// The slot of the input. Where rows of it repeat, they need be there and be projected only once.
+  static const Slot& input(Plan& plan, int slot) {
+    Slot& x = plan.at(slot);
+    x.shared = x.places >= 0;
+    return x;
+  }
+
   RecurrentPass pass(const Run& run) const {
     RecurrentPass p{};
-    p.steps = x_.steps;
+    p.steps = run.steps_of(x_);
     p.rows = run.rows;
     p.units = units_;
     p.reverse = reverse_;
@@ -211,11 +281,24 @@ class Recurrent : public Op {
       p.u[s] = u_[s].packed;
       p.ut[s] = u_[s].transpose;
     }
+    if (x_.shared) {
+      p.projected = run.arena + projected_;
+      p.projected_block = (long)x_.steps * run.rows * shape_.input.count * lanes_;
+      p.places = run.places(x_) + 16;
+    }
     p.h0 = p.own0 = zeros_;
+    if (run.states) {
+      p.h0 = run.states + states_ + run.first_row * record_;
+      p.own0 = p.h0 + row_;
+      p.h0_row = p.own0_row = record_;
+      p.own0_block = (long)shape_.own * lanes_;
+    }
     if (plan_.training()) {
       const Slot& out = plan_.at(output);
       p.d_out = run.gradient(out);
-      p.d_out_steps = out.steps;
+      // Before the end of a sequence there is no gradient of its last output.
+      if (!out.sequence && !run.at_end()) p.d_out = nullptr;
+      p.d_out_steps = p.d_out ? run.steps_of(out) : 0;
       p.d_h = run.arena + d_h_;
       p.d_own = run.arena + d_own_;
       p.d_reset = run.arena + d_reset_;
@@ -239,22 +322,17 @@ class Recurrent : public Op {
     return p;
   }
 
-  /// All of them in one pass over d_z, which is read and rounded only once.
-  void weight_gradients_of_pairs(const Run& run, const RecurrentPass& p) const {
+  /// All that are left to make, in one pass over d_z, which is read and rounded only once.
+  void other_gradients_of_pairs(const Run& run, const RecurrentPass& p) const {
     OuterPairs o{};
     o.rows = (long)p.steps * p.rows;
     o.d = p.z;
     o.d_row = shape_.vectors * lanes_;
-    o.d_group = o.rows * o.d_row;
+    o.d_group = (long)z_steps_ * p.rows * o.d_row;
     o.vectors = blocks_ * shape_.vectors;
     o.per_group = shape_.vectors;
     o.scratch = as_bf16(run.arena + scratch16_);
-    if (x_pairs_)
-      w_.gradient_part(run, o, run.value(x_), x_.row, 0, shape_.input.first);
-    else
-      w_.gradient(run, o.rows, run.value(x_), x_.row, p.z + shape_.input.first * lanes_, o.d_row,
-                  o.d_group);
-    // Step t saw the output of the step before it; the first saw the zero state.
+    if (x_pairs_) w_.gradient_part(run, o, run.value(x_), x_.row, 0, shape_.input.first);
     u_[0].gradient_part(run, o, p.h, row_, reverse_ ? -p.rows : p.rows, shape_.recurrent[0].first);
     if (shape_.stages == 2)
       u_[1].gradient_part(run, o, p.reset, row_, 0, shape_.recurrent[1].first);
@@ -283,6 +361,26 @@ class Recurrent : public Op {
     scratch16_ = plan_.reserve(0, kPairRows * pairs / 2);
   }
 
+  /// The states after the last step become those before the next run's first.
+  void keep_last(const Run& run, const RecurrentPass& p) const {
+    const long own = (long)shape_.own * lanes_;
+    const float* h = p.h + (p.steps - 1) % h_steps_ * run.rows * row_;
+    const float* last = p.own + (p.steps - 1) % ring_ * run.rows * blocks_ * own;
+    float* to = run.next_states + states_ + run.first_row * record_;
+    for (int row = 0; row < run.rows; ++row, to += record_) {
+      std::copy_n(h + row * row_, row_, to);
+      for (int block = 0; block < blocks_; ++block)
+        std::copy_n(last + ((long)block * run.rows + row) * own, own, to + row_ + block * own);
+    }
+  }
+
+  /// Calls f(place, unit) for one tensor of the cell's own state in a record.
+  template <class Float, class F>
+  void own_units(Float* own, int tensor, const F& f) const {
+    for (int unit = 0; unit < units_; ++unit)
+      f(own[((long)(unit / lanes_) * shape_.own + tensor) * lanes_ + unit % lanes_], unit);
+  }
+
   void add_bias(const float* b, const Window& window) {
     for (int block = 0; block < blocks_; ++block)
       for (int v = 0; v < window.count; ++v)
@@ -303,11 +401,11 @@ class Recurrent : public Op {
   }
 
   Plan& plan_;
+  const Slot x_;
   const Bf16Kernels* const pairs_;    // for products of bf16, or null
-  const Bf16Kernels* const x_pairs_;  // for those of the input, or null
+  const Bf16Kernels* const x_pairs_;  // for those of the input, or null; never for a shared one
   const CellKernels& cell_;
   const CellShape& shape_;
-  const Slot x_;
   const int units_;
   const bool reverse_;
   const int bias_;
@@ -318,7 +416,8 @@ class Recurrent : public Op {
   PackedMatrix w_, u_[2];
   float* packed_bias_;
   float* zeros_;
-  long z_, own_, h_, reset_ = 0, d_h_ = 0, d_own_ = 0, d_reset_ = 0;
+  long record_ = 0, states_ = 0;  // of a row's carried states: [h][blocks][own][lanes]
+  long z_, own_, projected_ = 0, h_, reset_ = 0, d_h_ = 0, d_own_ = 0, d_reset_ = 0;
   long h16_ = 0, reset16_ = 0, x16_ = 0, x_row16_ = 0, d_z16_ = 0, scratch16_ = 0;
 };
 

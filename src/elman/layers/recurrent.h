@@ -29,6 +29,7 @@ struct Driver {
     long h_prev_row;
     float* reset;
     const float* mask;  // [rows] or null
+    const int32_t* places;  // [rows] or null
     int t;
     bf16* h16;
     bf16* h16_prev;
@@ -61,6 +62,7 @@ struct Driver {
       at.own_prev_block = at.own_block;
     }
     at.mask = p.mask ? p.mask + (long)t * p.rows : nullptr;
+    at.places = p.places ? p.places + (long)t * p.rows : nullptr;
     if constexpr (kPairs) {
       at.h16 = p.h16 + (s & 1) * p.rows * p.row16;
       at.h16_prev = p.h16 + (~s & 1) * p.rows * p.row16;
@@ -68,18 +70,29 @@ struct Driver {
     return at;
   }
 
+  /// Where the input's projection of a row is: its first vector belongs to that of the gates.
+  static ELMAN_INLINE const float* projection(const RecurrentPass& p, const Step& at, int block,
+                                              int row) {
+    constexpr Window in = Cell::shape.input;
+    static_assert(in.first == 0);
+    return at.places ? p.projected + block * p.projected_block + (long)at.places[row] * in.count * L
+                     : at.z + block * at.z_block + (long)row * kV * L;
+  }
+
   /// A tile's sums start from the input's projection, or from the bias where x has no part.
   template <int R, int N, int First>
-  static ELMAN_INLINE void start(V (&s)[R][N], const RecurrentPass& p, const float* z, int block) {
-    constexpr Window in = Cell::shape.input;
+  static ELMAN_INLINE void start(V (&s)[R][N], const RecurrentPass& p, const Step& at, int block,
+                                 int row) {
     ELMAN_UNROLL
-    for (int r = 0; r < R; ++r)
+    for (int r = 0; r < R; ++r) {
+      const float* x = projection(p, at, block, row + r);
       ELMAN_UNROLL
       for (int n = 0; n < N; ++n) {
-        constexpr int kInput = in.first + in.count;
         const int v = First + n;
-        s[r][n] = v < kInput ? load(z + (r * kV + v) * L) : load(p.bias + ((long)block * kV + v) * L);
+        s[r][n] = v < Cell::shape.input.count ? load(x + v * L)
+                                              : load(p.bias + ((long)block * kV + v) * L);
       }
+    }
   }
 
   static void forward(const RecurrentPass& p) {
@@ -119,21 +132,28 @@ struct Driver {
       for_tiles<tile_rows<N, T>()>(p.rows, [&](auto tile, int row) {
         constexpr int R = decltype(tile)::count;
         V sums[R][N];
-        start<R, N, First>(sums, p, z + (long)row * kV * L, block);
+        start<R, N, First>(sums, p, at, block, row);
         accumulate<R, N>(sums, a + row * a_row, a_row, depth, w);
         ELMAN_UNROLL
-        for (int r = 0; r < R; ++r) {
-          V k[kV];
+        for (int r = 0; r < R; ++r)
           ELMAN_UNROLL
-          for (int v = 0; v < kV; ++v)
-            k[v] = v >= First && v < First + N ? sums[r][v - First < N && v >= First ? v - First : 0]
-                                               : load(z + ((row + r) * kV + v) * L);
-          if constexpr (Cell::kStages == 2 && S == 0)
-            finish_reset(p, at, block, row + r, k, rec);
-          else
-            finish(p, at, block, row + r, k, act, rec);
-        }
+          for (int n = 0; n < N; ++n) store(z + ((row + r) * kV + First + n) * L, sums[r][n]);
       });
+      // Apart from the products, whose sums fill the registers; z is still in the nearest cache.
+      for (int row = 0; row < p.rows; ++row) {
+        V k[kV];
+        const float* x = projection(p, at, block, row);
+        ELMAN_UNROLL
+        for (int v = 0; v < kV; ++v) {
+          // What only the input has a part in is still where its projection is.
+          const bool x_only = S == 0 && (v < First || v >= First + N);
+          k[v] = load((x_only ? x : z + (long)row * kV * L) + v * L);
+        }
+        if constexpr (Cell::kStages == 2 && S == 0)
+          finish_reset(p, at, block, row, k, rec);
+        else
+          finish(p, at, block, row, k, act, rec);
+      }
     }
   }
 

@@ -136,6 +136,10 @@ class Recurrent(Layer):
         """The native cell's word."""
         raise NotImplementedError(f"{type(self).__name__} must define cell().")
 
+    @property
+    def causal(self) -> bool:
+        return not self.go_backwards
+
     def emit(self, plan: Plan, slot: Slot) -> Slot:
         if self.dropout:
             slot = plan.dropout(f"{self.name}/dropout", slot, self.dropout, same_each_step=True)
@@ -180,10 +184,16 @@ class Recurrent(Layer):
         """
         raise NotImplementedError(f"{type(self).__name__} must define step(x, states, weights).")
 
-    def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
+    def formula(
+        self,
+        x: Array,
+        weights: dict[str, Array],
+        mask: Array | None,
+        start: list[Array] | None = None,
+    ) -> Array:
         rows, steps = x.shape[:2]
         kind = np.result_type(x, *weights.values())
-        states = [np.zeros((rows, self.units), kind) for _ in range(self.states)]
+        states = start or [np.zeros((rows, self.units), kind) for _ in range(self.states)]
         outputs = []
         for t in range(steps)[:: -1 if self.go_backwards else 1]:
             new, _ = self.step(x[:, t], states, weights)

@@ -6,10 +6,6 @@
 
 namespace elman {
 
-namespace {
-constexpr size_t kAhead = 8;  // rows of a table lie anywhere: ask memory for them early
-}
-
 Optimizer::Optimizer(std::shared_ptr<Weights> w, const std::string& rule,
                      const std::map<std::string, double>& options, int moment_count)
     : weights(std::move(w)) {
@@ -49,7 +45,7 @@ Optimizer::Optimizer(std::shared_ptr<Weights> w, const std::string& rule,
     const Param& p = weights->params[i];
     if (!p.trainable) continue;
     pieces_.push_back({(int)i, p.offset, rounded(p.size), p.table});
-    if (p.table) tables_.push_back({(int)i, std::vector<long>(p.shape[0], 0)});
+    if (p.table) tables_.push_back({(int)i, std::vector<int32_t>(p.shape[0], 0)});
     else dense_total_ += rounded(p.size);
   }
   moments.resize(moment_count);
@@ -72,7 +68,7 @@ void Optimizer::set_iterations(long steps) {
   iterations = first_ = steps;
   rates_.clear();
   biases_.clear();
-  for (Table& t : tables_) std::fill(t.done.begin(), t.done.end(), steps);
+  for (Table& t : tables_) std::fill(t.done.begin(), t.done.end(), (int32_t)steps);
 }
 
 template <class F>
@@ -89,29 +85,14 @@ void Optimizer::each_dense(int part, int parts, const F& f) const {
 }
 
 template <class F>
-void Optimizer::each_row(const std::vector<Run>& shards, int part, const F& f) const {
+void Optimizer::each_table(const std::vector<Run>& shards, const F& f) const {
   for (const auto& gradient : *shards[0].tables)
-    for (size_t i = 0; i < pieces_.size(); ++i) {
-      if (pieces_[i].param != gradient->param) continue;
-      const std::vector<int32_t>& rows = gradient->touched(part);
-      for (size_t r = 0; r < rows.size(); ++r) {
-        if (r + kAhead < rows.size()) fetch(pieces_[i].offset + rows[r + kAhead] * gradient->width,
-                                            gradient->width);
-        f(i, *gradient, rows[r]);
-      }
-    }
+    for (size_t i = 0; i < pieces_.size(); ++i)
+      if (pieces_[i].param == gradient->param) f(i, *gradient);
 }
 
-void Optimizer::fetch(long offset, long count) const {
-  for (long i = 0; i < count; i += 16) {
-    __builtin_prefetch(weights->values.data() + offset + i, 1);
-    for (const Floats& m : moments) __builtin_prefetch(m.data() + offset + i, 1);
-  }
-}
-
-Update Optimizer::at(long offset, long count) const {
+Update Optimizer::at(long offset) const {
   Update u = base_;
-  u.count = count;
   u.value = weights->values.data() + offset;
   for (size_t m = 0; m < moments.size(); ++m)
     u.moment[m] = const_cast<float*>(moments[m].data()) + offset;
@@ -122,11 +103,12 @@ void Optimizer::catch_up(Table& table, int32_t row) {
   const long missing = iterations - table.done[row];
   if (missing == 0) return;
   const Param& p = weights->params[table.param];
-  Update u = at(p.offset + row * p.shape[1], p.shape[1]);
+  Update u = at(p.offset + row * p.shape[1]);
   u.rate = largest_rate_;
   const long from = table.done[row] - first_;
-  kernels().catch_up[(int)rule_](u, rates_.data() + from, biases_.data() + from, missing);
-  table.done[row] = iterations;
+  kernels().catch_up[(int)rule_](u, p.shape[1], rates_.data() + from, biases_.data() + from,
+                                 missing);
+  table.done[row] = (int32_t)iterations;
 }
 
 void Optimizer::catch_up(int param, int32_t row) {
@@ -168,8 +150,8 @@ void Optimizer::gather(const std::vector<Run>& shards, int part) {
   each_dense(part, parts, [&](size_t i, long offset, long count) {
     squares[i] += square(sum + offset, count);
   });
-  each_row(shards, part, [&](size_t i, const TableGradient& g, int32_t row) {
-    squares[i] += square(g.row(row), g.width);
+  each_table(shards, [&](size_t i, const TableGradient& g) {
+    for (const TouchedRow& t : g.touched(part)) squares[i] += square(t.gradient, g.width);
   });
 }
 
@@ -200,25 +182,24 @@ float Optimizer::bias() const {
 void Optimizer::change(const std::vector<Run>& shards, int part, float rate) {
   const std::vector<float> scale = scales();
   const float correction = bias();
-  const auto apply = [&](size_t i, long offset, long count, const float* gradient, long missing) {
-    Update u = at(offset, count);
-    u.missing = missing;
-    u.gradient = gradient;
+  const auto rule = [&](size_t i, long offset) {
+    Update u = at(offset);
     u.scale = scale[i];
     u.rate = rate;
     u.bias = correction;
-    kernels().update[(int)rule_](u);
+    return u;
   };
   each_dense(part, (int)shards.size(), [&](size_t i, long offset, long count) {
-    apply(i, offset, count, shards[0].gradients + offset, 0);
+    kernels().update[(int)rule_](rule(i, offset), count, shards[0].gradients + offset);
   });
-  each_row(shards, part, [&](size_t i, const TableGradient& g, int32_t row) {
-    for (Table& t : tables_) {
-      if (t.param != g.param) continue;
-      // Rows that move on their own were brought up to date before they were looked up.
-      apply(i, pieces_[i].offset + row * g.width, g.width, g.row(row), iterations - t.done[row]);
-      t.done[row] = iterations + 1;
-    }
+  each_table(shards, [&](size_t i, const TableGradient& g) {
+    // Rows that move on their own were brought up to date before they were looked up.
+    const auto own = std::find_if(tables_.begin(), tables_.end(),
+                                  [&](const Table& t) { return t.param == g.param; });
+    const std::vector<TouchedRow>& rows = g.touched(part);
+    kernels().update_rows[(int)rule_](
+        rule(i, pieces_[i].offset),
+        {rows.data(), (long)rows.size(), g.width, iterations, own->done.data()});
   });
 }
 

@@ -44,19 +44,18 @@ class Optimizer : public Updater, public Weights::Lazy {
   };
   struct Table {
     int param;
-    std::vector<long> done;  // [rows] steps that the row's values include
+    std::vector<int32_t> done;  // [rows] steps that the row's values include
   };
   /// Calls f(piece number, offset, count) for one part of all dense tensors.
   template <class F>
   void each_dense(int part, int parts, const F& f) const;
-  /// Calls f(piece number, gradient, row) for one part of the rows of tables with a gradient.
+  /// Calls f(piece number, gradient) for the tables.
   template <class F>
-  void each_row(const std::vector<Run>& shards, int part, const F& f) const;
+  void each_table(const std::vector<Run>& shards, const F& f) const;
   /// What norm clipping multiplies the gradients of each piece with.
   std::vector<float> scales() const;
   float bias() const;
-  void fetch(long offset, long count) const;
-  Update at(long offset, long count) const;
+  Update at(long offset) const;
   void catch_up(Table& table, int32_t row);
 
   Rule rule_;

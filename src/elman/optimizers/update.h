@@ -1,8 +1,9 @@
 // One step of each optimizer, in Keras's arithmetic, over a run of weights. Formulas: optimizers.py.
 //
-// A rule is written once, for one vector. `update` runs it over many weights; `catch_up` runs it
-// over one row of a table for all the steps in which the row had no gradient, so that an embedding
-// costs the rows it touches and ends with the same numbers as a dense update.
+// A rule is written once, for one vector. `update` runs it over many weights, `update_rows` over the
+// rows of a table that a batch touched; `catch_up` runs it over one row for all the steps in which
+// the row had no gradient, so that an embedding costs the rows it touches and ends with the same
+// numbers as a dense update.
 #pragma once
 
 #include "kernels/arguments.h"
@@ -96,37 +97,79 @@ ELMAN_INLINE float power(double base, long exponent) {
 /// Moments after `steps` steps without a gradient.
 template <class Rule>
 ELMAN_INLINE void fade_all(const Update& a, V* m, long steps) {
-  for (int j = 0; j < a.moments && steps; ++j) {
-    if (steps <= 64)
-      for (long t = 0; t < steps; ++t) m[j] = Rule::fade(a, j, m[j]);
-    else
-      m[j] = m[j] * power(Rule::fading(a, j), steps);
+  if (steps <= 64) {
+    for (long t = 0; t < steps; ++t)
+      ELMAN_UNROLL
+      for (int j = 0; j < 3; ++j)
+        if (j < a.moments) m[j] = Rule::fade(a, j, m[j]);
+    return;
+  }
+  for (int j = 0; j < a.moments; ++j) m[j] = m[j] * power(Rule::fading(a, j), steps);
+}
+
+/// The moments of one vector; in registers, because their number is the same for every vector.
+ELMAN_INLINE void load_moments(const Update& a, long i, int n, V* m) {
+  ELMAN_UNROLL
+  for (int j = 0; j < 3; ++j) m[j] = j < a.moments ? load_part(a.moment[j] + i, n) : V{};
+}
+ELMAN_INLINE void store_moments(const Update& a, long i, int n, const V* m) {
+  ELMAN_UNROLL
+  for (int j = 0; j < 3; ++j)
+    if (j < a.moments) store_part(a.moment[j] + i, m[j], n);
+}
+
+/// A step of the `count` weights at `first` of all those that `a` tells of.
+template <class Rule>
+ELMAN_INLINE void update_run(const Update& a, long first, long count, const float* gradient,
+                             long missing) {
+  for (long i = 0; i < count; i += L) {
+    const int n = count - i < L ? (int)(count - i) : L;
+    V g = load_part(gradient + i, n) * a.scale;
+    if (a.clip > 0.0f) g = at_most(at_least(g, all(-a.clip)), all(a.clip));
+    V w = load_part(a.value + first + i, n), m[3];
+    load_moments(a, first + i, n, m);
+    if (missing) fade_all<Rule>(a, m, missing);
+    whole_step<Rule>(a, g, a.rate, a.bias, w, m);
+    store_part(a.value + first + i, w, n);
+    store_moments(a, first + i, n, m);
   }
 }
 
 template <class Rule>
-void update(const Update& a) {
-  for (long i = 0; i < a.count; i += L) {
-    const int n = a.count - i < L ? (int)(a.count - i) : L;
-    V g = load_part(a.gradient + i, n) * a.scale;
-    if (a.clip > 0.0f) g = at_most(at_least(g, all(-a.clip)), all(a.clip));
-    V w = load_part(a.value + i, n), m[3];
-    for (int j = 0; j < a.moments; ++j) m[j] = load_part(a.moment[j] + i, n);
-    if (a.missing) fade_all<Rule>(a, m, a.missing);
-    whole_step<Rule>(a, g, a.rate, a.bias, w, m);
-    store_part(a.value + i, w, n);
-    for (int j = 0; j < a.moments; ++j) store_part(a.moment[j] + i, m[j], n);
+void update(const Update& from, long count, const float* gradient) {
+  const Update a = from;  // a copy that no store can reach, so that its numbers stay in registers
+  update_run<Rule>(a, 0, count, gradient, 0);
+}
+
+/// A step of the rows of a table that have a gradient; they lie anywhere, so memory is asked early.
+template <class Rule>
+void update_rows(const Update& from, const TouchedRows& rows) {
+  constexpr long kAhead = 12;
+  const Update a = from;
+  for (long r = 0; r < rows.count; ++r) {
+    if (r + kAhead < rows.count) {
+      const long ahead = rows.row[r + kAhead].row * rows.width;
+      for (long i = 0; i < rows.width; i += 16) {
+        __builtin_prefetch(a.value + ahead + i, 1);
+        for (int j = 0; j < a.moments; ++j) __builtin_prefetch(a.moment[j] + ahead + i, 1);
+      }
+    }
+    const TouchedRow& t = rows.row[r];
+    update_run<Rule>(a, t.row * rows.width, rows.width, t.gradient, rows.step - rows.done[t.row]);
+    rows.done[t.row] = (int32_t)rows.step + 1;
   }
 }
 
 /// The steps [0, steps) of which `rates` and `biases` tell, all without a gradient; a.rate is the
 /// largest rate there has been.
 template <class Rule>
-void catch_up(const Update& a, const float* rates, const float* biases, long steps) {
-  for (long i = 0; i < a.count; i += L) {
-    const int n = a.count - i < L ? (int)(a.count - i) : L;
+void catch_up(const Update& from, long count, const float* rates, const float* biases,
+              long steps) {
+  const Update a = from;
+  for (long i = 0; i < count; i += L) {
+    const int n = count - i < L ? (int)(count - i) : L;
     V w = load_part(a.value + i, n), m[3];
-    for (int j = 0; j < a.moments; ++j) m[j] = load_part(a.moment[j] + i, n);
+    load_moments(a, i, n, m);
     long k = 0;
     for (; a.moves && k < steps; ++k) {
       // At rest: when even the largest rate no longer moves w, nothing that follows does, since
@@ -140,7 +183,7 @@ void catch_up(const Update& a, const float* rates, const float* biases, long ste
     }
     fade_all<Rule>(a, m, steps - k);
     store_part(a.value + i, w, n);
-    for (int j = 0; j < a.moments; ++j) store_part(a.moment[j] + i, m[j], n);
+    store_moments(a, i, n, m);
   }
 }
 

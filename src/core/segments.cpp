@@ -1,0 +1,119 @@
+// Long sequences in a plan that carries states: cut into runs, and trained by computing twice.
+#include <algorithm>
+
+#include "plan.h"
+
+namespace elman {
+
+long Plan::windows(const Batch& batch) const { return (batch.to - batch.from + steps_ - 1) / steps_; }
+
+void Plan::window(Run& run, long number, int before) const {
+  run.start = run.batch.from + number * steps_;
+  run.steps = (int)std::min<long>(steps_, run.batch.to - run.start);
+  if (!carry_) return;
+  run.states = states_[(now_ + before) % 2].data();
+  run.next_states = const_cast<float*>(states_[(now_ + before + 1) % 2].data());
+}
+
+/// Whoever took no part keeps its state.
+void Plan::end_windows(long runs, long rows) {
+  if (!carry_ || rows == 0) return;
+  const int before = now_;
+  now_ = (int)((now_ + runs) % 2);
+  if (now_ == before) return;
+  for (const Record& r : records_)
+    std::copy_n(states_[before].data() + r.at + rows * r.floats, (rows_ - rows) * r.floats,
+                states_[now_].data() + r.at + rows * r.floats);
+}
+
+long Plan::output_floats(const Batch& batch) const {
+  return mask_floats(batch) * slots_[output_].width;
+}
+
+long Plan::mask_floats(const Batch& batch) const {
+  return slots_[output_].sequence ? batch.to - batch.from : 1;
+}
+
+long Plan::target_floats(long length) const {
+  return slots_[output_].sequence ? target_width_ / steps_ * length : target_width_;
+}
+
+long Plan::carry(long record) {
+  records_.push_back({state_floats_, record});
+  state_floats_ += record * rows_;
+  return records_.back().at;
+}
+
+void Plan::reset_states() { std::fill_n(states_[now_].data(), states_[now_].size(), 0.0f); }
+
+void Plan::reset_states(const std::vector<int>& rows) {
+  for (const Record& r : records_)
+    for (const int row : rows) std::fill_n(states_[now_].data() + r.at + row * r.floats, r.floats, 0.0f);
+}
+
+std::vector<float> Plan::get_state(const Op& op, int tensor) const {
+  std::vector<float> values((size_t)rows_ * op.state_width());
+  for (int row = 0; row < rows_; ++row)
+    op.get_state(states_[now_].data(), row, tensor, values.data() + (long)row * op.state_width());
+  return values;
+}
+
+void Plan::set_state(const Op& op, int tensor, const float* values) {
+  for (int row = 0; row < rows_; ++row)
+    op.set_state(states_[now_].data(), row, tensor, values + (long)row * op.state_width());
+}
+
+/// One batch of whole sequences, forward and backward, in the memory of one run: a first pass keeps
+/// only the states between runs; a second goes from the last run to the first, computes each once
+/// more and goes back through it. Gradients of weights add up, those of states are handed on.
+void Plan::recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Outputs out) {
+  const long last = windows(shards_[0].batch) - 1;
+  const auto go = [&](Run& run, long number) {
+    window(run, number, 0);
+    run.states = between_.data() + number * state_floats_;
+    run.next_states = between_.data() + (number + 1) * state_floats_;
+    run.joined = number < last;
+    load(run);
+  };
+  const size_t loss = ops_.size() - 1;
+  // The first pass needs the states and, if targets must be counted, the masks of the last op.
+  const size_t needed = counted ? loss : last_with_states_;
+  const auto pass = [&](Run& run) {
+    forward(run, 0, needed);
+    if (!counted || (!run.at_end() && loss >= head_)) return;
+    ops_[loss]->count(run);
+    run.all_counting += run.counting;
+  };
+  me.phase([&](int part) {
+    Run& run = shards_[part];
+    run.all_counting = 0;
+    for (const Record& r : records_)
+      std::fill_n(between_.data() + r.at + run.first_row * r.floats, run.rows * r.floats, 0.0f);
+    for (long i = 0; !lookups && i <= last - (counted ? 0 : 1); ++i) {
+      go(run, i);
+      pass(run);
+    }
+  });
+  for (long i = 0; lookups && i <= last; ++i) {
+    me.phase([&](int part) { go(shards_[part], i); });
+    me.phase([&](int part) { visit(updater, part); });
+    me.phase([&](int part) { pass(shards_[part]); });
+  }
+  me.phase([&](int part) {
+    Run& run = shards_[part];
+    const bool each_step = slots_[ops_[loss]->inputs[0]].sequence;
+    run.divisor = (double)run.batch_rows * (each_step ? run.batch.to - run.batch.from : 1);
+    if (counted) {
+      run.divisor = 1e-7;
+      for (const Run& r : shards_) run.divisor += r.all_counting;
+    }
+    for (long i = last; i >= 0; --i) {
+      go(run, i);
+      forward(run, 0, ops_.size());
+      if (out.y || out.mask) write(run, out);
+      backward(run);
+    }
+  });
+}
+
+}  // namespace elman
