@@ -33,7 +33,9 @@ def main() -> None:
                         row = {"case": case.name, "peer": peer.name}
                         try:
                             before = worker.ask("memory")["peak_mib"]
-                            worker.ask("train", options.limit, case=case.as_dict(), file=file)
+                            worker.ask(
+                                "train", options.limit, case=case.as_dict(), file=file, most_ways=1
+                            )
                             worker.ask("work", options.limit, count=1)
                             after = worker.ask("memory")["peak_mib"]
                         except PeerError as error:

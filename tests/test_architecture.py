@@ -203,7 +203,7 @@ CORE_FLOORS: list[set[str]] = [
     {"aligned", "slot", "weights", "threads"},
     {"table", "peak"},
     {"op"},
-    {"plan"},
+    {"plan", "segments"},
     {"bindings"},
 ]
 #: The files that join the layers' kernels into one table per instruction set.

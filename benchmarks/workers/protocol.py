@@ -37,6 +37,8 @@ class Peer:
     def __init__(self, variant: str, threads: int) -> None:
         self.variant = variant
         self.threads = threads
+        #: How many ways to try; each has weights of its own. None: all.
+        self.most_ways: int | None = None
         #: What the library ran the last case on, where it can be told.
         self.path = ""
 
@@ -118,10 +120,13 @@ class Server:
             **self.peer.about(),
         }
 
-    def do_train(self, case: dict[str, Any], file: str) -> dict[str, Any]:
+    def do_train(
+        self, case: dict[str, Any], file: str, most_ways: int | None = None
+    ) -> dict[str, Any]:
         """Build, check, and make every way ready by one epoch, rows in order."""
         weights, x, y = _arrays(file)
         self._drop()
+        self.peer.most_ways = most_ways
         loss, ways = self.peer.train(case, weights, x, y)
         self.ways = {name: _training(way) for name, way in ways.items()}
         self.work = next(iter(self.ways.values()))

@@ -252,7 +252,7 @@ class Jax(Peer):
 
             return epochs, jax.jit(loss)(p, xs[:, :batch], ys[:batch])
 
-        made = {name: way(*options) for name, options in WAYS.items()}
+        made = {name: way(*options) for name, options in list(WAYS.items())[: self.most_ways]}
         first = float(next(iter(made.values()))[1])
         for name, (_, value) in made.items():
             assert abs(float(value) - first) < 1e-5 * abs(first), f"{name}: another loss"

@@ -11,7 +11,7 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 
 #: What is read of a file before its pages are let go of, in bytes.
-PART_BYTES = 2**25
+PART_BYTES = 2**24
 #: What the system maps around a place that is touched, in bytes.
 AROUND = 2**16
 
@@ -84,7 +84,8 @@ class Mapped:
 
     def _read(self, rows: Array | slice, first: int, last: int | None) -> Array:
         part = self.array[rows] if last is None else self.array[rows, first:last]
-        part = np.array(part)
+        if isinstance(rows, slice):  # a view; rows by number are a copy already
+            part = np.array(part)
         self._touched += part.nbytes + AROUND * len(part)
         if self._touched > PART_BYTES:
             self._touched = 0

@@ -47,9 +47,18 @@ ELMAN_INLINE I bits(V v) { return (I)v; }
 ELMAN_INLINE V floats(I i) { return (V)i; }
 ELMAN_INLINE V select(I yes, V a, V b) { return yes ? a : b; }
 
-// Written so that a NaN in x stays a NaN.
+// A NaN in x stays a NaN, as in x86's own instruction when x is its second operand. It is asked for by
+// name, because the compiler makes a comparison and a selection of it.
+#if defined(__AVX512F__) && ELMAN_LANES == 16
+ELMAN_INLINE V at_least(V x, V low) { return __builtin_ia32_maxps512_mask(low, x, V{}, -1, 4); }
+ELMAN_INLINE V at_most(V x, V high) { return __builtin_ia32_minps512_mask(high, x, V{}, -1, 4); }
+#elif defined(__AVX2__) && ELMAN_LANES == 8
+ELMAN_INLINE V at_least(V x, V low) { return __builtin_ia32_maxps256(low, x); }
+ELMAN_INLINE V at_most(V x, V high) { return __builtin_ia32_minps256(high, x); }
+#else
 ELMAN_INLINE V at_least(V x, V low) { return x < low ? low : x; }
 ELMAN_INLINE V at_most(V x, V high) { return x > high ? high : x; }
+#endif
 ELMAN_INLINE V absolute(V x) { return floats(bits(x) & 0x7fffffff); }
 ELMAN_INLINE V copy_sign(V size, V sign) {
   return floats((bits(size) & 0x7fffffff) | (bits(sign) & (int32_t)0x80000000));
