@@ -30,6 +30,7 @@ class Embedding : public Op {
     int32_t* place = place_[run.thread].data();
     int32_t* places = run.places(plan_.at(output));
     int32_t* different = different_tokens(run);
+    for (int32_t i = 0; i < places[0]; ++i) place[different[i]] = -1;  // those of the batch before
     int32_t count = 0;
     for (long i = 0; i < all(run); ++i) {
       int32_t& number = place[tokens[i]];
@@ -40,7 +41,6 @@ class Embedding : public Op {
       places[16 + i] = number;
     }
     places[0] = count;
-    for (int32_t i = 0; i < count; ++i) place[different[i]] = -1;
   }
 
   void forward(Run& run) override {
@@ -63,10 +63,12 @@ class Embedding : public Op {
 
   void backward(Run& run) override {
     const Slot& y = plan_.at(output);
-    const int32_t* tokens = y.shared ? different_tokens(run) : run.tokens(tokens_);
-    const long count = y.shared ? run.places(y)[0] : all(run);
-    TableGradient& table = gradient(run);
-    for (long i = 0; i < count; ++i) table.add(run.thread, tokens[i], run.gradient(y) + i * y.row);
+    const int32_t* places = run.places(y);
+    float* d = run.gradient(y);
+    // One sum for each token, in the place of the first: sums never overtake what is still to be read.
+    if (!y.shared)
+      kernels().sum_places({all(run), 1, (int)(y.row / kernels().lanes), d, y.row, 0, places + 16, d, 0});
+    gradient(run).take(run.thread, {different_tokens(run), places[0], place_[run.thread].data(), d, y.row});
   }
 
   void visit_rows(const std::vector<Run>& shards, int thread,
@@ -97,7 +99,7 @@ class Embedding : public Op {
   const int table_;
   int width_;
   long different_;                           // int32 [steps * rows] in the arena
-  std::vector<std::vector<int32_t>> place_;  // [thread][rows of the table], -1 between batches
+  std::vector<std::vector<int32_t>> place_;  // [thread][rows of the table], or -1
 };
 
 const OpWord embedding("embedding", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
