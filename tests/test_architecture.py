@@ -30,7 +30,7 @@ FLOORS: list[set[str]] = [
     {"losses", "metrics", "optimizers", "data", "baselines"},
     {"layers", "plan", "checks"},
     {"progress", "callbacks"},
-    {"training"},
+    {"training", "streaming"},
     {"models"},
     {"explain", "saving"},
     {"elman"},
@@ -204,6 +204,7 @@ CORE_FLOORS: list[set[str]] = [
     {"table"},
     {"op"},
     {"plan"},
+    {"stream"},
     {"bindings"},
 ]
 #: The files that join the layers' kernels into one table per instruction set.
