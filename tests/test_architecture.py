@@ -30,7 +30,7 @@ FLOORS: list[set[str]] = [
     {"losses", "metrics", "optimizers", "data", "baselines"},
     {"layers", "plan", "checks", "mapped"},
     {"progress", "callbacks", "samples", "scores", "windows"},
-    {"training"},
+    {"training", "streaming"},
     {"models"},
     {"explain", "saving"},
     {"elman"},
@@ -204,6 +204,7 @@ CORE_FLOORS: list[set[str]] = [
     {"table", "peak"},
     {"op"},
     {"plan", "segments"},
+    {"stream"},
     {"bindings"},
 ]
 #: The files that join the layers' kernels into one table per instruction set.

@@ -17,6 +17,7 @@
 #include "optimizers/optimizer.h"
 #include "peak.h"
 #include "plan.h"
+#include "stream.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -171,6 +172,7 @@ NB_MODULE(_core, m) {
              ++w.version;
            }, "index"_a, "value"_a)
       .def("set_trainable", [](Weights& w, int i, bool yes) { w.params.at(i).trainable = yes; })
+      .def_rw("left", &Weights::left, "Whether a layer has its weights elsewhere by now.")
       .def_prop_ro("version", [](const Weights& w) { return w.version; })
       .def_prop_ro("bytes", [](const Weights& w) { return w.total * 4; });
 
@@ -317,10 +319,12 @@ NB_MODULE(_core, m) {
              for (const int row : rows.value_or(std::vector<int>{}))
                if (row < 0 || row >= p.rows())
                  throw std::invalid_argument("the plan has no row " + std::to_string(row));
+             const std::lock_guard lock(p.weights().in_use);
              if (rows) p.reset_states(*rows);
              else p.reset_states();
            }, "rows"_a.none() = nb::none(), "Zeros for all rows, or for some.")
-      .def("get_states", [](const Plan& p) {
+      .def("get_states", [](Plan& p) {
+             const std::lock_guard lock(p.weights().in_use);
              std::map<std::string, std::vector<Out>> found;
              for (const auto& op : p.ops())
                for (size_t i = 0; p.carries() && i < op->state_names().size(); ++i)
@@ -348,6 +352,7 @@ NB_MODULE(_core, m) {
                  throw std::invalid_argument("the plan expected states of '" + op.name +
                                              "' as [rows, units]");
              });
+             const std::lock_guard lock(p.weights().in_use);
              each([&](const Op& op, int i, const In<float>& values) {
                p.set_state(op, i, values.data());
              });
@@ -357,6 +362,8 @@ NB_MODULE(_core, m) {
              std::vector<float> values = p.peek(name, rows, steps, width);
              return array(std::move(values), {(size_t)rows, (size_t)steps, (size_t)width});
            }, "name"_a, "A value of the last batch that ran: [rows, steps, width].");
+
+  bind_stream(m);
 }
 
 }  // namespace elman

@@ -373,6 +373,62 @@ void Plan::predict(const Batch& batch, long samples, Outputs out) {
   packed_version_ = weights_->version;
 }
 
+void Plan::advance(const Batch& batch, long count, const int* rows, Outputs out) {
+  weights_->settle();
+  const bool stale = packed_version_ != weights_->version;
+  const long windows = this->windows(batch);
+  if (rows) choose_states(count, rows);
+  const auto go = [&](Run& run, long first, long last) {
+    run.batch = batch;
+    run.training = false;
+    run.first_sample = 0;
+    run.first_row = (int)first;
+    run.batch_rows = run.rows = (int)(last - first);
+    for (long w = 0; w < windows; ++w) {
+      window(run, w, (int)w);
+      if (rows) {
+        run.states = chosen_[w % 2].data();
+        run.next_states = chosen_[(w + 1) % 2].data();
+      }
+      load(run);
+      forward(run, 0, ops_.size());
+      write(run, out);
+    }
+  };
+  if (count <= shard_rows_) {  // one step of a few rows is done before another thread is awake
+    const FlushDenormals flush;
+    for (int part = 0; stale && part < threads(); ++part) pack_all(part);
+    go(shards_[0], 0, count);
+    for (int part = 1; part < threads(); ++part) shards_[part].rows = 0;
+  } else {
+    if (team_->elsewhere()) team_ = Team::of(team_->size());
+    const long n = threads();
+    team_->run([&](Team::Member& me) {
+      if (stale) me.phase([&](int part) { pack_all(part); });
+      me.phase([&](int part) { go(shards_[part], count * part / n, count * (part + 1) / n); });
+    });
+  }
+  if (rows) return_states(count, rows, chosen_[windows % 2]);
+  else end_windows(windows, count);
+  packed_version_ = weights_->version;
+}
+
+void Plan::choose_states(long count, const int* rows) {
+  for (Floats& c : chosen_)
+    if (c.size() < states_[0].size()) c.resize(states_[0].size());
+  for (const Record& r : records_)
+    for (long i = 0; i < count; ++i)
+      std::copy_n(states_[now_].data() + r.at + rows[i] * r.floats, r.floats,
+                  chosen_[0].data() + r.at + i * r.floats);
+}
+
+void Plan::return_states(long count, const int* rows, const Floats& from) {
+  for (const Record& r : records_)
+    for (long i = 0; i < count; ++i)
+      std::copy_n(from.data() + r.at + i * r.floats, r.floats,
+                  states_[now_].data() + r.at + rows[i] * r.floats);
+}
+
 std::vector<std::string> Plan::names() const {
   std::vector<std::string> names;
   for (const View& v : views_) names.push_back(v.name);

@@ -74,6 +74,9 @@ class Plan {
   double gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out);
   /// Forward only, each thread over its own part of the samples.
   void predict(const Batch& batch, long samples, Outputs out);
+  /// Streaming: `count` rows of a plan that carries states go on by the steps of `batch`: all of
+  /// them from the first, or those named by `rows`. The caller holds the weights' `in_use`.
+  void advance(const Batch& batch, long count, const int* rows, Outputs out);
   /// A value after the last run of at most one batch: [rows][steps][width].
   std::vector<float> peek(const std::string& name, int& rows, int& steps, int& width) const;
   std::vector<std::string> names() const;
@@ -129,6 +132,9 @@ class Plan {
   long windows(const Batch& batch) const;
   void window(Run& run, long number, int before) const;
   void end_windows(long runs, long rows);
+  /// Copies the records of the rows named to the first of `chosen_[0]`; and those of `from` back.
+  void choose_states(long count, const int* rows);
+  void return_states(long count, const int* rows, const Floats& from);
 
   std::shared_ptr<Weights> weights_;
   const int steps_, rows_, shard_rows_;
@@ -146,6 +152,7 @@ class Plan {
   std::vector<Record> records_;
   Floats states_[2];  // before and after a run, which backward must tell apart
   Floats between_;    // when recomputing: the states before each run of a batch
+  Floats chosen_[2];  // the same of rows picked out by `advance`, made when it is first asked
   int now_ = 0;       // the one that the next run starts from
   size_t last_with_states_ = 0;  // one more than the last op that carries states
   size_t head_ = 0;   // the first op whose input is no sequence: it waits for the last step

@@ -54,6 +54,8 @@ class Weights {
   Lazy* lazy = nullptr;
   std::mutex in_use;  // by a run of a plan, or by whoever reads or sets values meanwhile
 
+  bool left = false;  // a layer has its weights elsewhere now: whoever runs on these asks it first
+
   uint64_t version = 1;  // counts changes, so that packed copies know when they are stale
 };
 

@@ -33,7 +33,7 @@ def inputs(x: Any, layer: Layer, who: str) -> Array | Mapped:
         ShapeError: the wrong number of axes or features.
         DataError: not numbers, not finite, tokens outside the vocabulary.
     """
-    array = _array(x, who, "inputs")
+    array = numbers(x, who, "inputs")
     layer.check_rank(array.shape)
     if 0 in array.shape[1:]:
         raise ShapeError(
@@ -60,7 +60,19 @@ def _float32(array: Array) -> Array | Mapped:
         return np.ascontiguousarray(array, np.float32)
 
 
-def _array(x: Any, who: str, what: str) -> Array:
+def numbers(x: Any, who: str, what: str, *, scalar: bool = False) -> Array:
+    """An array of numbers, as they are.
+
+    Args:
+        x: an array, or what NumPy can make one of.
+        who: how errors name who wants it.
+        what: how they name it.
+        scalar: whether a single number will do.
+
+    Raises:
+        ShapeError: rows of unequal length, or a single number.
+        DataError: no numbers.
+    """
     if x is None:
         raise DataError(f"{who} expected {what}, got None. Pass them as an array.")
     try:
@@ -77,7 +89,7 @@ def _array(x: Any, who: str, what: str) -> Array:
             f"{who} expected {what} that are numbers, got dtype {array.dtype}. Turn text into "
             "tokens and missing values into numbers first."
         )
-    if array.ndim == 0:
+    if array.ndim == 0 and not scalar:
         raise ShapeError(
             f"{who} expected {what} with a batch axis, got a single number. Pass an array."
         )
@@ -147,7 +159,7 @@ def targets(y: Any, rows: int, output: tuple[int, ...], loss: Loss, who: str) ->
         ShapeError: lengths or shapes that do not match.
         DataError: not finite, or class numbers that do not exist.
     """
-    array = _array(y, who, "targets")
+    array = numbers(y, who, "targets")
     if len(array) != rows:
         raise ShapeError(
             f"{who} expected as many targets as inputs, got {len(array)} targets and {rows} "
@@ -206,7 +218,7 @@ def weights(
     steps = output[:-1]
     found = np.ones((len(y), *([1] * len(steps))), np.float32)
     if sample_weight is not None:
-        given = np.ascontiguousarray(_array(sample_weight, who, "sample weights"), np.float32)
+        given = np.ascontiguousarray(numbers(sample_weight, who, "sample weights"), np.float32)
         if given.ndim > 1 and given.shape[-1] == 1 and given.ndim > 1 + len(steps):
             given = given[..., 0]
         weights_shape(given.shape, len(y), steps, who)

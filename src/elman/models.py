@@ -15,6 +15,7 @@ from elman.layers import LAYERS, InputLayer, Layer
 from elman.layers.layer import Shape
 from elman.mapped import Mapped
 from elman.plan import Plan, Store
+from elman.streaming import Stream
 
 if TYPE_CHECKING:
     from elman.metrics import Metric
@@ -417,10 +418,7 @@ class Sequential:
         """
         if not self.built:
             self._build_for((None, *x.shape[1:]))
-        if self._store is None:
-            shapes = self._layer_shapes(x)
-            self._store = Store(self.layers, shapes)
-        self._store.own()
+        store = self.store(x.shape)
         shape = x.shape[1:] if steps is None else (steps, *x.shape[2:])
         carry = steps is not None
         path = (_core.isa(), _core.has_bf16_instruction(), *(a.compute_dtype for a in self.layers))
@@ -429,7 +427,7 @@ class Sequential:
             if len(self._plans) >= 8:  # lengths may be many; memory is not
                 self._plans.pop(next(iter(self._plans)))
             self._plans[key] = Plan(
-                self._store,
+                store,
                 shape,
                 tokens=self.layers[0].takes_tokens,
                 rows=rows,
@@ -440,8 +438,19 @@ class Sequential:
             )
         return self._plans[key]
 
-    def _layer_shapes(self, x: Array | Mapped) -> list[Shape]:
-        shapes: list[Shape] = [(None, *x.shape[1:])]
+    def store(self, shape: Shape) -> Store:
+        """The weights as the engine has them, made when they are first needed.
+
+        Args:
+            shape: of some inputs, with the batch axis.
+        """
+        if self._store is None:
+            self._store = Store(self.layers, self._layer_shapes(shape))
+        self._store.own()
+        return self._store
+
+    def _layer_shapes(self, shape: Shape) -> list[Shape]:
+        shapes: list[Shape] = [(None, *shape[1:])]
         for layer in self.layers[:-1]:
             shapes.append(layer.output_shape(shapes[-1]))
         return shapes
@@ -585,6 +594,30 @@ class Sequential:
             float32 array, one row per input.
         """
         return training.predict(self, x, batch_size, verbose)
+
+    def stream(self, sessions: int = 1) -> Stream:
+        """A stream: the model step by step, with its states kept in between.
+
+        Args:
+            sessions: how many sequences go on side by side, each with states of its own.
+
+        Returns:
+            a `Stream`; `stream.step(x)` gives the numbers that `predict` gives for all steps so
+            far. It sees the weights as they are, also after more training.
+
+        Raises:
+            NotReadyError: the model has no weights yet.
+            OptionError: a layer looks at later steps, or `sessions` is no whole number >= 1.
+
+        Example:
+            >>> from elman.layers import LSTM, Dense
+            >>> model = Sequential([InputLayer((None, 1)), LSTM(16), Dense(1)])
+            >>> stream = model.stream()
+            >>> [type(stream.step(x)) for x in (0.1, 0.2)]
+            [<class 'float'>, <class 'float'>]
+        """
+        self._require_built("stream")
+        return Stream(self, sessions)
 
     def train_on_batch(
         self,

@@ -40,7 +40,10 @@ class Store:
                 first = self.first[id(layer)]
                 for i, value in enumerate(layer.take_values()):
                     self.native.set(first + i, value)
+                if layer.place is not None:
+                    layer.place[0].left = True
                 layer.place = (self.native, first)
+        self.native.left = False
 
 
 class Slot:
@@ -83,6 +86,9 @@ class Plan:
         keep: whether every intermediate keeps all its steps, for `peek`.
         carry: whether the last states of a run are the first of the next. Such a plan goes
             through sequences of any length, part by part, in runs of up to its own steps.
+        every_step: whether there is an output for every step, also behind a layer that returns
+            its last only: what the model would say if the sequence ended there.
+        threads: at most so many; as many as elman may use where None.
 
     Raises:
         OptionError: `carry`, and a layer that needs whole sequences.
@@ -99,6 +105,8 @@ class Plan:
         training: bool = False,
         keep: bool = False,
         carry: bool = False,
+        every_step: bool = False,
+        threads: int | None = None,
     ) -> None:
         if carry:
             require_causal(store.layers, "a plan that carries states")
@@ -109,10 +117,11 @@ class Plan:
         #: Of a run, at most.
         self.steps = steps = input_shape[0] if self.has_steps else 1
         width = 1 if tokens else input_shape[-1]
-        threads = max(1, min(_core.threads(), rows))
+        threads = max(1, min(threads or _core.threads(), rows))
         self.native = _core.Plan(store.native, steps, rows, training, keep, threads, carry)
         self.training = training
         self.carry = carry
+        self.every_step = every_step
         self._dropouts = 0
         index = self.native.input("input", width, tokens)
         slot = Slot(index, (None, *input_shape))

@@ -143,7 +143,8 @@ class Recurrent(Layer):
     def emit(self, plan: Plan, slot: Slot) -> Slot:
         if self.dropout:
             slot = plan.dropout(f"{self.name}/dropout", slot, self.dropout, same_each_step=True)
-        reverse = self.go_backwards and self.return_sequences
+        sequences = self.return_sequences or plan.every_step
+        reverse = self.go_backwards and sequences
         bf16 = self.compute_dtype == "bfloat16" and self.units >= BF16_UNITS
         features = slot.shape[-1]
         assert features is not None
@@ -151,13 +152,13 @@ class Recurrent(Layer):
             "recurrent",
             self.name,
             slot,
-            self.output_shape(slot.shape),
+            (*slot.shape[: 2 if sequences else 1], self.units),
             plan.params(self),
             cell=self.cell(),
             units=self.units,
             activation=self.activation,
             recurrent_activation=self.recurrent_activation,
-            return_sequences=self.return_sequences,
+            return_sequences=sequences,
             go_backwards=self.go_backwards,
             bf16=bf16,
             bf16_input=bf16 and features >= BF16_FEATURES,

@@ -65,7 +65,7 @@ Optimizer::~Optimizer() {
 void Optimizer::set_iterations(long steps) {
   if (steps == iterations) return;
   settle();
-  iterations = first_ = steps;
+  iterations = first_ = settled_ = steps;
   rates_.clear();
   biases_.clear();
   for (Table& t : tables_) std::fill(t.done.begin(), t.done.end(), (int32_t)steps);
@@ -117,12 +117,14 @@ void Optimizer::catch_up(int param, int32_t row) {
 }
 
 void Optimizer::settle() {
+  if (settled_ == iterations) return;
   bool changed = false;
   for (Table& t : tables_)
     for (size_t row = 0; row < t.done.size(); ++row) {
       changed |= t.done[row] != iterations;
       catch_up(t, (int32_t)row);
     }
+  settled_ = iterations;
   if (!changed) return;
   if (moves_untouched_) ++weights->version;
   rates_.clear();

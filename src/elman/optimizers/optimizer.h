@@ -67,6 +67,7 @@ class Optimizer : public Updater, public Weights::Lazy {
   long dense_total_ = 0;
   std::vector<float> rates_, biases_;  // of the steps since `first_`, which no row lacks before
   long first_ = 0;
+  long settled_ = 0;  // steps that every row includes
   float largest_rate_ = 0;
   std::vector<double> squares_;  // [parts][pieces] of the gradients
 };
