@@ -62,8 +62,11 @@ struct Run {
   float* gradient(const Slot& s) const { return arena + s.gradient; }
   int32_t* tokens(const Slot& s) const { return reinterpret_cast<int32_t*>(arena + s.value); }
   int32_t* places(const Slot& s) const { return reinterpret_cast<int32_t*>(arena + s.places); }
+  const int32_t* rank = nullptr;  // [rows] or null: where each row stood before rows were sorted
+  /// Where in the order, which is also that of the outputs.
+  long place(int row) const { return first_sample + first_row + (rank ? rank[row] : row); }
   long sample(int row) const {
-    const long i = first_sample + first_row + row;
+    const long i = place(row);
     return batch.order ? batch.order[i] : i;
   }
 };

@@ -18,7 +18,9 @@ Plan::Plan(std::shared_ptr<Weights> weights, int steps, int rows, bool training,
       team_(Team::of(threads)),
       arenas_(threads),
       gradients_(threads),
-      shards_(threads) {}
+      shards_(threads),
+      ranks_(threads),
+      lengths_(threads) {}
 
 long Plan::reserve(long per_row, long besides) {
   const long at = arena_floats_;
@@ -144,9 +146,28 @@ void Plan::shard(Run& run, long first_sample, int batch_rows, int thread) const 
   run.rows = (int)(batch_rows * (long)(thread + 1) / n) - run.first_row;
 }
 
+/// Rows with many tokens first, so that those that are padding at a step are neighbours and can be
+/// passed by together.
+void Plan::sort_rows(Run& run) {
+  std::vector<int32_t>& rank = ranks_[run.thread];
+  std::vector<int32_t>& length = lengths_[run.thread];
+  rank.resize(run.rows);
+  length.resize(run.rows);
+  run.rank = nullptr;
+  for (int row = 0; row < run.rows; ++row) {
+    const int32_t* tokens = run.batch.tokens + run.sample(row) * run.batch.length + run.start;
+    rank[row] = row;
+    length[row] = run.steps - (int32_t)std::count(tokens, tokens + run.steps, 0);
+  }
+  std::stable_sort(rank.begin(), rank.end(),
+                   [&](int32_t a, int32_t b) { return length[a] > length[b]; });
+  run.rank = rank.data();
+}
+
 /// Copies the shard's samples into the input slot, time first; ops see what they will look up.
-void Plan::load(Run& run) const {
+void Plan::load(Run& run) {
   const Slot& in = slots_[input_];
+  if (sorts_) sort_rows(run);
   for (int row = 0; row < run.rows; ++row) {
     const long sample = run.sample(row);
     if (in.tokens) {
@@ -186,7 +207,7 @@ void Plan::write(const Run& run, Outputs out) const {
   const long width = output_floats(run.batch), steps = mask_floats(run.batch);
   const long first = s.sequence ? run.start - run.batch.from : 0;
   for (int row = 0; row < run.rows; ++row) {
-    const long i = run.first_sample + run.first_row + row;
+    const long i = run.place(row);
     for (int t = 0; t < run.steps_of(s); ++t) {
       const float* from = value + ((long)t * run.rows + row) * s.row;
       if (out.y) std::copy_n(from, s.width, out.y + i * width + (first + t) * s.width);
@@ -463,7 +484,7 @@ std::vector<float> Plan::peek(const std::string& name, int& rows, int& steps, in
           const long record = repeats != slots_.end() ? r.places(*repeats)[16 + place]
                               : v.by_step ? ((long)t * blocks + block) * r.rows + row
                                           : block * v.steps * r.rows + place;
-          out[((first + row) * steps + t) * width + u] =
+          out[((first + (r.rank ? r.rank[row] : row)) * steps + t) * width + u] =
               r.arena[v.value + (record * v.parts + v.part) * v.lanes + lane];
         }
     first += r.rows;

@@ -49,6 +49,8 @@ class Plan {
   int adopt(const Slot& slot);
   /// Gives a slot a mask [steps][rows], to be filled with 1 or 0.
   void add_mask(int slot);
+  /// Tokens of 0 are padding: the rows of a shard may be put in an order that suits that.
+  void sort_by_length() { sorts_ = !carry_; }
   /// The op that filled this slot takes no part in backward: its gradient enters before it.
   void bypass(int slot);
   /// Floats in each shard's arena: so many per row, and so many besides.
@@ -120,7 +122,8 @@ class Plan {
   /// Holds the weights for one run; after a fork() also finds threads that exist.
   std::unique_lock<std::mutex> begin();
   void shard(Run& run, long first_sample, int batch_rows, int thread) const;
-  void load(Run& run) const;
+  void load(Run& run);
+  void sort_rows(Run& run);
   void forward(Run& run, size_t first, size_t last) const;
   void backward(Run& run) const;
   void pack_all(int thread);
@@ -161,6 +164,8 @@ class Plan {
   std::vector<Floats> arenas_, gradients_;
   std::vector<std::unique_ptr<TableGradient>> tables_;
   std::vector<Run> shards_;
+  bool sorts_ = false;
+  std::vector<std::vector<int32_t>> ranks_, lengths_;  // [thread][rows] when sorted
   uint64_t packed_version_ = 0;
 };
 

@@ -28,6 +28,7 @@ struct ProductOf {
   int per_group;
   const float* start;  // null: zeros; else one vector row for all rows (start_row 0) or C-like
   long start_row, start_group;
+  const float* live;   // [rows] 0 where a row of A is zero all along, or null
 };
 using Product = ProductOf<float>;
 
@@ -202,6 +203,7 @@ struct DropoutPass {
   int rows, width;
   long row;              // floats from row to row
   int first_row;         // of this shard within the batch: the mask does not depend on threads
+  const int32_t* rank;   // or null: each row's place among the shard's rows as they were given
   bool same_each_step;
   float rate;
   uint32_t seed, step;

@@ -75,6 +75,14 @@ ELMAN_INLINE void for_tiles(int rows, const F& f) {
   last_rows<R - 1>(rows - row, row, f);
 }
 
+/// Whether any of so many rows counts.
+ELMAN_INLINE bool any_live(const float* live, int count) {
+  if (!live) return true;
+  for (int r = 0; r < count; ++r)
+    if (live[r] != 0.0f) return true;
+  return false;
+}
+
 template <int N, class T>
 void product_group(const ProductOf<T>& p, int group) {
   const T* b = p.b + (long)group * p.a_blocks * p.k * p.per_group * L;
@@ -88,7 +96,7 @@ void product_group(const ProductOf<T>& p, int group) {
       ELMAN_UNROLL
       for (int n = 0; n < N; ++n)
         s[r][n] = start ? load(start + (row + r) * p.start_row + n * L) : V{};
-    for (int block = 0; block < p.a_blocks; ++block)
+    for (int block = 0; block < p.a_blocks && any_live(p.live ? p.live + row : nullptr, R); ++block)
       accumulate<R, N>(s, p.a + row * p.a_row + block * p.a_block, p.a_row, p.k,
                        b + (long)block * p.k * N * L);
     ELMAN_UNROLL

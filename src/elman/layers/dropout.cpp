@@ -42,7 +42,7 @@ class Dropout : public Op {
  private:
   void drop(const Run& run, const float* from, float* to) const {
     kernels().dropout({run.steps_of(x_), run.start_of(x_), run.rows, x_.width, x_.row,
-                       run.first_row, same_each_step_, rate_, seed_ ^ run.seed, run.step, from,
+                       run.first_row, run.rank, same_each_step_, rate_, seed_ ^ run.seed, run.step, from,
                        to});
   }
 

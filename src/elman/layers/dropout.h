@@ -26,7 +26,7 @@ void dropout(const DropoutPass& p) {
     for (int row = 0; row < p.rows; ++row) {
       const long at = ((long)t * p.rows + row) * p.row;
       // The place of an element in the batch, not in the shard, chooses its random number.
-      const uint32_t place = (uint32_t)(p.first_row + row) * 0x9e3779b9u ^
+      const uint32_t place = (uint32_t)(p.first_row + (p.rank ? p.rank[row] : row)) * 0x9e3779b9u ^
                              (p.same_each_step ? 0u : (uint32_t)(p.first_step + t + 1) * 0x85ebca6bu);
       const U key = mix(mix(U{} + p.seed) + p.step) + place;
       for (int u = 0; u < p.width; u += L) {

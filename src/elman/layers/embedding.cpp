@@ -21,7 +21,10 @@ class Embedding : public Op {
     plan.at(output).places = plan.reserve(tokens_.steps, 16);
     different_ = plan.reserve(tokens_.steps);
     place_.assign(plan.threads(), std::vector<int32_t>(p.shape[0], -1));
-    if (spec.flag("mask_zero")) plan.add_mask(output);
+    if (spec.flag("mask_zero")) {
+      plan.add_mask(output);
+      plan.sort_by_length();
+    }
   }
 
   /// Numbers the different tokens in the order they are met.

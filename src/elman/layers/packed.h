@@ -24,7 +24,7 @@ inline std::string path_of(const Bf16Kernels* pairs) {
 inline ProductOf<bf16> of_pairs(const Product& p, const bf16* a, long a_row, long k,
                                 const bf16* b) {
   return {p.rows, a, a_row, (int)k, 1, 0, b, p.c, p.c_row, p.c_group, p.vectors, p.per_group,
-          p.start, p.start_row, p.start_group};
+          p.start, p.start_row, p.start_group, nullptr};
 }
 
 /// A matrix [k, columns] of the weights, packed for y = x W and, if asked, for d_x = d_y W^T:

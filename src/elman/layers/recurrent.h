@@ -131,6 +131,7 @@ struct Driver {
       float* z = at.z + block * at.z_block;
       for_tiles<tile_rows<N, T>()>(p.rows, [&](auto tile, int row) {
         constexpr int R = decltype(tile)::count;
+        if (at.mask && !any_live(at.mask + row, R)) return;
         V sums[R][N];
         start<R, N, First>(sums, p, at, block, row);
         accumulate<R, N>(sums, a + row * a_row, a_row, depth, w);
@@ -141,6 +142,10 @@ struct Driver {
       });
       // Apart from the products, whose sums fill the registers; z is still in the nearest cache.
       for (int row = 0; row < p.rows; ++row) {
+        if (at.mask && at.mask[row] == 0.0f) {
+          pass_by(p, at, block, row);
+          continue;
+        }
         V k[kV];
         const float* x = projection(p, at, block, row);
         ELMAN_UNROLL
@@ -155,6 +160,22 @@ struct Driver {
           finish(p, at, block, row, k, act, rec);
       }
     }
+  }
+
+  /// A masked step carries the states through.
+  static ELMAN_INLINE void pass_by(const RecurrentPass& p, const Step& at, int block, int row) {
+    const V h = load(at.h_prev + row * at.h_prev_row + block * L);
+    float* z = at.z + block * at.z_block + (long)row * kV * L;
+    float* own = at.own + block * at.own_block + (long)row * kOwn * L;
+    const float* prev = at.own_prev + block * at.own_prev_block + row * at.own_prev_row;
+    ELMAN_UNROLL
+    for (int v = 0; v < kV; ++v) store(z + v * L, V{});
+    ELMAN_UNROLL
+    for (int v = 0; v < Cell::kOwn; ++v) store(own + v * L, load(prev + v * L));
+    if (Cell::kStages == 2) store(at.reset + row * p.h_row + block * L, V{});
+    store(at.h + row * p.h_row + block * L, h);
+    if constexpr (kPairs)
+      store(at.h16 + row * p.row16 + block * L, rounded(only_units(p, block, h)));
   }
 
   static ELMAN_INLINE void finish_reset(const RecurrentPass& p, const Step& at, int block, int row,
@@ -179,11 +200,6 @@ struct Driver {
     ELMAN_UNROLL
     for (int v = 0; v < Cell::kOwn; ++v) own_prev[v] = load(prev + v * L);
     Cell::forward(k, own_prev, own_now, h_prev, h, act, rec);
-    if (at.mask && at.mask[row] == 0.0f) {  // a masked step carries the states through
-      h = h_prev;
-      ELMAN_UNROLL
-      for (int v = 0; v < Cell::kOwn; ++v) own_now[v] = own_prev[v];
-    }
     ELMAN_UNROLL
     for (int v = 0; v < kV; ++v) store(z + v * L, k[v]);
     ELMAN_UNROLL
@@ -213,7 +229,7 @@ struct Driver {
       spread(p, at, 0, p.d_h, true);
       if constexpr (kPairs)
         if (p.d_x)
-          product(onto(p, Cell::shape.input, p.d_z16, (long)p.rows * kV * L, p.wt16,
+          product(onto(p, at, Cell::shape.input, p.d_z16, (long)p.rows * kV * L, p.wt16,
                        p.d_x + (long)at.t * p.rows * p.d_x_row, p.d_x_row, p.features, false));
     }
   }
@@ -294,16 +310,17 @@ struct Driver {
                                   bool add) {
     const Window& window = Cell::shape.recurrent[stage];
     if constexpr (kPairs)
-      product(onto(p, window, p.d_z16, (long)p.rows * kV * L, p.ut16[stage], out, p.h_row, p.units,
-                   add));
+      product(onto(p, at, window, p.d_z16, (long)p.rows * kV * L, p.ut16[stage], out, p.h_row,
+                   p.units, add));
     else
-      product(onto(p, window, at.z, at.z_block, p.ut[stage], out, p.h_row, p.units, add));
+      product(onto(p, at, window, at.z, at.z_block, p.ut[stage], out, p.h_row, p.units, add));
   }
 
   /// out (+)= d_z M^T, where M [width, columns] has the columns of one window of the gates.
-  static ELMAN_INLINE ProductOf<T> onto(const RecurrentPass& p, const Window& window, const T* d_z,
-                                        long d_z_block, const T* transpose, float* out,
-                                        long out_row, int width, bool add) {
+  static ELMAN_INLINE ProductOf<T> onto(const RecurrentPass& p, const Step& at,
+                                        const Window& window, const T* d_z, long d_z_block,
+                                        const T* transpose, float* out, long out_row, int width,
+                                        bool add) {
     ProductOf<T> d{};
     d.rows = p.rows;
     d.a = d_z + window.first * L;
@@ -320,6 +337,7 @@ struct Driver {
     d.start = add ? out : nullptr;
     d.start_row = out_row;
     d.start_group = 4 * L;
+    d.live = at.mask;
     return d;
   }
 };
