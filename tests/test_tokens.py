@@ -1,4 +1,4 @@
-"""Tokens that repeat and rows of unequal length: what is done once, or passed by, changes nothing."""
+"""Tokens that repeat, rows of unequal length: what is done once or passed by changes nothing."""
 
 from __future__ import annotations
 
