@@ -35,6 +35,13 @@ def policy_as_found() -> Iterator[None]:
     elman.set_dtype_policy(before)
 
 
+@functools.cache
+def model_of(name: str, policy: str = "float32") -> Sequential:
+    """A case's model, made once: drawing orthogonal weights of 512 units takes a second."""
+    elman.set_dtype_policy(policy)
+    return CASES[name].model()
+
+
 def paths(model: Sequential, op: str, training: bool) -> list[str]:
     """The path of every operation of that kind."""
     plan = model.plan(training=training)
@@ -47,7 +54,7 @@ def test_every_case_of_the_benchmark_takes_the_fused_path(
     name: str, training: bool, isa: str
 ) -> None:
     case = CASES[name]
-    model = case.model()
+    model = model_of(name)
     assert paths(model, "recurrent", training) == [f"{isa} fused"] * len(case.cells)
     assert paths(model, "dense", training) == [isa]
 
@@ -57,8 +64,7 @@ def test_every_case_of_the_benchmark_takes_the_fused_path(
 def test_every_case_multiplies_bfloat16_where_the_policy_says_so(
     name: str, training: bool, isa: str
 ) -> None:
-    elman.set_dtype_policy("mixed_bfloat16")
-    found = paths(CASES[name].model(), "recurrent", training)
+    found = paths(model_of(name, "mixed_bfloat16"), "recurrent", training)
     # Which of the two depends on the processor, which has the instruction or not.
     assert set(found) <= {f"{isa} fused bf16", f"{isa} fused bf16 by floats"}
     assert len(found) == len(CASES[name].cells)
