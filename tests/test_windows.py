@@ -469,10 +469,3 @@ def test_memory_does_not_grow_with_the_file(kind: str, tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert found["mib"] > 350
     assert found["grown"] < 150, f"{found} MiB"
-
-
-def test_the_examples_of_the_page_run() -> None:
-    page = Path(__file__).parents[1] / "docs" / "long_sequences.md"
-    code = "\n".join(part.split("```")[0] for part in page.read_text().split("```python\n")[1:])
-    assert code.count("model.fit(") == 3
-    subprocess.run([sys.executable, "-c", code], check=True)
