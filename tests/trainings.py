@@ -263,7 +263,7 @@ TRAININGS: dict[str, Training] = {
         (STEPS,),
         lambda api: {
             "loss": "binary_crossentropy",
-            "optimizer": api.optimizers.Adam(0.02),
+            "optimizer": api.optimizers.Adam(0.05),
             "metrics": ["accuracy"],
         },
         lambda rng, rows: {"x": sentences(rng, rows), "y": rng.integers(0, 2, (rows, 1))},
