@@ -17,6 +17,7 @@ from elman import (
     metrics,
     mixed_precision,
     optimizers,
+    spec,
 )
 from elman._core import set_threads
 from elman._core import threads as get_threads
@@ -26,12 +27,14 @@ from elman.errors import (
     NotReadyError,
     OptionError,
     ShapeError,
+    SpecError,
     UnknownNameError,
 )
 from elman.layers import Input
 from elman.mixed_precision import DTypePolicy, dtype_policy, set_dtype_policy
 from elman.models import Sequential
 from elman.seeds import set_random_seed
+from elman.spec import parse
 from elman.version import __version__
 
 if TYPE_CHECKING:
@@ -56,6 +59,7 @@ __all__ = [
     "OptionError",
     "Sequential",
     "ShapeError",
+    "SpecError",
     "UnknownNameError",
     "__version__",
     "activations",
@@ -70,7 +74,9 @@ __all__ = [
     "metrics",
     "mixed_precision",
     "optimizers",
+    "parse",
     "set_dtype_policy",
     "set_random_seed",
     "set_threads",
+    "spec",
 ]

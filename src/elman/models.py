@@ -12,7 +12,7 @@ from elman.callbacks import Callback, History
 from elman.config import serialize
 from elman.errors import ElmanError, NotReadyError, OptionError, ShapeError, unknown_name
 from elman.layers import LAYERS, InputLayer, Layer
-from elman.layers.layer import Shape
+from elman.layers.layer import Shape, unused
 from elman.mapped import Mapped
 from elman.plan import Plan, Store
 from elman.streaming import Stream
@@ -123,10 +123,7 @@ class Sequential:
             raise OptionError(
                 f"Sequential expected different layer names, got {layer.name!r} twice. Rename one."
             )
-        number = 1
-        while f"{layer.name}_{number}" in taken:
-            number += 1
-        layer.name = f"{layer.name}_{number}"
+        layer.name = unused(layer.name, taken)
 
     def _forget(self) -> None:
         """What depends on the stack of layers is made anew when it is next needed."""

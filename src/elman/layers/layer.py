@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = tuple[int | None, ...]
+
+#: Parameters of one layer: 8 GiB of float32. More is a slip of the keyboard.
+LARGEST = 2**31
 
 
 class Param:
@@ -49,7 +53,7 @@ class Param:
     @property
     def size(self) -> int:
         """How many numbers it holds."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
 
 class Layer(Configured):
@@ -172,7 +176,14 @@ class Layer(Configured):
         self.check_shape(input_shape)
         if self.built_for is not None:
             return
-        self.own_params = self.params(input_shape)
+        params = self.params(input_shape)
+        size = sum(p.size for p in params)
+        if size > LARGEST:
+            raise OptionError(
+                f"{self.label} expected at most {LARGEST:,} parameters, got {size:,}, which need "
+                f"{size / 2**28:,.0f} GiB. Make it smaller."
+            )
+        self.own_params = params
         rng = seeds.generator()
         self._values = [
             np.ascontiguousarray(p.initializer(p.shape, rng), np.float32) for p in self.own_params
@@ -367,6 +378,19 @@ def snake(name: str) -> str:
 
     name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def unused(name: str, taken: set[str]) -> str:
+    """The name itself, or where it is taken, with the first number that is free, as in Keras.
+
+    >>> unused("gru", {"gru", "gru_1"})
+    'gru_2'
+    """
+    free, number = name, 0
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
 
 
 def whole(who: str, option: str, value: Any, low: int = 1) -> int:
