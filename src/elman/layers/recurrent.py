@@ -41,6 +41,7 @@ class Recurrent(Layer):
     """
 
     ranks = (3,)
+    stored_in = "cell/vars"
     #: The column groups of the weights, in order.
     gates: ClassVar[tuple[str, ...]] = ()
     #: How many arrays the state consists of.
