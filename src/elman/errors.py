@@ -54,6 +54,10 @@ class NotReadyError(ElmanError, RuntimeError):
     """Something was asked for too early: no weights yet, not compiled, not fitted."""
 
 
+class MissingPackageError(ElmanError, ImportError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+
 def unknown_name(who: str, kind: str, got: object, known: Iterable[str]) -> UnknownNameError:
     """The error for a name that is not in a list, with the nearest known name.
 

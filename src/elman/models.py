@@ -19,6 +19,7 @@ from elman.plan import Plan, Store
 from elman.streaming import Stream
 
 if TYPE_CHECKING:
+    from elman.explain.trace import Trace
     from elman.metrics import Metric
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -736,6 +737,30 @@ class Sequential:
         from elman.explain.summary import summary
 
         summary(self, line_length, print_fn)
+
+    def trace(self, x: Any) -> Trace:
+        """Every gate, candidate and state of every recurrent layer, for each step and unit.
+
+        Args:
+            x: inputs, as in `fit`, at least one row. Dropout is off.
+
+        Returns:
+            a `Trace`: `trace["lstm/forget_gate"]` is [rows, steps, units], by the names of the
+            layer's `step`; `trace.names` lists them, and `trace.plot()` draws them.
+
+        Raises:
+            ElmanError: the inputs do not fit the model, or there are none.
+            DataError: the trace would take more than a GiB; the message says how many rows fit.
+
+        Example:
+            >>> from elman.layers import LSTM
+            >>> model = Sequential([InputLayer((None, 3)), LSTM(16)])
+            >>> model.trace(np.zeros((2, 50, 3)))["lstm/forget_gate"].shape
+            (2, 50, 16)
+        """
+        from elman.explain.trace import trace
+
+        return trace(self, x)
 
     def get_config(self) -> dict[str, Any]:
         """The architecture as plain data, in Keras's form."""
