@@ -17,33 +17,44 @@ from elman import (
     metrics,
     mixed_precision,
     optimizers,
+    spec,
 )
 from elman._core import set_threads
 from elman._core import threads as get_threads
 from elman.errors import (
     DataError,
     ElmanError,
+    FileError,
     NotReadyError,
     OptionError,
     ShapeError,
+    SpecError,
     UnknownNameError,
 )
 from elman.layers import Input
 from elman.mixed_precision import DTypePolicy, dtype_policy, set_dtype_policy
 from elman.models import Sequential
 from elman.seeds import set_random_seed
+from elman.spec import parse
 from elman.version import __version__
 
 if TYPE_CHECKING:
+    from elman import saving
     from elman.data import datasets
+    from elman.saving import load_model as load
 
 
 def __getattr__(name: str) -> Any:
-    # The datasets are read from files: nobody pays for them who does not ask.
+    # Datasets and model files: nobody pays for them who does not ask.
     if name == "datasets":
         from elman.data import datasets
 
         return datasets
+    if name in ("load", "saving"):
+        import importlib
+
+        saving = importlib.import_module("elman.saving")
+        return saving.load_model if name == "load" else saving
     raise AttributeError(f"module 'elman' has no attribute {name!r}")
 
 
@@ -51,11 +62,13 @@ __all__ = [
     "DTypePolicy",
     "DataError",
     "ElmanError",
+    "FileError",
     "Input",
     "NotReadyError",
     "OptionError",
     "Sequential",
     "ShapeError",
+    "SpecError",
     "UnknownNameError",
     "__version__",
     "activations",
@@ -66,11 +79,15 @@ __all__ = [
     "get_threads",
     "initializers",
     "layers",
+    "load",
     "losses",
     "metrics",
     "mixed_precision",
     "optimizers",
+    "parse",
+    "saving",
     "set_dtype_policy",
     "set_random_seed",
     "set_threads",
+    "spec",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = tuple[int | None, ...]
+
+#: Parameters of one layer: 8 GiB of float32. More is a slip of the keyboard.
+LARGEST = 2**31
 
 
 class Param:
@@ -49,7 +53,7 @@ class Param:
     @property
     def size(self) -> int:
         """How many numbers it holds."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
 
 class Layer(Configured):
@@ -64,6 +68,8 @@ class Layer(Configured):
     module = "keras.layers"
     #: Axes of the input, batch included, and how to say them; (2, 3) allows both.
     ranks: ClassVar[tuple[int, ...]] = (2, 3)
+    #: Where in the layer's group of a weights file Keras keeps its tensors.
+    stored_in: ClassVar[str] = "vars"
     #: Options of Keras's that change nothing here, and those that are not here yet.
     ignored: ClassVar[frozenset[str]] = frozenset({"input_shape", "input_length"})
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {
@@ -162,8 +168,12 @@ class Layer(Configured):
         """Whether the weights exist."""
         return self.built_for is not None
 
-    def build_params(self, input_shape: Shape) -> None:
+    def build_params(self, input_shape: Shape, values: list[Array] | None = None) -> None:
         """Make the weights for an input of this shape, unless they exist already.
+
+        Args:
+            input_shape: with the batch axis.
+            values: what they are; the initializers say where None.
 
         Raises:
             ShapeError: the shape has another rank than the layer takes, or other features than
@@ -172,11 +182,18 @@ class Layer(Configured):
         self.check_shape(input_shape)
         if self.built_for is not None:
             return
-        self.own_params = self.params(input_shape)
-        rng = seeds.generator()
-        self._values = [
-            np.ascontiguousarray(p.initializer(p.shape, rng), np.float32) for p in self.own_params
-        ]
+        params = self.params(input_shape)
+        size = sum(p.size for p in params)
+        if size > LARGEST:
+            raise OptionError(
+                f"{self.label} expected at most {LARGEST:,} parameters, got {size:,}, which need "
+                f"{size / 2**28:,.0f} GiB. Make it smaller."
+            )
+        self.own_params = params
+        if values is None:
+            rng = seeds.generator()
+            values = [p.initializer(p.shape, rng) for p in params]
+        self._values = [np.ascontiguousarray(value, np.float32) for value in values]
         self.built_for = input_shape
 
     def _features(self, shape: Shape) -> int | None:
@@ -367,6 +384,19 @@ def snake(name: str) -> str:
 
     name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def unused(name: str, taken: set[str]) -> str:
+    """The name itself, or where it is taken, with the first number that is free, as in Keras.
+
+    >>> unused("gru", {"gru", "gru_1"})
+    'gru_2'
+    """
+    free, number = name, 0
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
 
 
 def whole(who: str, option: str, value: Any, low: int = 1) -> int:

@@ -41,8 +41,11 @@ class Recurrent(Layer):
     """
 
     ranks = (3,)
+    stored_in = "cell/vars"
     #: The column groups of the weights, in order.
     gates: ClassVar[tuple[str, ...]] = ()
+    #: The gate that says how much of the old state stays, where there is one.
+    keep_gate: ClassVar[str | None] = None
     #: How many arrays the state consists of.
     states: ClassVar[int] = 1
     ignored = Layer.ignored | {"unroll", "use_cudnn", "implementation", "time_major"}
