@@ -39,14 +39,19 @@ from elman.version import __version__
 
 if TYPE_CHECKING:
     from elman.data import datasets
+    from elman.explain.ledger import ledger
 
 
 def __getattr__(name: str) -> Any:
-    # The datasets are read from files: nobody pays for them who does not ask.
+    # Nobody pays for these who does not ask.
     if name == "datasets":
         from elman.data import datasets
 
         return datasets
+    if name == "ledger":
+        from elman.explain.ledger import ledger
+
+        return ledger
     raise AttributeError(f"module 'elman' has no attribute {name!r}")
 
 
@@ -70,6 +75,7 @@ __all__ = [
     "get_threads",
     "initializers",
     "layers",
+    "ledger",
     "losses",
     "metrics",
     "mixed_precision",
