@@ -19,6 +19,7 @@ from elman.plan import Plan, Store
 from elman.streaming import Stream
 
 if TYPE_CHECKING:
+    from elman.explain.ledger import Ledger
     from elman.explain.trace import Trace
     from elman.metrics import Metric
 
@@ -761,6 +762,28 @@ class Sequential:
         from elman.explain.trace import trace
 
         return trace(self, x)
+
+    def ledger(
+        self, *, steps: int | None = None, batch_size: int = 32, sentences: int = 100
+    ) -> Ledger:
+        """Account for every parameter: `print` the ledger, or ask it: `["lstm/forget_gate"]`.
+
+        Args:
+            steps: length of the sequences, for costs and comparisons; the Input's where None.
+            batch_size: rows of a batch, for the memory of training.
+            sentences: how many sequences a one-hot input is compared for.
+
+        Raises:
+            NotReadyError: the number of input features is not known.
+
+        Example:
+            >>> from elman.layers import LSTM
+            >>> Sequential([InputLayer((100, 32)), LSTM(16)]).ledger()["lstm/forget_gate"]
+            <lstm/forget_gate: (F + H) * H + H = (32 + 16) * 16 + 16 = 784>
+        """
+        from elman.explain.ledger import ledger
+
+        return ledger(self, steps=steps, batch_size=batch_size, sentences=sentences)
 
     def get_config(self) -> dict[str, Any]:
         """The architecture as plain data, in Keras's form."""

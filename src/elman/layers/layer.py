@@ -32,6 +32,8 @@ class Param:
         gates: names of the column groups, where a tensor holds one block per gate.
         trainable: whether training changes it.
         table: whether tokens look up its rows, so that a gradient touches few of them.
+        letters: the extents of one gate's block in the letters of formulas, one per axis: F
+            features, H units, V different tokens, E length of a vector; a digit is itself.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Param:
         gates: tuple[str, ...] = (),
         trainable: bool = True,
         table: bool = False,
+        letters: str = "",
     ) -> None:
         self.name = name
         self.shape = shape
@@ -49,6 +52,7 @@ class Param:
         self.gates = gates
         self.trainable = trainable
         self.table = table
+        self.letters = letters
 
     @property
     def size(self) -> int:

@@ -110,15 +110,18 @@ class Recurrent(Layer):
     def params(self, input_shape: Shape) -> list[Param]:
         features, columns = input_shape[-1], len(self.gates) * self.units
         assert features is not None
-        found = [
-            Param("kernel", (features, columns), self.kernel_initializer, self.gates),
-            Param(
-                "recurrent_kernel", (self.units, columns), self.recurrent_initializer, self.gates
-            ),
+        tensors: list[tuple[str, tuple[int, ...], initializers.Initializer, str]] = [
+            ("kernel", (features, columns), self.kernel_initializer, "FH"),
+            ("recurrent_kernel", (self.units, columns), self.recurrent_initializer, "HH"),
         ]
         if self.use_bias:
-            found.append(Param("bias", self.bias_shape(), self.bias_start(), self.gates))
-        return found
+            shape = self.bias_shape()
+            letters = "H" if len(shape) == 1 else f"{shape[0]}H"
+            tensors.append(("bias", shape, self.bias_start(), letters))
+        return [
+            Param(name, shape, start, self.gates, letters=letters)
+            for name, shape, start, letters in tensors
+        ]
 
     def bias_shape(self) -> tuple[int, ...]:
         """Extents of the bias."""
