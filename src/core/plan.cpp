@@ -337,7 +337,8 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
   packed_version_ = weights_->version;
 }
 
-double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out) {
+double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out,
+                       bool training) {
   struct Collect : Updater {
     float* out;
     const Weights* weights;
@@ -360,7 +361,7 @@ double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t ste
   collect.weights = weights_.get();
   double loss = 0;
   const float rate = 0;
-  run(batch, 0, rows, rows, true, seed, step, &collect, &rate, {}, &loss);
+  run(batch, 0, rows, rows, training, seed, step, &collect, &rate, {}, &loss);
   return loss;
 }
 

@@ -19,6 +19,7 @@ from elman.plan import Plan, Store
 from elman.streaming import Stream
 
 if TYPE_CHECKING:
+    from elman.explain.gradient_flow import GradientFlow
     from elman.explain.ledger import Ledger
     from elman.explain.trace import Trace
     from elman.metrics import Metric
@@ -784,6 +785,26 @@ class Sequential:
         from elman.explain.ledger import ledger
 
         return ledger(self, steps=steps, batch_size=batch_size, sentences=sentences)
+
+    def gradient_flow(self, x: Any, y: Any, sample_weight: Any = None) -> GradientFlow:
+        """How far the gradient reaches: the norm of dLoss/dh_t at each step of each layer.
+
+        Args:
+            x, y, sample_weight: one batch, as in `fit`; some dozen rows say enough. Dropout is
+                off, and no weight changes.
+
+        Returns:
+            a `GradientFlow`: `flow["lstm/state"]` has `norms` [steps], `reach` and `verdict`;
+            `print(flow)` shows a table, and `flow.plot()` draws them.
+
+        Raises:
+            NotReadyError: the model has not been compiled with a loss.
+            ElmanError: data, model and loss do not fit together.
+            DataError: it would take more than a GiB; the message says how many rows fit.
+        """
+        from elman.explain.gradient_flow import gradient_flow
+
+        return gradient_flow(self, x, y, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         """The architecture as plain data, in Keras's form."""

@@ -130,6 +130,9 @@ struct RecurrentPass {
   float* d_h;          // [rows][h_row]        gradient carried back in time
   float* d_own;        // [blocks][rows][own_carry][L]
   float* d_reset;      // [rows][h_row]
+  // What reaches the states of every step, from above and from the step after; null: nobody asked.
+  float* d_h_all;      // [T][rows][h_row]
+  float* d_own_all;    // [T][blocks][rows][own_carry][L]  from the step after only
 
   // For products of bf16 only: the weights once more, and rounded copies of what meets them.
   const bf16* u16[2];
