@@ -108,6 +108,8 @@ class Op {
   std::string name, kind;
   std::vector<int> inputs;
   int output = -1;
+  /// In the arena: gradients of its output by further readers, to be added to that of the first.
+  std::vector<long> further;
   bool bypassed = false;
   double bytes = 0;  // of memory it took, over all threads
 };

@@ -21,6 +21,7 @@ from elman.streaming import Stream
 if TYPE_CHECKING:
     from elman.explain.gradient_flow import GradientFlow
     from elman.explain.ledger import Ledger
+    from elman.explain.meaning import Meaning
     from elman.explain.trace import Trace
     from elman.metrics import Metric
 
@@ -805,6 +806,32 @@ class Sequential:
         from elman.explain.gradient_flow import gradient_flow
 
         return gradient_flow(self, x, y, sample_weight)
+
+    def embedding(self, words: Any, counts: Any = None) -> Meaning:
+        """What the first Embedding has learned of words: neighbours, analogies, a map.
+
+        Args:
+            words: the word of each token, as `data.vocabulary` has them, or a dict from word to
+                token.
+            counts: how often each word was seen in training, one number per token or a dict by
+                word; it is shown beside what is found.
+
+        Returns:
+            a `Meaning` of the vectors as they are now: `.neighbours("good", k=5)`,
+            `.analogy("king", "man", "woman")`, `.similarity("good", "bad")`, `.map()`.
+
+        Raises:
+            OptionError: there is no Embedding, or the words do not fit it.
+
+        Example:
+            >>> from elman.layers import Dense, Embedding, LSTM
+            >>> model = Sequential([Embedding(4, 8), LSTM(4), Dense(1)])
+            >>> model.embedding(["", "[UNK]", "good", "bad"]).words
+            ['good', 'bad']
+        """
+        from elman.explain.meaning import meaning
+
+        return meaning(self, words, counts)
 
     def get_config(self) -> dict[str, Any]:
         """The architecture as plain data, in Keras's form."""
