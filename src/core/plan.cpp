@@ -264,8 +264,9 @@ std::unique_lock<std::mutex> Plan::begin() {
 /// Rows of tables that are looked up are brought up to date first.
 void Plan::visit(Updater* updater, int thread) const {
   for (const auto& op : ops_)
-    op->visit_rows(shards_, thread,
-                   [&](int param, int32_t row) { updater->catch_up(param, row); });
+    op->visit_rows(shards_, thread, [&](int param, const std::vector<int32_t>& rows) {
+      updater->catch_up(param, rows, thread);
+    });
 }
 
 /// What follows a batch: gradients are summed, weights changed and packed.

@@ -25,7 +25,7 @@ class Updater {
   /// Whether rows of tables move on without a gradient, and so must be brought up to date before
   /// they are looked up.
   virtual bool moves_untouched() const { return false; }
-  virtual void catch_up(int /*param*/, int32_t /*row*/) {}
+  virtual void catch_up(int /*param*/, const std::vector<int32_t>& /*rows*/, int /*part*/) {}
   virtual Weights::Lazy* lazy() { return nullptr; }
 };
 
