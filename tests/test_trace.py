@@ -240,7 +240,7 @@ def test_no_rows_and_too_many_rows_are_refused(
     with pytest.raises(DataError, match="at least one sequence to trace"):
         model.trace(x[:0])
     monkeypatch.setattr(traces, "MOST_BYTES", 3 * traces._bytes_of_a_row(model, x) - 1)
-    with pytest.raises(DataError, match=r"Trace x\[:2\]"):
+    with pytest.raises(DataError, match=r"Take x\[:2\]"):
         model.trace(x)
     assert model.trace(x[:2]).rows == 2
 

@@ -41,21 +41,26 @@ from elman.version import __version__
 if TYPE_CHECKING:
     from elman import saving
     from elman.data import datasets
+    from elman.explain.ledger import ledger
     from elman.saving import load_model as load
+
+#: Nobody pays for these who does not ask: a module, or what in it.
+_LATER = {
+    "datasets": ("elman.data.datasets", None),
+    "ledger": ("elman.explain.ledger", "ledger"),
+    "load": ("elman.saving", "load_model"),
+    "saving": ("elman.saving", None),
+}
 
 
 def __getattr__(name: str) -> Any:
-    # Datasets and model files: nobody pays for them who does not ask.
-    if name == "datasets":
-        from elman.data import datasets
+    if name not in _LATER:
+        raise AttributeError(f"module 'elman' has no attribute {name!r}")
+    import importlib
 
-        return datasets
-    if name in ("load", "saving"):
-        import importlib
-
-        saving = importlib.import_module("elman.saving")
-        return saving.load_model if name == "load" else saving
-    raise AttributeError(f"module 'elman' has no attribute {name!r}")
+    module, attribute = _LATER[name]
+    found = importlib.import_module(module)
+    return found if attribute is None else getattr(found, attribute)
 
 
 __all__ = [
@@ -79,6 +84,7 @@ __all__ = [
     "get_threads",
     "initializers",
     "layers",
+    "ledger",
     "load",
     "losses",
     "metrics",

@@ -19,6 +19,9 @@ from elman.plan import Plan, Store
 from elman.streaming import Stream
 
 if TYPE_CHECKING:
+    from elman.explain.gradient_flow import GradientFlow
+    from elman.explain.ledger import Ledger
+    from elman.explain.meaning import Meaning
     from elman.explain.trace import Trace
     from elman.metrics import Metric
 
@@ -761,6 +764,74 @@ class Sequential:
         from elman.explain.trace import trace
 
         return trace(self, x)
+
+    def ledger(
+        self, *, steps: int | None = None, batch_size: int = 32, sentences: int = 100
+    ) -> Ledger:
+        """Account for every parameter: `print` the ledger, or ask it: `["lstm/forget_gate"]`.
+
+        Args:
+            steps: length of the sequences, for costs and comparisons; the Input's where None.
+            batch_size: rows of a batch, for the memory of training.
+            sentences: how many sequences a one-hot input is compared for.
+
+        Raises:
+            NotReadyError: the number of input features is not known.
+
+        Example:
+            >>> from elman.layers import LSTM
+            >>> Sequential([InputLayer((100, 32)), LSTM(16)]).ledger()["lstm/forget_gate"]
+            <lstm/forget_gate: (F + H) * H + H = (32 + 16) * 16 + 16 = 784>
+        """
+        from elman.explain.ledger import ledger
+
+        return ledger(self, steps=steps, batch_size=batch_size, sentences=sentences)
+
+    def gradient_flow(self, x: Any, y: Any, sample_weight: Any = None) -> GradientFlow:
+        """How far the gradient reaches: the norm of dLoss/dh_t at each step of each layer.
+
+        Args:
+            x, y, sample_weight: one batch, as in `fit`; some dozen rows say enough. Dropout is
+                off, and no weight changes.
+
+        Returns:
+            a `GradientFlow`: `flow["lstm/state"]` has `norms` [steps], `reach` and `verdict`;
+            `print(flow)` shows a table, and `flow.plot()` draws them.
+
+        Raises:
+            NotReadyError: the model has not been compiled with a loss.
+            ElmanError: data, model and loss do not fit together.
+            DataError: it would take more than a GiB; the message says how many rows fit.
+        """
+        from elman.explain.gradient_flow import gradient_flow
+
+        return gradient_flow(self, x, y, sample_weight)
+
+    def embedding(self, words: Any, counts: Any = None) -> Meaning:
+        """What the first Embedding has learned of words: neighbours, analogies, a map.
+
+        Args:
+            words: the word of each token, as `data.vocabulary` has them, or a dict from word to
+                token.
+            counts: how often each word was seen in training, one number per token or a dict by
+                word; it is shown beside what is found.
+
+        Returns:
+            a `Meaning` of the vectors as they are now: `.neighbours("good", k=5)`,
+            `.analogy("king", "man", "woman")`, `.similarity("good", "bad")`, `.map()`.
+
+        Raises:
+            OptionError: there is no Embedding, or the words do not fit it.
+
+        Example:
+            >>> from elman.layers import Dense, Embedding, LSTM
+            >>> model = Sequential([Embedding(4, 8), LSTM(4), Dense(1)])
+            >>> model.embedding(["", "[UNK]", "good", "bad"]).words
+            ['good', 'bad']
+        """
+        from elman.explain.meaning import meaning
+
+        return meaning(self, words, counts)
 
     def get_config(self) -> dict[str, Any]:
         """The architecture as plain data, in Keras's form."""

@@ -12,7 +12,7 @@ import numpy as np
 from elman.errors import DataError, UnknownNameError, unknown_name
 from elman.layers.layer import Shape
 from elman.layers.recurrent import Recurrent
-from elman.mapped import take
+from elman.mapped import Mapped, take
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -183,14 +183,8 @@ def trace(model: Sequential, x: Any) -> Trace:
         raise DataError(
             f"{model.label} expected at least one sequence to trace, got none. Check the data."
         )
+    require_room(model, values, "trace")
     rows, per_row = len(values), _bytes_of_a_row(model, values)
-    if rows * per_row > MOST_BYTES:
-        fit = MOST_BYTES // per_row
-        raise DataError(
-            f"{model.label} expected a trace of at most {MOST_BYTES / 2**30:.0f} GiB, got {rows:,} "
-            f"rows of {per_row / 2**20:.3g} MiB. "
-            + (f"Trace x[:{fit}], or part by part." if fit else "Trace shorter sequences.")
-        )
     part = min(rows, max(1, PART_BYTES // per_row))
     plan = model.plan_for(values, rows=part, keep=True)
     parts: dict[str, list[Array]] = {"input": []}
@@ -209,6 +203,19 @@ def trace(model: Sequential, x: Any) -> Trace:
     return Trace(model.label, whole.pop("input"), whole, layers)
 
 
+def require_room(model: Sequential, x: Array | Mapped, what: str, times: int = 1) -> None:
+    """Raise if what is kept of the inputs, so many times over, is more than `MOST_BYTES`."""
+    per_row = times * _bytes_of_a_row(model, x)
+    if len(x) * per_row <= MOST_BYTES:
+        return
+    fit = MOST_BYTES // per_row
+    raise DataError(
+        f"{model.label} expected a {what} of at most {MOST_BYTES / 2**30:.0f} GiB, got "
+        f"{len(x):,} rows of {per_row / 2**20:.3g} MiB. "
+        + (f"Take x[:{fit}], or part by part." if fit else "Take shorter sequences.")
+    )
+
+
 def gates_of(layer: Recurrent) -> tuple[str, ...]:
     """What the layer's `step` calls its gates, candidates and states, in its order."""
     weights = {p.name: np.zeros(p.shape) for p in layer.params((None, None, 1))}
@@ -217,7 +224,7 @@ def gates_of(layer: Recurrent) -> tuple[str, ...]:
     return tuple(gates)
 
 
-def _bytes_of_a_row(model: Sequential, x: Any) -> int:
+def _bytes_of_a_row(model: Sequential, x: Array | Mapped) -> int:
     """What a trace holds of one sequence."""
     numbers, shape = 0, (None, *x.shape[1:])
     for layer in model.layers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -32,6 +33,8 @@ class Param:
         gates: names of the column groups, where a tensor holds one block per gate.
         trainable: whether training changes it.
         table: whether tokens look up its rows, so that a gradient touches few of them.
+        letters: the extents of one gate's block in the letters of formulas, one per axis: F
+            features, H units, V different tokens, E length of a vector; a digit is itself.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Param:
         gates: tuple[str, ...] = (),
         trainable: bool = True,
         table: bool = False,
+        letters: str = "",
     ) -> None:
         self.name = name
         self.shape = shape
@@ -49,6 +53,7 @@ class Param:
         self.gates = gates
         self.trainable = trainable
         self.table = table
+        self.letters = letters
 
     @property
     def size(self) -> int:
@@ -96,6 +101,7 @@ class Layer(Configured):
         self.built_for: Shape | None = None
         self.place: tuple[_core.Weights, int] | None = None
         self._values: list[Array] | None = None
+        self.around: Layer | None = None
 
     def _check_other(self, option: str, value: Any) -> None:
         """Options of Keras's that have no meaning or no code here."""
@@ -162,6 +168,15 @@ class Layer(Configured):
     @name.setter
     def name(self, value: str) -> None:
         self._name = value
+
+    @property
+    def path(self) -> str:
+        """Name in the model, that of the layer around it first: `bidirectional/forward_lstm`."""
+        return self.name if self.around is None else f"{self.around.path}/{self.name}"
+
+    def leaves(self) -> Sequence[Layer]:
+        """The layers that hold the weights: this one, or those inside it."""
+        return [self]
 
     @property
     def built(self) -> bool:

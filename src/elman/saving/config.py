@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from elman import activations, initializers, losses, metrics, optimizers
 from elman.config import serialize
 from elman.errors import ElmanError, FileError
-from elman.layers import LAYERS, Input, Layer
+from elman.layers import LAYERS, Input, InputLayer, Layer
 from elman.layers.layer import Shape
 
 if TYPE_CHECKING:
@@ -120,30 +120,37 @@ class Reader:
         name = self._options(self._config).get("name")
         return name if isinstance(name, str) else None
 
-    def layers(self) -> tuple[Any, list[Layer]]:
-        """The Input, if there is one, and the layers, which have no weights yet.
+    def layers(self) -> list[Layer]:
+        """The layers, which have no weights yet.
 
         Raises:
             FileError: a layer has an option that elman lacks, or that makes no sense.
         """
+        return [self._layer(entry) for entry in self._entries if not _is_input(entry)]
+
+    @property
+    def input(self) -> list[InputLayer]:
+        """The Input, if there is one."""
         options = self._options(self._config)
-        entries = options.get("layers")
+        if self._entries and _is_input(self._entries[0]):
+            own = self._options(self._entries[0])
+            return [self._input(own.get("batch_shape"), own.get("name"))]
+        shape = options.get("build_input_shape")
+        return [] if shape is None else [self._input(shape, None)]
+
+    @property
+    def input_shape(self) -> Shape | None:
+        """What enters the first layer, with the batch axis, as far as the file tells."""
+        return next(((None, *entry.shape) for entry in self.input), None)
+
+    @property
+    def _entries(self) -> list[Any]:
+        entries = self._options(self._config).get("layers")
         if not isinstance(entries, list):
             raise self._refused("no list of layers", "Save the model again.")
-        shape = options.get("build_input_shape")
-        first: Any = None
-        layers: list[Layer] = []
-        for entry in entries:
-            if isinstance(entry, dict) and entry.get("class_name") == "InputLayer" and not layers:
-                own = self._options(entry)
-                first = self._input(own.get("batch_shape"), own.get("name"))
-            else:
-                layers.append(self._layer(entry))
-        if first is None and shape is not None:
-            first = self._input(shape, None)
-        return first, layers
+        return entries
 
-    def _input(self, shape: Any, name: Any) -> Any:
+    def _input(self, shape: Any, name: Any) -> InputLayer:
         try:
             return Input(tuple(shape)[1:], name=name if isinstance(name, str) else None)
         except (TypeError, ElmanError) as error:
@@ -213,6 +220,10 @@ class Reader:
                     raise self._refused(f"{option}={size!r} ({path})", f"{most} is plenty.")
 
 
+def _is_input(entry: Any) -> bool:
+    return isinstance(entry, dict) and entry.get("class_name") == "InputLayer"
+
+
 def _dotted(module: Any, name: Any) -> str:
     return f"{module}.{name}" if isinstance(module, str) else str(name)
 
@@ -257,7 +268,7 @@ def written(model: Sequential, who: str) -> Config:
         "class_name": "Sequential",
         "config": {**config, "build_input_shape": shape},
         "registered_name": None,
-        "build_config": {"input_shape": shape},
+        **({} if shape is None else {"build_config": {"input_shape": shape}}),
         "compile_config": _compiled(model, who),
     }
     Reader({**found, "compile_config": None}, f"the model {model.name!r}", who)
