@@ -145,7 +145,11 @@ def test_difficulty_grows_and_a_topic_can_be_chosen():
 
 @pytest.mark.parametrize(
     "options, error",
-    [({"count": 0}, OptionError), ({"seed": 1.5}, OptionError), ({"topic": "gnu"}, UnknownNameError)],
+    [
+        ({"count": 0}, OptionError),
+        ({"seed": 1.5}, OptionError),
+        ({"topic": "gnu"}, UnknownNameError),
+    ],
 )
 def test_wrong_options_are_refused(options, error):
     with pytest.raises(error):

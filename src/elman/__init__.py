@@ -41,7 +41,8 @@ from elman.version import __version__
 if TYPE_CHECKING:
     from elman import saving
     from elman.data import datasets
-    from elman.explain.ledger import ledger
+    from elman.explain.ledger.ledger import ledger
+    from elman.explain.quiz import quiz
     from elman.saving import load_model as load
 
 #: Nobody pays for these who does not ask: a module, or what in it.
@@ -49,6 +50,7 @@ _LATER = {
     "datasets": ("elman.data.datasets", None),
     "ledger": ("elman.explain.ledger", "ledger"),
     "load": ("elman.saving", "load_model"),
+    "quiz": ("elman.explain.quiz", "quiz"),
     "saving": ("elman.saving", None),
 }
 
@@ -91,6 +93,7 @@ __all__ = [
     "mixed_precision",
     "optimizers",
     "parse",
+    "quiz",
     "saving",
     "set_dtype_policy",
     "set_random_seed",

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import random
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,9 @@ from elman.explain.quiz.mistakes import recognise
 
 if TYPE_CHECKING:
     from elman.explain.ledger import Ledger
+
+#: Of a line of a solution: a key indents it by four within 80.
+WIDTH = 76
 
 __all__ = ["PATIENTS", "TOPICS", "Check", "Exercise", "Question", "Quiz", "quiz"]
 
@@ -56,7 +60,7 @@ class Question:
     @cached_property
     def ledger(self) -> Ledger:
         """The worked solution."""
-        from elman.explain.ledger import ledger
+        from elman.explain.ledger.ledger import ledger
 
         return ledger(self.exercise.spec)
 
@@ -95,7 +99,11 @@ class Question:
 
     def solution(self) -> str:
         """The worked solution: each layer's formula with its numbers, and the sum."""
-        return self.ledger.solution()
+        accounts = self.ledger.layers
+        lines = [f"{a.name}: {a.symbols} = {a.numbers} = {a.total:,}" for a in accounts]
+        parts = " + ".join(f"{a.total:,}" for a in accounts)
+        lines.append(f"together: {parts} = {self.answer:,}")
+        return "\n".join(textwrap.fill(line, WIDTH, subsequent_indent="    ") for line in lines)
 
 
 def _side(number: int, answer: int) -> str:

@@ -24,7 +24,7 @@ def read(text: str) -> int:
     >>> read("4,049"), read("4 * ((32 + 16) * 16 + 16)")
     (4049, 3136)
     """
-    given = text.strip().replace("×", "*").replace("x", "*").replace("_", "")
+    given = text.strip().replace("\u00d7", "*").replace("x", "*").replace("_", "")
     wrong = DataError(
         f"quiz expected a whole number or its arithmetic, got {text.strip()[:40]!r}. Write e.g. "
         "2,400 or 3 * ((16 + 32) * 16 + 16)."

@@ -11,39 +11,51 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
+from elman.explain.ledger.counting import LayerAccount, Row
+
 if TYPE_CHECKING:
     from elman.explain.quiz.exercises import Exercise
+    from elman.layers import Layer
     from elman.models import Sequential
 
 
 @dataclass(frozen=True)
 class Term:
-    """What one tensor of one layer holds for one gate.
+    """A row of the ledger, and how much of it is counted.
 
     Attributes:
-        layer: place in the stack.
-        kind: class of the layer; of the inner one in a Bidirectional.
-        backward: whether it is the second direction of a Bidirectional.
-        tensor: `kernel`, `recurrent_kernel`, `bias`, `second_bias` or `embeddings`.
-        gate: name of the gate, or "".
-        inputs: rows of the tensor.
-        count: numbers in it.
-        last: whether the layer is the output layer.
+        row: one tensor for one gate.
+        layer: the layer that has it; in a Bidirectional, one of the two inside.
+        place: of the layer in the stack.
+        last: whether that is the output layer.
+        count: numbers; the right count has `row.count` of them.
     """
 
-    layer: int
-    kind: str
-    backward: bool
-    tensor: str
-    gate: str
-    inputs: int
-    count: int
+    row: Row
+    layer: Layer
+    place: int
     last: bool
+    count: int
+
+    @property
+    def kind(self) -> str:
+        """Class of the layer."""
+        return type(self.layer).__name__
 
     @property
     def recurrent(self) -> bool:
         """Whether the layer has a state."""
-        return self.kind in ("SimpleRNN", "LSTM", "GRU")
+        return bool(self.row.gate)
+
+    @property
+    def of_input(self) -> bool:
+        """Whether it is multiplied with what enters the layer."""
+        return self.row.tensor == "kernel"
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers it is multiplied with."""
+        return self.row.shape[0]
 
 
 Terms = list[Term]
@@ -51,24 +63,14 @@ Terms = list[Term]
 
 def terms(model: Sequential) -> Terms:
     """The terms of the right count."""
-    found: Terms = []
-    for at, layer in enumerate(model.layers):
-        for direction, own in enumerate(layer.inner_layers() or [layer]):
-            for p in own.own_params:
-                gates = p.gates or ("",)
-                rows = p.shape[0] if len(p.shape) == 2 else 1
-                # A bias with two rows is reset_after's: the input's, and the recurrent one.
-                biases = ["bias", "second_bias"][:rows] if p.name == "bias" else [p.name]
-                for tensor in biases:
-                    each = p.size // len(gates) // len(biases)
-                    found += [
-                        Term(
-                            at, type(own).__name__, direction == 1, tensor, gate, rows, each,
-                            last=layer is model.layers[-1],
-                        )
-                        for gate in gates
-                    ]  # fmt: skip
-    return found
+    return [
+        Term(row, leaf, place, layer is model.layers[-1], row.count)
+        for place, (layer, (entering, _)) in enumerate(
+            zip(model.layers, model.shapes(), strict=True)
+        )
+        for leaf in layer.leaves()
+        for row in LayerAccount(leaf, entering or ()).rows
+    ]
 
 
 def total(some: Terms) -> int:
@@ -90,8 +92,8 @@ class Mistake(NamedTuple):
     change: Callable[[Terms, Exercise], Terms]
 
 
-def _without(tensor: str, *others: str) -> Callable[[Terms, Exercise], Terms]:
-    return lambda some, _: [t for t in some if t.tensor not in (tensor, *others)]
+def _without(which: Callable[[Term], bool]) -> Callable[[Terms, Exercise], Terms]:
+    return lambda some, _: [t for t in some if not which(t)]
 
 
 def _scaled(
@@ -103,42 +105,41 @@ def _scaled(
     ]
 
 
+#: Of a bias with two rows, GRU's with reset_after, only one.
+_one_bias = _scaled(lambda t: t.row.copies > 1, lambda t, _: 1 / t.row.copies)
+
+
 def _gates(kind: str, has: int, counted: int) -> Callable[[Terms, Exercise], Terms]:
     return _scaled(lambda t: t.kind == kind, lambda t, _: counted / has)
 
 
+def _no_gates(some: Terms, exercise: Exercise) -> Terms:
+    for change in (_one_bias, _gates("LSTM", 4, 1), _gates("GRU", 3, 1)):
+        some = change(some, exercise)
+    return some
+
+
 def _first_input(some: Terms, exercise: Exercise) -> Terms:
     """Every recurrent layer fed with the input of the first."""
-    kernels = [t for t in some if t.recurrent and t.tensor == "kernel"]
-    first = kernels[0].inputs if kernels else 1
-    return _scaled(
-        lambda t: t.recurrent and t.tensor == "kernel", lambda t, _: first / t.inputs
-    )(some, exercise)
-
-
-def _first_kernel(some: Terms) -> int:
-    return min((t.layer for t in some if t.tensor == "kernel"), default=-1)
+    first = next((t.inputs for t in some if t.recurrent and t.of_input), 1)
+    change = _scaled(lambda t: t.recurrent and t.of_input, lambda t, _: first / t.inputs)
+    return change(some, exercise)
 
 
 def _wider(factor: Callable[[Term, Exercise], float]) -> Callable[[Terms, Exercise], Terms]:
-    """The first layer's inputs times `factor`."""
+    """The inputs of the first recurrent layer times `factor`."""
 
     def change(some: Terms, exercise: Exercise) -> Terms:
-        first = _first_kernel(some)
-        of_first = _scaled(lambda t: t.layer == first and t.tensor == "kernel", factor)
-        return of_first(some, exercise)
+        first = min((t.place for t in some if t.recurrent), default=-1)
+        return _scaled(lambda t: t.place == first and t.of_input, factor)(some, exercise)
 
     return change
 
 
 def _second_biases(some: Terms, exercise: Exercise) -> Terms:
-    """PyTorch's: a second bias wherever there is one, GRU's second is there already."""
-    more = [
-        replace(t, tensor="second_bias")
-        for t in some
-        if t.tensor == "bias" and t.kind in ("SimpleRNN", "LSTM")
-    ]
-    return [*some, *more]
+    """PyTorch's: a second bias in every recurrent layer; GRU's is there already."""
+    change = _scaled(lambda t: t.recurrent and t.row.bias and t.row.copies == 1, lambda t, _: 2)
+    return change(some, exercise)
 
 
 #: The most frequent first: where two explain a number, the earlier one is named.
@@ -146,24 +147,24 @@ MISTAKES = (
     Mistake(
         "biases",
         "The biases are missing: every unit of every gate adds one number of its own.",
-        _without("bias", "second_bias"),
+        _without(lambda t: t.row.bias),
     ),
     Mistake(
         "second bias",
         "GRU's second bias is missing: with reset_after (Keras's default) the recurrent product "
         "has a bias of its own, 3 x units more.",
-        _without("second_bias"),
+        _one_bias,
     ),
     Mistake(
         "recurrent weights",
         "The recurrent weights are missing: the state of the step before is an input too, "
         "units x units for every gate.",
-        _without("recurrent_kernel"),
+        _without(lambda t: t.row.tensor == "recurrent_kernel"),
     ),
     Mistake(
         "output layer",
         "The output layer is missing: it has a weight for each of its inputs, and a bias.",
-        lambda some, _: [t for t in some if not t.last],
+        _without(lambda t: t.last),
     ),
     Mistake(
         "three gates for an LSTM",
@@ -185,7 +186,7 @@ MISTAKES = (
     Mistake(
         "no gates",
         "The gates were not counted: an LSTM has four sets of a simple RNN's weights, a GRU three.",
-        lambda some, e: _gates("LSTM", 4, 1)(_gates("GRU", 3, 1)(_without("second_bias")(some, e), e), e),
+        _no_gates,
     ),
     Mistake(
         "length as features",
@@ -207,7 +208,7 @@ MISTAKES = (
     Mistake(
         "output sees every step",
         "The output layer was given the state of every step. It sees the last one only.",
-        _scaled(lambda t: t.last and t.tensor == "kernel", lambda t, e: e.steps),
+        _scaled(lambda t: t.last and t.of_input, lambda t, e: e.steps),
     ),
     Mistake(
         "records",
@@ -223,24 +224,22 @@ MISTAKES = (
     Mistake(
         "one direction",
         "One direction is missing: a bidirectional layer has two sets of weights.",
-        lambda some, _: [t for t in some if not t.backward],
+        _without(lambda t: t.layer.around is not None and t.layer.go_backwards),
     ),
     Mistake(
         "output of one direction",
         "The output layer was given one direction only. It sees both: twice the units.",
-        _scaled(
-            lambda t: t.last and t.tensor == "kernel" and t.layer > 0, lambda t, e: 0.5
-        ),
+        _scaled(lambda t: t.last and t.of_input, lambda t, _: 0.5),
     ),
     Mistake(
         "no embedding",
         "The embedding's table is missing: a row of numbers for every word of the vocabulary.",
-        _without("embeddings"),
+        _without(lambda t: t.row.table),
     ),
     Mistake(
         "a row per position",
         "The table was given a row per position. It has one for every word of the vocabulary.",
-        _scaled(lambda t: t.tensor == "embeddings", lambda t, e: e.steps / t.inputs),
+        _scaled(lambda t: t.row.table, lambda t, e: e.steps / t.inputs),
     ),
     Mistake(
         "PyTorch's biases",

@@ -36,9 +36,7 @@ def run(quiz: Quiz, ask: Callable[[str], str] = input, say: Callable[[str], None
     return right
 
 
-def _pose(
-    question: Question, ask: Callable[[str], str], say: Callable[[str], None]
-) -> bool | None:
+def _pose(question: Question, ask: Callable[[str], str], say: Callable[[str], None]) -> bool | None:
     """Whether it was answered rightly; None to end the quiz."""
     tries = 0
     while tries < TRIES:
