@@ -264,8 +264,9 @@ std::unique_lock<std::mutex> Plan::begin() {
 /// Rows of tables that are looked up are brought up to date first.
 void Plan::visit(Updater* updater, int thread) const {
   for (const auto& op : ops_)
-    op->visit_rows(shards_, thread,
-                   [&](int param, int32_t row) { updater->catch_up(param, row); });
+    op->visit_rows(shards_, thread, [&](int param, const std::vector<int32_t>& rows) {
+      updater->catch_up(param, rows, thread);
+    });
 }
 
 /// What follows a batch: gradients are summed, weights changed and packed.
@@ -373,7 +374,8 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
   packed_version_ = weights_->version;
 }
 
-double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out) {
+double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out,
+                       bool training) {
   struct Collect : Updater {
     float* out;
     const Weights* weights;
@@ -396,7 +398,7 @@ double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t ste
   collect.weights = weights_.get();
   double loss = 0;
   const float rate = 0;
-  run(batch, 0, rows, rows, true, seed, step, &collect, &rate, {}, &loss);
+  run(batch, 0, rows, rows, training, seed, step, &collect, &rate, {}, &loss);
   return loss;
 }
 

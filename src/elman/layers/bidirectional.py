@@ -121,10 +121,12 @@ class Bidirectional(Layer):
             for p in leaf.own_params
         ]
 
-    def build_params(self, input_shape: Shape) -> None:
+    def build_params(self, input_shape: Shape, values: list[Array] | None = None) -> None:
         self.check_shape(input_shape)
         for leaf in self.leaves():
-            leaf.build_params(input_shape)
+            count = len(leaf.params(input_shape))
+            leaf.build_params(input_shape, None if values is None else values[:count])
+            values = None if values is None else values[count:]
         if self.built_for is None:
             self.own_params, self.built_for = self.params(input_shape), input_shape
 

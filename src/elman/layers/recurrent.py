@@ -41,8 +41,11 @@ class Recurrent(Layer):
     """
 
     ranks = (3,)
+    stored_in = "cell/vars"
     #: The column groups of the weights, in order.
     gates: ClassVar[tuple[str, ...]] = ()
+    #: The gate that says how much of the old state stays, where there is one.
+    keep_gate: ClassVar[str | None] = None
     #: How many arrays the state consists of.
     states: ClassVar[int] = 1
     ignored = Layer.ignored | {"unroll", "use_cudnn", "implementation", "time_major"}
@@ -107,15 +110,18 @@ class Recurrent(Layer):
     def params(self, input_shape: Shape) -> list[Param]:
         features, columns = input_shape[-1], len(self.gates) * self.units
         assert features is not None
-        found = [
-            Param("kernel", (features, columns), self.kernel_initializer, self.gates),
-            Param(
-                "recurrent_kernel", (self.units, columns), self.recurrent_initializer, self.gates
-            ),
+        tensors: list[tuple[str, tuple[int, ...], initializers.Initializer, str]] = [
+            ("kernel", (features, columns), self.kernel_initializer, "FH"),
+            ("recurrent_kernel", (self.units, columns), self.recurrent_initializer, "HH"),
         ]
         if self.use_bias:
-            found.append(Param("bias", self.bias_shape(), self.bias_start(), self.gates))
-        return found
+            shape = self.bias_shape()
+            letters = "H" if len(shape) == 1 else f"{shape[0]}H"
+            tensors.append(("bias", shape, self.bias_start(), letters))
+        return [
+            Param(name, shape, start, self.gates, letters=letters)
+            for name, shape, start, letters in tensors
+        ]
 
     def bias_shape(self) -> tuple[int, ...]:
         """Extents of the bias."""
