@@ -26,6 +26,8 @@ PLACES = [
     (4, -4, "left", "top"),
     (-4, -4, "right", "top"),
 ]
+#: Pixels that stay free around a label, so that neighbours do not read as one word.
+APART = 2
 
 
 def plot_map(found: Map, path: str | Path | None = None) -> Figure:
@@ -64,7 +66,7 @@ def _label(figure: Any, axis: Any, found: Map) -> int:
                 found.words[i], found.xy[i], (dx, dy), textcoords="offset points",
                 ha=across, va=along, fontsize=8, color=INK, parse_math=False,
             )  # fmt: skip
-            box = text.get_window_extent(renderer)
+            box = text.get_window_extent(renderer).padded(APART)
             if (
                 frame.containsx(box.x0)
                 and frame.containsx(box.x1)
