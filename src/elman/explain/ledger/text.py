@@ -51,8 +51,11 @@ def _table(section: Section, width: int) -> Any:
     table = Table(box=rule, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     columns = list(zip(*(line.cells for line in section.lines), strict=True))
     widths = [1 + max(map(len, column)) for column in columns]
-    for number, (name, right) in enumerate(zip(section.header, section.right, strict=True)):
-        table.add_column(name, justify="right" if right else "left", no_wrap=number == 0)
+    for i, (name, right) in enumerate(zip(section.header, section.right, strict=True)):
+        # Names and numbers stay whole as long as they can; formulas give way.
+        least = widths[i] - 1 if right else min(widths[i], width // 2) if i == 0 else None
+        justify: Any = "right" if right else "left"
+        table.add_column(name, justify=justify, overflow="fold", min_width=least)
     for line in section.lines:
         cells = list(line.cells)
         for i, cell in enumerate(cells):
