@@ -24,6 +24,7 @@ from elman._core import threads as get_threads
 from elman.errors import (
     DataError,
     ElmanError,
+    FileError,
     NotReadyError,
     OptionError,
     ShapeError,
@@ -38,27 +39,37 @@ from elman.spec import parse
 from elman.version import __version__
 
 if TYPE_CHECKING:
+    from elman import saving
     from elman.data import datasets
-    from elman.explain.ledger import ledger
+    from elman.explain.ledger.ledger import ledger
+    from elman.explain.quiz import quiz
+    from elman.saving import load_model as load
+
+#: Nobody pays for these who does not ask: a module, or what in it.
+_LATER = {
+    "datasets": ("elman.data.datasets", None),
+    "ledger": ("elman.explain.ledger", "ledger"),
+    "load": ("elman.saving", "load_model"),
+    "quiz": ("elman.explain.quiz", "quiz"),
+    "saving": ("elman.saving", None),
+}
 
 
 def __getattr__(name: str) -> Any:
-    # Nobody pays for these who does not ask.
-    if name == "datasets":
-        from elman.data import datasets
+    if name not in _LATER:
+        raise AttributeError(f"module 'elman' has no attribute {name!r}")
+    import importlib
 
-        return datasets
-    if name == "ledger":
-        from elman.explain.ledger import ledger
-
-        return ledger
-    raise AttributeError(f"module 'elman' has no attribute {name!r}")
+    module, attribute = _LATER[name]
+    found = importlib.import_module(module)
+    return found if attribute is None else getattr(found, attribute)
 
 
 __all__ = [
     "DTypePolicy",
     "DataError",
     "ElmanError",
+    "FileError",
     "Input",
     "NotReadyError",
     "OptionError",
@@ -76,11 +87,14 @@ __all__ = [
     "initializers",
     "layers",
     "ledger",
+    "load",
     "losses",
     "metrics",
     "mixed_precision",
     "optimizers",
     "parse",
+    "quiz",
+    "saving",
     "set_dtype_policy",
     "set_random_seed",
     "set_threads",

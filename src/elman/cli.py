@@ -33,6 +33,7 @@ app = App(
         "    elman demo audio --seed 1   again, from other random weights\n"
         "    elman bench                 how fast this machine trains\n"
         "    elman count '60x1 > lstm(16)'    where its parameters come from\n"
+        "    elman quiz                  learn to count them\n"
     ),
     help_format="plaintext",
     version=_version,
@@ -128,6 +129,56 @@ def count(
         Console(width=terminal(), highlight=False).print(found)
     else:
         print(found)
+
+
+@app.command(
+    help_epilogue=(
+        "Examples:\n\n"
+        "    elman quiz                        eight exercises, from easy to hard\n"
+        "    elman quiz --topic gru --count 3  three of one kind\n"
+        "    elman quiz --seed 7 --sheet sheet.md --key key.md    to print\n"
+    )
+)
+def quiz(
+    *,
+    count: int = 8,
+    topic: str | None = None,
+    seed: int | None = None,
+    sheet: str | None = None,
+    key: str | None = None,
+) -> None:
+    """Learn to count parameters: exercises, answers checked, mistakes recognised, solutions.
+
+    Parameters
+    ----------
+    count
+        How many exercises.
+    topic
+        dense, rnn, embedding, lstm, gru, stack or bidirectional; from easy to hard if not given.
+    seed
+        The same seed poses the same exercises; others each time if not given.
+    sheet
+        A file for the exercises, in Markdown, instead of posing them here.
+    key
+        A file for their answers and worked solutions.
+    """
+    import random
+
+    from elman.explain.quiz import quiz as make
+    from elman.explain.quiz import session
+
+    some = make(count, seed=random.randrange(10_000) if seed is None else seed, topic=topic)
+    if sheet is None and key is None:
+        session.run(some)
+        return
+    from pathlib import Path
+
+    from elman.saving.replacing import replace
+
+    for file, text in ((sheet, some.sheet), (key, some.key)):
+        if file is not None:
+            replace(Path(file), text().encode(), "quiz")
+            print(f"Written to {file}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -42,8 +42,20 @@ class UnknownNameError(ElmanError, ValueError):
     """A name that is not in the list; the message suggests the nearest one that is."""
 
 
+class FileError(ElmanError, OSError, ValueError):
+    """A file cannot be read or written, or is not what it should be.
+
+    Both an OSError and a ValueError, as in `io.UnsupportedOperation`, so that programs written
+    for Keras catch it whichever they expect.
+    """
+
+
 class NotReadyError(ElmanError, RuntimeError):
     """Something was asked for too early: no weights yet, not compiled, not fitted."""
+
+
+class MissingPackageError(ElmanError, ImportError):
+    """An optional package is not installed; the message names the extra that brings it."""
 
 
 def unknown_name(who: str, kind: str, got: object, known: Iterable[str]) -> UnknownNameError:

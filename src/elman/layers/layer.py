@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -72,6 +73,8 @@ class Layer(Configured):
     module = "keras.layers"
     #: Axes of the input, batch included, and how to say them; (2, 3) allows both.
     ranks: ClassVar[tuple[int, ...]] = (2, 3)
+    #: Where in the layer's group of a weights file Keras keeps its tensors.
+    stored_in: ClassVar[str] = "vars"
     #: Options of Keras's that change nothing here, and those that are not here yet.
     ignored: ClassVar[frozenset[str]] = frozenset({"input_shape", "input_length"})
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {
@@ -98,6 +101,7 @@ class Layer(Configured):
         self.built_for: Shape | None = None
         self.place: tuple[_core.Weights, int] | None = None
         self._values: list[Array] | None = None
+        self.around: Layer | None = None
 
     def _check_other(self, option: str, value: Any) -> None:
         """Options of Keras's that have no meaning or no code here."""
@@ -166,12 +170,25 @@ class Layer(Configured):
         self._name = value
 
     @property
+    def path(self) -> str:
+        """Name in the model, that of the layer around it first: `bidirectional/forward_lstm`."""
+        return self.name if self.around is None else f"{self.around.path}/{self.name}"
+
+    def leaves(self) -> Sequence[Layer]:
+        """The layers that hold the weights: this one, or those inside it."""
+        return [self]
+
+    @property
     def built(self) -> bool:
         """Whether the weights exist."""
         return self.built_for is not None
 
-    def build_params(self, input_shape: Shape) -> None:
+    def build_params(self, input_shape: Shape, values: list[Array] | None = None) -> None:
         """Make the weights for an input of this shape, unless they exist already.
+
+        Args:
+            input_shape: with the batch axis.
+            values: what they are; the initializers say where None.
 
         Raises:
             ShapeError: the shape has another rank than the layer takes, or other features than
@@ -188,10 +205,10 @@ class Layer(Configured):
                 f"{size / 2**28:,.0f} GiB. Make it smaller."
             )
         self.own_params = params
-        rng = seeds.generator()
-        self._values = [
-            np.ascontiguousarray(p.initializer(p.shape, rng), np.float32) for p in self.own_params
-        ]
+        if values is None:
+            rng = seeds.generator()
+            values = [p.initializer(p.shape, rng) for p in params]
+        self._values = [np.ascontiguousarray(value, np.float32) for value in values]
         self.built_for = input_shape
 
     def _features(self, shape: Shape) -> int | None:
