@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -54,6 +55,12 @@ class Param:
         self.trainable = trainable
         self.table = table
         self.letters = letters
+
+    def inside(self, layer: str) -> Param:
+        """The same tensor, as the layer around `layer` names it."""
+        made = copy(self)
+        made.name = f"{layer}/{self.name}"
+        return made
 
     @property
     def size(self) -> int:

@@ -21,6 +21,10 @@ LEGEND = {
 }
 
 
+#: The columns that hold formulas, not words.
+CODE = ("shape", "formula")
+
+
 class Line(NamedTuple):
     """A line of a table."""
 

@@ -44,7 +44,9 @@ def source(thing: Any) -> Source:
         OptionError: something else.
     """
     if isinstance(thing, PathLike) or (isinstance(thing, str) and thing.lower().endswith(FILES)):
-        return _sequential(_load(thing))
+        from elman.saving import load_model
+
+        return _sequential(load_model(thing))
     if isinstance(thing, str):
         return _sequential(spec.parse(thing))
     if isinstance(thing, Sequential):
@@ -60,13 +62,6 @@ def source(thing: Any) -> Source:
         f"Keras model or a PyTorch module, got {thing!r} ({type(thing).__name__}). Pass one of "
         "them."
     )
-
-
-def _load(path: Any) -> Sequential:
-    from importlib import import_module
-
-    model: Sequential = import_module("elman.saving").load_model(path)
-    return model
 
 
 def _sequential(model: Sequential) -> Source:

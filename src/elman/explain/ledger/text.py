@@ -50,14 +50,18 @@ def _table(section: Section, width: int) -> Any:
     rule = Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
     table = Table(box=rule, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     columns = list(zip(*(line.cells for line in section.lines), strict=True))
-    widths = [1 + max(map(len, column)) for column in columns]
-    for number, (name, right) in enumerate(zip(section.header, section.right, strict=True)):
-        table.add_column(name, justify="right" if right else "left", no_wrap=number == 0)
+    widths = [2 + max(map(len, column)) for column in columns]
+    room = [width - sum(widths[:i] + widths[i + 1 :]) for i in range(len(widths))]
+    for i, (name, right) in enumerate(zip(section.header, section.right, strict=True)):
+        # Names and numbers stay whole where they can; formulas give way.
+        whole = widths[i] - 2 if (i == 0 or right) and min(room) > 5 else None
+        justify: Any = "right" if right else "left"
+        table.add_column(name, justify=justify, overflow="fold", min_width=whole)
     for line in section.lines:
         cells = list(line.cells)
         for i, cell in enumerate(cells):
             # A formula that does not fit breaks before its numbers.
-            if len(cell) > width - sum(widths[:i] + widths[i + 1 :]):
+            if len(cell) > room[i]:
                 cells[i] = cell.replace(" = ", "\n= ")
         table.add_row(*map(Text, cells), style=STYLES[line.level])
     return table
