@@ -165,6 +165,7 @@ def plot_flows(axis: Any, flows: Mapping[str, StateFlow]) -> None:
         axis.plot(shown, color=colour, linestyle=style, linewidth=1.5, label=text)
         axis.plot(flow.reach, shown[flow.reach], "o", color=colour, markersize=5)
     axis.set_yscale("log")
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.invert_xaxis()  # time runs to the right, as ever
     axis.set_xlabel("steps before the last", fontsize=9, color=plots.INK)
     axis.set_ylabel("norm of dLoss/dh", fontsize=9, color=plots.INK)
