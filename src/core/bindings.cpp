@@ -188,11 +188,10 @@ NB_MODULE(_core, m) {
       .def("moment", [](nb::handle self, int m, int i) {
              Optimizer& o = nb::cast<Optimizer&>(self);
              const std::lock_guard lock(o.weights->in_use);
-             o.settle();
              const Param& p = o.weights->params.at(i);
              std::vector<size_t> shape(p.shape.begin(), p.shape.end());
              return nb::ndarray<nb::numpy, float, nb::c_contig>(
-                 o.moments.at(m).data() + p.offset, shape.size(), shape.data(), self);
+                 o.moment(m, i), shape.size(), shape.data(), self);
            }, "moment"_a, "index"_a, "One array that the optimizer keeps for one tensor.");
 
   nb::class_<Plan>(m, "Plan")

@@ -89,10 +89,10 @@ class Op {
   virtual void backward(Run&) {}
   /// Copies changed weights into the layout of the kernels: part `thread` of `threads`.
   virtual void pack(int /*thread*/, int /*threads*/) {}
-  /// After all shards looked: calls `visit(param, row)` for the rows of tables that are this
-  /// thread's to bring up to date before forward.
-  virtual void visit_rows(const std::vector<Run>&, int /*thread*/,
-                          const std::function<void(int, int32_t)>& /*visit*/) {}
+  using Visit = std::function<void(int param, const std::vector<int32_t>& rows)>;
+  /// After all shards looked: calls `visit` with the rows of tables that are this thread's to bring
+  /// up to date before forward; some may come twice.
+  virtual void visit_rows(const std::vector<Run>&, int /*thread*/, const Visit&) {}
   virtual Cost cost() const { return {}; }
 
   /// Whether it may be given a sequence part by part: it looks at no later step, asks
@@ -108,6 +108,8 @@ class Op {
   std::string name, kind;
   std::vector<int> inputs;
   int output = -1;
+  /// In the arena: gradients of its output by further readers, to be added to that of the first.
+  std::vector<long> further;
   bool bypassed = false;
   double bytes = 0;  // of memory it took, over all threads
 };

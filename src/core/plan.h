@@ -25,7 +25,7 @@ class Updater {
   /// Whether rows of tables move on without a gradient, and so must be brought up to date before
   /// they are looked up.
   virtual bool moves_untouched() const { return false; }
-  virtual void catch_up(int /*param*/, int32_t /*row*/) {}
+  virtual void catch_up(int /*param*/, const std::vector<int32_t>& /*rows*/, int /*part*/) {}
   virtual Weights::Lazy* lazy() { return nullptr; }
 };
 
@@ -130,6 +130,11 @@ class Plan {
   void sort_rows(Run& run);
   void forward(Run& run, size_t first, size_t last) const;
   void backward(Run& run) const;
+  /// The slot that one more op reads: the first reads the slot itself; others the same values, with
+  /// a gradient of their own.
+  int read(int slot);
+  /// Before an op's backward: adds up what the readers of its output left.
+  void join(Run& run, const Op& op) const;
   void pack_all(int thread);
   void recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Outputs out);
   void visit(Updater* updater, int thread) const;

@@ -184,7 +184,21 @@ struct Update {
   float bias;               // Adam's correction of the rate for its first steps
   int moments;              // how many are in use
   bool nesterov, centered, amsgrad;
-  bool moves;               // whether weights change without a gradient
+};
+
+/// What some steps without a gradient amount to: optimizers/missed.h.
+constexpr int kMissedTerms = 8;
+struct MissedRun {
+  float decay;              // the fraction that w loses of itself
+  float left[3];            // what is left of each moment when they begin
+  float centre;             // of the expansion
+  float sum[kMissedTerms];  // its coefficients, signs and rates among them; all 0: w only decays
+};
+/// All steps that a row missed.
+struct Missed {
+  const MissedRun* run;
+  long runs;
+  float fade[3];  // what is left of each moment after them
 };
 
 /// Rows of a table that have a gradient in this step.
@@ -196,8 +210,12 @@ struct TouchedRows {
   const TouchedRow* row;
   long count, width;
   long step;        // how many there were before this one
-  int32_t* done;    // [rows of the table] steps that each row includes; of the others, moments fade
+  int32_t* done;    // [rows of the table] steps that each row includes, or kUntouched
+  const float* fade;  // [fades] what is left of the moments after so many steps without a gradient;
+  long fades;         // of more as of the last of these
 };
+/// Of a row that never had a gradient, and so has no moments that could move it.
+constexpr int32_t kUntouched = -1;
 
 /// Random zeros in [steps][rows][width] values, each kept one scaled by 1 / (1 - rate).
 struct DropoutPass {
