@@ -1,10 +1,10 @@
 """A long gap: who still knows the first value after twenty steps of noise?
 
     python examples/long_gap.py                         # seconds
-    python examples/long_gap.py --seeds 10 --to gap.png # the table of docs/seeing.md, and a picture
+    python examples/long_gap.py --seeds 8 --to gap.png  # the table of docs/seeing.md, a picture
 
-The first step holds +1 or -1 and is marked by a second feature; noise follows, and at the end the network
-must say which of the two it was. Nothing of the noise helps, and all of it disturbs.
+The first step holds +1 or -1 and is marked by a second feature; noise follows, and at the end the
+network must say which of the two it was. Nothing of the noise helps, and all of it disturbs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 import elman
 from elman.explain import plots
-from elman.explain.gradient_flow import GradientFlow, plot_flows
+from elman.explain.gradient_flow import GradientFlow, StateFlow, plot_flows
 from elman.layers import GRU, LSTM, Dense, SimpleRNN
 
 CELLS = (SimpleRNN, LSTM, GRU)
@@ -56,9 +56,9 @@ def train(cell: Any, gap: int, seed: int) -> Outcome:
     return Outcome(accuracy, before, model.gradient_flow(x_test[:100], y_test[:100]))
 
 
-def memory(flow: GradientFlow) -> Any:
-    """The flow of the state that remembers: the LSTM's is its cell state."""
-    return list(flow.values())[-1] if len(flow) == 1 else flow["lstm/cell_state"]
+def memory(flow: GradientFlow) -> StateFlow:
+    """The flow of the state that remembers: the LSTM's is its second, the cell state."""
+    return list(flow.values())[-1]
 
 
 def table(found: dict[str, list[Outcome]], gap: int) -> str:
