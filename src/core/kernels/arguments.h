@@ -186,19 +186,19 @@ struct Update {
   bool nesterov, centered, amsgrad;
 };
 
-/// What some steps without a gradient amount to: optimizers/missed.h.
+/// What some neighbouring steps without a gradient amount to: optimizers/missed.h.
 constexpr int kMissedTerms = 8;
 struct MissedRun {
-  float decay;              // the fraction that w loses of itself
   float left[3];            // what is left of each moment when they begin
   float centre;             // of the expansion
-  float sum[kMissedTerms];  // its coefficients, signs and rates among them; all 0: w only decays
+  float sum[kMissedTerms];  // its coefficients; signs, rates and later decay are in them
 };
 /// All steps that a row missed.
 struct Missed {
   const MissedRun* run;
   long runs;
-  float fade[3];  // what is left of each moment after them
+  float whole, decay;  // what is left of w is whole - decay of it; whole is 1, or 0 if little is left
+  float fade[3];       // what is left of each moment
 };
 
 /// Rows of a table that have a gradient in this step.
