@@ -234,11 +234,20 @@ void Plan::visit(Updater* updater, int thread) const {
 
 /// What follows a batch: gradients are summed, weights changed and packed.
 void Plan::update(Team::Member& me, Updater* updater, float rate) {
-  me.phase([&](int part) {
+  const auto gather = [&](int part) {
     for (const auto& table : tables_) table->gather(part);
     updater->gather(shards_, part);
-  });
-  me.phase([&](int part) { updater->change(shards_, part, rate); });
+  };
+  const auto change = [&](int part) { updater->change(shards_, part, rate); };
+  if (updater->needs_all()) {
+    me.phase(gather);
+    me.phase(change);
+  } else {
+    me.phase([&](int part) {
+      gather(part);
+      change(part);
+    });
+  }
   me.phase([&](int part) {
     if (part == 0) updater->finish(rate);
     for (const auto& table : tables_) table->clear(part);

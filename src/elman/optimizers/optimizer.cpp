@@ -141,7 +141,7 @@ void Optimizer::gather(const std::vector<Run>& shards, int part) {
     for (int t = 1; t < parts; ++t)
       kernels().add(count, sum + offset, shards[t].gradients + offset);
   });
-  if (clipnorm_ == 0 && global_clipnorm_ == 0) return;
+  if (!clips_norms()) return;
   double* squares = squares_.data() + part * pieces_.size();
   std::fill_n(squares, pieces_.size(), 0.0);
   const auto square = [](const float* g, long count) {
@@ -160,7 +160,7 @@ void Optimizer::gather(const std::vector<Run>& shards, int part) {
 std::vector<float> Optimizer::scales() const {
   const size_t n = pieces_.size();
   std::vector<float> scales(n, 1.0f);
-  if (clipnorm_ == 0 && global_clipnorm_ == 0) return scales;
+  if (!clips_norms()) return scales;
   double all = 0;
   for (size_t i = 0; i < n; ++i) {
     double s = 0;
