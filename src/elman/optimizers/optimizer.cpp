@@ -198,7 +198,7 @@ void Optimizer::change(const std::vector<Run>& shards, int part, float rate) {
     // Rows that move on their own were brought up to date before they were looked up.
     const auto own = std::find_if(tables_.begin(), tables_.end(),
                                   [&](const Table& t) { return t.param == g.param; });
-    const std::vector<TouchedRow>& rows = g.touched(part);
+    const std::span<const TouchedRow> rows = g.touched(part);
     kernels().update_rows[(int)rule_](
         rule(i, pieces_[i].offset),
         {rows.data(), (long)rows.size(), g.width, iterations, own->done.data()});
