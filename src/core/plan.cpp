@@ -271,11 +271,20 @@ void Plan::visit(Updater* updater, int thread) const {
 
 /// What follows a batch: gradients are summed, weights changed and packed.
 void Plan::update(Team::Member& me, Updater* updater, float rate) {
-  me.phase([&](int part) {
+  const auto gather = [&](int part) {
     for (const auto& table : tables_) table->gather(part);
     updater->gather(shards_, part);
-  });
-  me.phase([&](int part) { updater->change(shards_, part, rate); });
+  };
+  const auto change = [&](int part) { updater->change(shards_, part, rate); };
+  if (updater->needs_all()) {
+    me.phase(gather);
+    me.phase(change);
+  } else {
+    me.phase([&](int part) {
+      gather(part);
+      change(part);
+    });
+  }
   me.phase([&](int part) {
     if (part == 0) updater->finish(rate);
     for (const auto& table : tables_) table->clear(part);
@@ -326,6 +335,7 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
         if (recomputed) return;
         window(run, b % windows, (int)b);
         load(run);
+        if (updater) updater->want(run.wanted);
       };
       if (recomputed) {
         me.phase(begin);

@@ -17,11 +17,15 @@ class Updater {
   virtual ~Updater() = default;
   /// Before any step: how many parts there will be.
   virtual void prepare(int /*parts*/) {}
-  /// Three phases of a step, each called for every part: what can be summed, the change, and
-  /// once for all, what happens last.
+  /// A step: called for every part, what can be summed and the change; and once for all, what
+  /// happens last.
   virtual void gather(const std::vector<Run>& shards, int part) = 0;
   virtual void change(const std::vector<Run>&, int /*part*/, float /*rate*/) {}
   virtual void finish(float /*rate*/) {}
+  /// Fills in what `change` will need of the rows that a shard looked up.
+  virtual void want(WantedRows& wanted) const { wanted.moments.clear(); }
+  /// Whether the change of a part needs what others have gathered, and so must wait for them.
+  virtual bool needs_all() const { return true; }
   /// Whether rows of tables move on without a gradient, and so must be brought up to date before
   /// they are looked up.
   virtual bool moves_untouched() const { return false; }

@@ -45,6 +45,10 @@ class Embedding : public Op {
       places[16 + i] = number;
     }
     places[0] = count;
+    run.wanted.param = table_;
+    run.wanted.rows = different;
+    run.wanted.count = count;
+    run.wanted.width = width_;
   }
 
   void forward(Run& run) override {

@@ -181,7 +181,7 @@ void Optimizer::gather(const std::vector<Run>& shards, int part) {
     for (int t = 1; t < parts; ++t)
       kernels().add(count, sum + offset, shards[t].gradients + offset);
   });
-  if (clipnorm_ == 0 && global_clipnorm_ == 0) return;
+  if (!clips_norms()) return;
   double* squares = squares_.data() + part * pieces_.size();
   std::fill_n(squares, pieces_.size(), 0.0);
   const auto square = [](const float* g, long count) {
@@ -200,7 +200,7 @@ void Optimizer::gather(const std::vector<Run>& shards, int part) {
 std::vector<float> Optimizer::scales() const {
   const size_t n = pieces_.size();
   std::vector<float> scales(n, 1.0f);
-  if (clipnorm_ == 0 && global_clipnorm_ == 0) return scales;
+  if (!clips_norms()) return scales;
   double all = 0;
   for (size_t i = 0; i < n; ++i) {
     double s = 0;
@@ -238,12 +238,20 @@ void Optimizer::change(const std::vector<Run>& shards, int part, float rate) {
     // Rows that move on their own were brought up to date before they were looked up.
     const auto own = std::find_if(tables_.begin(), tables_.end(),
                                   [&](const Table& t) { return t.param == g.param; });
-    const std::vector<TouchedRow>& rows = g.touched(part);
+    const std::span<const TouchedRow> rows = g.touched(part);
     kernels().update_rows[(int)rule_](
         rule(i, pieces_[i].offset),
         {rows.data(), (long)rows.size(), g.width, iterations, own->done.data(),
          missed_.fades().data(), (long)missed_.fades().size()});
   });
+}
+
+void Optimizer::want(WantedRows& wanted) const {
+  wanted.moments.clear();
+  if (wanted.param < 0 || !weights->params[wanted.param].trainable) return;
+  for (const Floats& m : moments)
+    wanted.moments.push_back(m.data() + weights->params[wanted.param].offset);
+  wanted.asked = 0;
 }
 
 void Optimizer::finish(float rate) {
