@@ -212,5 +212,5 @@ class Bidirectional(Layer):
 
 
 def _prefixed(prefix: str, name: str) -> str:
-    """As Keras: a name that has the prefix keeps it, so that a config can be read again."""
-    return prefix + name.removeprefix(prefix)
+    """A name that has the prefix keeps it, so that a config can be read again, as in Keras."""
+    return prefix + name.removeprefix("forward_").removeprefix("backward_")
