@@ -32,6 +32,7 @@ FLOORS: list[set[str]] = [
     {"progress", "callbacks", "samples", "scores", "windows"},
     {"training", "streaming"},
     {"models"},
+    {"spec"},
     {"explain", "saving"},
     {"elman"},
     {"demo", "bench", "interop"},

@@ -28,7 +28,8 @@ struct Slot {
   /// Values that repeat may be there once: int32 in the arena, first how many rows of values there
   /// are, from the 16th on which one belongs to each step and row. -1: there is one for each.
   long places = -1;
-  bool shared = false;             // whether the one op that reads it wants it so
+  bool shared = false;             // whether the ops that read it want it so
+  bool read = false;               // whether an op reads it, and writes its gradient
 };
 
 /// What a name shows when peeked at: vector `part` of each record [blocks][steps*rows][parts][lanes].
