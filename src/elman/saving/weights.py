@@ -29,7 +29,7 @@ def _groups(layers: list[Layer]) -> Iterator[tuple[Layer, str]]:
         yield layer, f"layers/{kind}{f'_{number}' if number else ''}/{layer.stored_in}"
 
 
-def pack(model: Sequential) -> bytes:
+def pack(model: Sequential) -> memoryview:
     """The HDF5 file of a model's weights and, if it was compiled, of its optimizer's state."""
     groups = {group: (layer.name, layer.views()) for layer, group in _groups(model.layers)}
     if model.optimizer is not None:
