@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import io
 import json
 import re
@@ -228,7 +227,6 @@ def test_a_pytorch_module_is_read_layer_by_layer():
     assert "Not counted: norm (LayerNorm), 4 parameters" in str(ledger)
 
 
-@pytest.mark.skipif("Bidirectional" not in LAYERS, reason="elman has no Bidirectional yet")
 def test_a_pytorch_module_that_goes_both_ways_is_counted_twice():
     torch = pytest.importorskip("torch")
     module = torch.nn.GRU(8, 6, num_layers=2, bidirectional=True)
@@ -253,9 +251,6 @@ def test_a_keras_model_is_read_and_what_elman_lacks_is_named():
     assert ledger.total + lacking.parameters == model.count_params()
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("elman.saving") is None, reason="elman saves no models yet"
-)
 @pytest.mark.parametrize("form", [str, lambda path: path])
 def test_a_model_file_is_read(form, tmp_path):
     path = tmp_path / "model.keras"
@@ -404,6 +399,7 @@ LINES = [
     "180 > dense(8, relu) > dense(1)",
     "20000x1000 > lstm(128,seq) > gru(128) > dense(1000,softmax)",
     "?x3 > masking > gru(7,nobias)",
+    "30 > embedding(50,8) > bi(lstm(16,seq)) > bi(gru(4))",
 ]
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from elman import spec
 from elman.errors import ElmanError, NotReadyError, OptionError
-from elman.layers import GRU, LAYERS, LSTM, Dense, Embedding, Layer, SimpleRNN
+from elman.layers import GRU, LAYERS, LSTM, Bidirectional, Dense, Embedding, Layer, SimpleRNN
 from elman.layers.layer import Shape, unused
 from elman.models import Sequential
 
@@ -143,7 +143,6 @@ def _torch_layers(part: Any, nn: Any) -> Iterator[tuple[Layer, Shape]]:
         for _ in range(part.num_layers):
             layer = kind(part.hidden_size, use_bias=part.bias, return_sequences=True)
             if part.bidirectional:
-                both: Any = LAYERS["Bidirectional"]
-                layer = both(layer)
+                layer = Bidirectional(layer)
             yield layer, (None, None, features)
             features = part.hidden_size * (1 + part.bidirectional)

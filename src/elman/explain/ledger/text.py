@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from elman.explain.ledger.sections import Section
 
 WIDTH = 80
+#: So much of a formula is worth keeping the other columns whole.
+ROOM = 8
 STYLES = {"head": "bold cyan", "part": "", "total": "bold"}
 
 
@@ -52,11 +54,13 @@ def _table(section: Section, width: int) -> Any:
     columns = list(zip(*(line.cells for line in section.lines), strict=True))
     widths = [2 + max(map(len, column)) for column in columns]
     room = [width - sum(widths[:i] + widths[i + 1 :]) for i in range(len(widths))]
+    widest = widths.index(max(widths))
     for i, (name, right) in enumerate(zip(section.header, section.right, strict=True)):
         # Names and numbers stay whole where they can; formulas give way.
-        whole = widths[i] - 2 if (i == 0 or right) and min(room) > 5 else None
+        fits = sum(widths) - 2 <= width
+        whole = widths[i] - 2 if not fits and i != widest and room[widest] > ROOM else None
         justify: Any = "right" if right else "left"
-        table.add_column(name, justify=justify, overflow="fold", min_width=whole)
+        table.add_column(name, justify=justify, overflow="fold", width=whole)
     for line in section.lines:
         cells = list(line.cells)
         for i, cell in enumerate(cells):
