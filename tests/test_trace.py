@@ -165,10 +165,9 @@ def test_layers_above_a_backward_sequence_are_in_the_order_of_processing() -> No
 def test_both_ways_are_traced_under_the_layer_around_them(
     name: str, sequences: bool, first: bool
 ) -> None:
-    layer, other = (
-        cell(name, 3, return_sequences=sequences, go_backwards=way, name=word)
-        for way, word in ((first, "one"), (not first, "other"))
-    )
+    layer = cell(name, 3, return_sequences=sequences, go_backwards=first)
+    other = cell(name, 3, return_sequences=sequences, go_backwards=not first)
+    layer.name, other.name = "one", "other"
     both = Bidirectional(layer, backward_layer=other)
     x = normal(4, 6, 2) * (np.random.default_rng(4).random((4, 6, 1)) < 0.7)
     trace = assert_traced(Sequential([Input((None, 2)), Masking(), both, Dense(2)]), x)
