@@ -120,7 +120,7 @@ class GradientFlow(Mapping[str, StateFlow]):
             title_style="bold",
         )
         table.add_column("State", overflow="fold")
-        for heading in ("last step", "first step", "per step back", "reach"):
+        for heading in ("at last", "at first", "per step", "reach"):
             table.add_column(heading, justify="right")
         table.add_column("verdict")
         for name, flow in self.items():
