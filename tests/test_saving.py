@@ -23,7 +23,17 @@ import keras_judge
 import trainings
 from elman import FileError, NotReadyError, OptionError, Sequential, seeds
 from elman.callbacks import ModelCheckpoint
-from elman.layers import GRU, LSTM, Activation, Dense, Dropout, Embedding, Masking, SimpleRNN
+from elman.layers import (
+    GRU,
+    LSTM,
+    Activation,
+    Bidirectional,
+    Dense,
+    Dropout,
+    Embedding,
+    Masking,
+    SimpleRNN,
+)
 from golden import record_files
 from golden.record_files import AFTER, BEFORE
 from trainings import OPTIMIZERS, TAGGER, TRAININGS
@@ -96,7 +106,13 @@ def test_layers_of_one_class_are_kept_apart_and_options_come_back(tmp_path):
             LSTM(2, return_sequences=True, go_backwards=True, dropout=0.1, use_bias=False),
             LSTM(3, return_sequences=True, dtype="mixed_bfloat16"),
             GRU(2, return_sequences=True, reset_after=False, trainable=False),
-            SimpleRNN(3, kernel_initializer=elman.initializers.RandomNormal(stddev=0.2, seed=4)),
+            SimpleRNN(
+                3,
+                return_sequences=True,
+                kernel_initializer=elman.initializers.RandomNormal(stddev=0.2, seed=4),
+            ),
+            Bidirectional(LSTM(2, return_sequences=True), merge_mode="sum"),
+            Bidirectional(GRU(2), backward_layer=SimpleRNN(3, go_backwards=True, use_bias=False)),
             Dense(2),
             Activation("softmax"),
         ],
@@ -335,6 +351,31 @@ def test_weights_files_go_to_keras_and_come_back(keras, tmp_path):
     for each in (theirs, again):
         record_files.train(each, name, data, BEFORE)
     assert apart(theirs, again) < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("merge_mode", ["concat", "ave"])
+def test_layers_that_walk_both_ways_go_to_keras_and_come_back(merge_mode, keras, tmp_path):
+    def built(api: Any) -> Any:
+        both = api.layers.Bidirectional(
+            api.layers.GRU(3, return_sequences=True), merge_mode=merge_mode
+        )
+        layers = [api.layers.Masking(), both, api.layers.Bidirectional(api.layers.LSTM(2))]
+        return api.Sequential([api.Input((5, 3)), *layers])
+
+    x = X.copy()
+    x[::3, 3:] = 0
+    ours, theirs = built(elman), built(keras)
+    ours.save(tmp_path / "ours.keras")
+    theirs.save(tmp_path / "theirs.keras")
+    for model, again in (
+        (ours, keras.saving.load_model(tmp_path / "ours.keras")),
+        (theirs, elman.load(tmp_path / "theirs.keras")),
+    ):
+        assert same(model, again)
+        np.testing.assert_allclose(
+            again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5, atol=1e-6
+        )
 
 
 def test_the_recorded_files_are_what_keras_writes_now(keras):
