@@ -103,6 +103,7 @@ void Plan::seal(int output, long target_width) {
   target_width_ = target_width;
   for (size_t i = 0; i < ops_.size(); ++i)
     if (!ops_[i]->state_names().empty()) last_with_states_ = i + 1;
+  for (const auto& op : ops_) meets_ |= op->meets();
   for (Floats& arena : arenas_) arena.resize(arena_floats_);
   for (Floats& states : states_) states.resize(state_floats_);
   if (training_) {
@@ -193,13 +194,13 @@ void Plan::load(Run& run) {
 }
 
 void Plan::forward(Run& run, size_t first, size_t last) const {
-  if (!run.at_end()) last = std::min(last, head_);
+  last = std::min(last, ops_in(run));
   for (size_t i = first; i < last; ++i) ops_[i]->forward(run);
 }
 
 void Plan::backward(Run& run) const {
   if (!run.joined) std::fill_n(run.gradients, weights_->dense, 0.0f);
-  for (size_t i = run.at_end() ? ops_.size() : head_; i-- > 0;)
+  for (size_t i = ops_in(run); i-- > 0;)
     if (!ops_[i]->bypassed) ops_[i]->backward(run);
 }
 
@@ -377,25 +378,51 @@ void Plan::predict(const Batch& batch, long samples, Outputs out) {
   const long piece = std::min<long>(shard_rows_, (samples + threads() - 1) / threads());
   const bool stale = packed_version_ != weights_->version;
   const long windows = this->windows(batch);
-  // Each thread keeps to its own arena and takes the next piece as long as there is one.
-  std::atomic<long> next{0};
-  team_->run([&](Team::Member& me) {
-    if (stale) me.phase([&](int part) { pack_all(part); });
-    Run& run = shards_[me.index];
+  const auto begin = [&](Run& run, long at, long w) {
     run.batch = batch;
     run.training = false;
-    for (long at; (at = next.fetch_add(piece)) < samples;) {
-      run.first_sample = 0;
-      run.first_row = (int)at;
-      run.batch_rows = run.rows = (int)std::min<long>(piece, samples - at);
-      for (long w = 0; w < windows; ++w) {
-        window(run, w, (int)w);
-        load(run);
-        forward(run, 0, ops_.size());
-        write(run, out);
-      }
+    run.first_sample = 0;
+    run.first_row = (int)at;
+    run.batch_rows = run.rows = (int)std::min<long>(piece, samples - at);
+    window(run, w, (int)w);
+  };
+  const auto alone = [&](Run& run, long at) {
+    for (long w = 0; w < windows; ++w) {
+      begin(run, at, w);
+      load(run);
+      forward(run, 0, ops_.size());
+      write(run, out);
     }
-  });
+  };
+  if (samples < threads() && meets_) {  // no row for every thread: all go through each
+    team_->run([&](Team::Member& me) {
+      if (stale) me.phase([&](int part) { pack_all(part); });
+      Run run = shards_[0];  // a view of its arena for each thread, since one may lag behind
+      const auto first = [&](const auto& work) {
+        me.phase([&](int part) {
+          if (part == 0) work();
+        });
+      };
+      for (long at = 0; at < samples; at += piece)
+        for (long w = 0; w < windows; ++w) {
+          begin(run, at, w);
+          first([&] { load(run); });
+          for (size_t i = 0; i < ops_in(run); ++i) ops_[i]->forward_together(run, me);
+          first([&] { write(run, out); });
+        }
+    });
+  } else if (samples == 1) {  // done before another thread is awake
+    const FlushDenormals flush;
+    for (int part = 0; stale && part < threads(); ++part) pack_all(part);
+    alone(shards_[0], 0);
+  } else {
+    // Each thread keeps to its own arena and takes the next piece as long as there is one.
+    std::atomic<long> next{0};
+    team_->run([&](Team::Member& me) {
+      if (stale) me.phase([&](int part) { pack_all(part); });
+      for (long at; (at = next.fetch_add(piece)) < samples;) alone(shards_[me.index], at);
+    });
+  }
   end_windows(windows, samples);
   for (Run& run : shards_) run.rows = 0;  // pieces, in no order: nothing to peek at
   packed_version_ = weights_->version;

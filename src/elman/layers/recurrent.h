@@ -126,9 +126,8 @@ struct Driver {
     constexpr int N = Cell::shape.recurrent[S].count, First = Cell::shape.recurrent[S].first;
     if constexpr (!kPairs)
       if (p.rows == 1) return stage_of_one<S>(p, at, u, a, act, rec);
-    const int blocks = blocks_of(p.units);
     const int depth = kPairs ? even(p.units) : p.units;
-    for (int block = 0; block < blocks; ++block) {
+    for (int block = p.first_block; block < p.last_block; ++block) {
       const T* w = u + (long)block * depth * N * L;
       float* z = at.z + block * at.z_block;
       for_tiles<tile_rows<N, T>()>(p.rows, [&](auto tile, int row) {
@@ -159,8 +158,10 @@ struct Driver {
                                         const float* a, Act act, Rec rec) {
     constexpr int N = Cell::shape.recurrent[S].count, First = Cell::shape.recurrent[S].first;
     const bool live = any_live(at.mask, 1);
-    for_tiles<8 / N>(blocks_of(p.units), [&](auto tile, int block) {
+    // Back and forth, step by step: the weights that are nearest are those of the last tiles.
+    for_tiles<8 / N>(p.last_block - p.first_block, [&](auto tile, int place) {
       constexpr int M = decltype(tile)::count;
+      const int block = at.t & 1 ? p.last_block - M - place : p.first_block + place;
       V sums[M][1][N];
       if (live) {
         ELMAN_UNROLL
