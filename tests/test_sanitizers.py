@@ -53,6 +53,11 @@ for isa in _core.available_isas():
         plan.forward(x)
         for name in plan.native.names:
             plan.native.peek(name)
+elman.set_dtype_policy("float32")
+model = Sequential([Embedding(50, 5, mask_zero=True), LSTM(256, return_sequences=True), GRU(7)])
+model.predict(rng.integers(0, 50, (1, 9)), verbose=0)  # threads share the units of one row
+stream = model.stream()
+stream.run(rng.integers(0, 50, 40))
 print("all of it ran")
 """
 

@@ -38,6 +38,7 @@ class Team {
     void phase(const F& part) {
       team_.phase(index, done_phases_++, part);
     }
+    int team_size() const { return team_.size(); }
     const int index;
 
    private:

@@ -103,6 +103,7 @@ struct SumPlaces {
 struct RecurrentPass {
   int steps, first, last;
   int rows, units;
+  int first_block, last_block;  // of the units that this call is for, forward only
   bool reverse, training;
   int activation, recurrent_activation;
   float* z;            // [blocks][z_steps * rows][vectors][L]  gates; backward leaves d_z there

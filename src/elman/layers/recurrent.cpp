@@ -12,6 +12,10 @@ namespace {
 // Steps projected at once before the recurrence uses them: few enough to stay in the cache.
 constexpr int kSegment = 16;
 
+// Recurrent weights, in bytes, from which on a single row is worth a meeting of threads at every step:
+// they no longer fit the cache of a core, and take 10 us to come from where they are.
+constexpr double kWorthMeeting = 1e6;
+
 Columns columns(const Window& w, int units) {
   Columns c{};
   c.units = units;
@@ -112,52 +116,19 @@ class Recurrent : public Op {
   }
 
   void forward(Run& run) override {
-    RecurrentPass p = pass(run);
-    const int T = run.steps_of(x_);
-    Product project{};
-    project.a_row = x_.row;
-    project.k = w_.k();
-    project.a_blocks = 1;
-    project.b = w_.packed;
-    project.vectors = w_.vectors();
-    project.per_group = shape_.input.count;
-    project.start = packed_bias_ + shape_.input.first * lanes_;
-    project.start_group = shape_.vectors * lanes_;
-    const auto recur = [&](int first, int last) {
-      p.first = first;
-      p.last = last;
-      (usual_ ? cell_.forward : cell_.forward_any)(p);
-    };
-    if (x_.shared) {
-      project.rows = run.places(x_)[0];
-      project.a = run.value(x_);
-      project.c = run.arena + projected_;
-      project.c_row = shape_.input.count * lanes_;
-      project.c_group = p.projected_block;
-      kernels().product(project);
-      recur(0, T);
-    } else {
-      project.c_row = shape_.vectors * lanes_;
-      project.c_group = (long)z_steps_ * run.rows * project.c_row;
-      // Segments begin at multiples of kSegment in time, whichever way it is walked.
-      for (int first = 0, steps; first < T; first += steps) {
-        const int odd = T % kSegment;
-        steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : kSegment);
-        const long t = reverse_ ? T - first - steps : first;
-        project.rows = steps * run.rows;
-        project.a = run.value(x_) + t * run.rows * x_.row;
-        project.c = p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
-        if (x_pairs_) {
-          bf16* x = as_bf16(run.arena + x16_);
-          x_pairs_->round_rows(project.rows, w_.k(), project.a, x_.row, x, x_row16_);
-          x_pairs_->product(of_pairs(project, x, x_row16_, even(w_.k()), w_.packed16));
-        } else {
-          kernels().product(project);
-        }
-        recur(first, first + steps);
-      }
-    }
-    if (run.next_states) keep_last(run, p);
+    walk(run, x_.steps, [](const auto& part) { part(0, 1); });
+  }
+
+  bool meets() const override {
+    return 4.0 * units_ * u_[0].vectors() * lanes_ >= kWorthMeeting && shape_.stages == 1 && !pairs_;
+  }
+
+  void forward_together(Run& run, Team::Member& me) override {
+    if (!meets()) return Op::forward_together(run, me);
+    // All units of a step must be there before the next step.
+    walk(run, 1, [&](const auto& part) {
+      me.phase([&](int i) { part(i, me.team_size()); });
+    });
   }
 
   void backward(Run& run) override {
@@ -266,11 +237,76 @@ class Recurrent : public Op {
     return x;
   }
 
+  /// Forward. `deal` sees to it that all parts of a piece of work are done, part(i, of) for a share of
+  /// the units; the steps of the recurrence are dealt `at_once` at a time.
+  template <class Deal>
+  void walk(Run& run, int at_once, const Deal& deal) {
+    RecurrentPass p = pass(run);
+    const int T = run.steps_of(x_);
+    Product project{};
+    project.a_row = x_.row;
+    project.k = w_.k();
+    project.a_blocks = 1;
+    project.b = w_.packed;
+    project.vectors = w_.vectors();
+    project.per_group = shape_.input.count;
+    project.start = packed_bias_ + shape_.input.first * lanes_;
+    project.start_group = shape_.vectors * lanes_;
+    const auto recur = [&](int first, int last) {
+      for (; first < last; first = p.last) {
+        p.first = first;
+        p.last = std::min(last, first + at_once);
+        deal([&](int i, int of) {
+          RecurrentPass part = p;
+          part.first_block = blocks_ * i / of;
+          part.last_block = blocks_ * (i + 1) / of;
+          (usual_ ? cell_.forward : cell_.forward_any)(part);
+        });
+      }
+    };
+    if (x_.shared) {
+      project.a = run.value(x_);
+      project.c = run.arena + projected_;
+      project.c_row = shape_.input.count * lanes_;
+      project.c_group = p.projected_block;
+      deal([&](int i, int of) {
+        project.rows = run.places(x_)[0];
+        kernels().product(groups_of(project, i, of));
+      });
+      recur(0, T);
+    } else {
+      project.c_row = shape_.vectors * lanes_;
+      project.c_group = (long)z_steps_ * run.rows * project.c_row;
+      // Segments begin at multiples of kSegment in time, whichever way it is walked.
+      for (int first = 0, steps; first < T; first += steps) {
+        const int odd = T % kSegment;
+        steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : kSegment);
+        const long t = reverse_ ? T - first - steps : first;
+        project.rows = steps * run.rows;
+        project.a = run.value(x_) + t * run.rows * x_.row;
+        project.c = p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
+        if (x_pairs_) {
+          bf16* x = as_bf16(run.arena + x16_);
+          x_pairs_->round_rows(project.rows, w_.k(), project.a, x_.row, x, x_row16_);
+          x_pairs_->product(of_pairs(project, x, x_row16_, even(w_.k()), w_.packed16));
+        } else {
+          deal([&](int i, int of) { kernels().product(groups_of(project, i, of)); });
+        }
+        recur(first, first + steps);
+      }
+    }
+    if (run.next_states)
+      deal([&](int i, int) {
+        if (i == 0) keep_last(run, p);
+      });
+  }
+
   RecurrentPass pass(const Run& run) const {
     RecurrentPass p{};
     p.steps = run.steps_of(x_);
     p.rows = run.rows;
     p.units = units_;
+    p.last_block = blocks_;
     p.reverse = reverse_;
     p.training = plan_.training();
     p.activation = activation_;

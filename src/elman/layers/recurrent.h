@@ -124,9 +124,10 @@ struct Driver {
   static ELMAN_INLINE void stage(const RecurrentPass& p, const Step& at, const T* u, const T* a,
                                  long a_row, Act act, Rec rec) {
     constexpr int N = Cell::shape.recurrent[S].count, First = Cell::shape.recurrent[S].first;
-    const int blocks = blocks_of(p.units);
+    if constexpr (!kPairs)
+      if (p.rows == 1) return stage_of_one<S>(p, at, u, a, act, rec);
     const int depth = kPairs ? even(p.units) : p.units;
-    for (int block = 0; block < blocks; ++block) {
+    for (int block = p.first_block; block < p.last_block; ++block) {
       const T* w = u + (long)block * depth * N * L;
       float* z = at.z + block * at.z_block;
       for_tiles<tile_rows<N, T>()>(p.rows, [&](auto tile, int row) {
@@ -142,24 +143,55 @@ struct Driver {
       });
       // Apart from the products, whose sums fill the registers; z is still in the nearest cache.
       for (int row = 0; row < p.rows; ++row) {
-        if (at.mask && at.mask[row] == 0.0f) {
-          pass_by(p, at, block, row);
-          continue;
-        }
-        V k[kV];
-        const float* x = projection(p, at, block, row);
+        V sums[N];
         ELMAN_UNROLL
-        for (int v = 0; v < kV; ++v) {
-          // What only the input has a part in is still where its projection is.
-          const bool x_only = S == 0 && (v < First || v >= First + N);
-          k[v] = load((x_only ? x : z + (long)row * kV * L) + v * L);
-        }
-        if constexpr (Cell::kStages == 2 && S == 0)
-          finish_reset(p, at, block, row, k, rec);
-        else
-          finish(p, at, block, row, k, act, rec);
+        for (int n = 0; n < N; ++n) sums[n] = load(z + ((long)row * kV + First + n) * L);
+        gates<S>(p, at, block, row, sums, act, rec);
       }
     }
+  }
+
+  /// The same where there is one row. No weight serves twice, so a tile is of blocks, as many as it
+  /// takes for sums that wait for nothing; and they go on to the gates without a way through memory.
+  template <int S>
+  static ELMAN_INLINE void stage_of_one(const RecurrentPass& p, const Step& at, const float* u,
+                                        const float* a, Act act, Rec rec) {
+    constexpr int N = Cell::shape.recurrent[S].count, First = Cell::shape.recurrent[S].first;
+    const bool live = any_live(at.mask, 1);
+    // Back and forth, step by step: the weights that are nearest are those of the last tiles.
+    for_tiles<8 / N>(p.last_block - p.first_block, [&](auto tile, int place) {
+      constexpr int M = decltype(tile)::count;
+      const int block = at.t & 1 ? p.last_block - M - place : p.first_block + place;
+      V sums[M][1][N];
+      if (live) {
+        ELMAN_UNROLL
+        for (int m = 0; m < M; ++m) start<1, N, First>(sums[m], p, at, block + m, 0);
+        accumulate_blocks<M, N>(sums, a, p.units, u + (long)block * p.units * N * L);
+      }
+      ELMAN_UNROLL
+      for (int m = 0; m < M; ++m) gates<S>(p, at, block + m, 0, sums[m][0], act, rec);
+    });
+  }
+
+  /// From the sums of one row and block to what they keep: the gates, or the states as they were.
+  template <int S, int N>
+  static ELMAN_INLINE void gates(const RecurrentPass& p, const Step& at, int block, int row,
+                                 const V (&sums)[N], Act act, Rec rec) {
+    constexpr int First = Cell::shape.recurrent[S].first;
+    if (at.mask && at.mask[row] == 0.0f) return pass_by(p, at, block, row);
+    const float* x = projection(p, at, block, row);
+    const float* z = at.z + block * at.z_block + (long)row * kV * L;
+    V k[kV];
+    ELMAN_UNROLL
+    for (int v = 0; v < kV; ++v) {
+      const bool summed = v >= First && v < First + N;
+      // What only the input has a part in is still where its projection is.
+      k[v] = summed ? sums[summed ? v - First : 0] : load((S == 0 ? x : z) + v * L);
+    }
+    if constexpr (Cell::kStages == 2 && S == 0)
+      finish_reset(p, at, block, row, k, rec);
+    else
+      finish(p, at, block, row, k, act, rec);
   }
 
   /// A masked step carries the states through.
