@@ -32,6 +32,7 @@ FLOORS: list[set[str]] = [
     {"progress", "callbacks", "samples", "scores", "windows"},
     {"training", "streaming"},
     {"models"},
+    {"spec"},
     {"explain", "saving"},
     {"elman"},
     {"demo", "bench", "interop"},
@@ -123,6 +124,24 @@ def test_visitors_are_imported_by_nothing_below_but_lazily_by_the_model() -> Non
     upstairs = {room for room, _ in by if floor(room) < floor("explain")}
     assert upstairs <= {"models"}
     assert ("models", False) not in by
+
+
+#: What could make an object of a name or of bytes in a file.
+CODE_FROM_DATA = {"pickle", "marshal", "importlib", "runpy", "shelve", "dill", "cloudpickle"}
+CALLS_OF_CODE = {"eval", "exec", "compile", "__import__", "globals", "vars", "getattr"}
+
+
+def test_opening_files_has_nothing_that_runs_what_a_file_says() -> None:
+    for path in sorted((PACKAGE / "saving").glob("*.py")):
+        tree = ast.parse(path.read_text())
+        imported = {i.target for i in _walk(tree, path, "saving", lazy=False)}
+        assert not imported & CODE_FROM_DATA, path
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            # getattr with a name that stands in the source is an ordinary look at an attribute
+            ordinary = node.func.id == "getattr" and isinstance(node.args[1], ast.Constant)
+            assert ordinary or node.func.id not in CALLS_OF_CODE, f"{path}:{node.lineno}"
 
 
 def test_only_numpy_is_imported_before_it_is_needed() -> None:

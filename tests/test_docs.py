@@ -17,7 +17,11 @@ def examples(page: Path) -> str:
 
 
 def test_pages_with_examples_are_found() -> None:
-    assert {page.stem for page in PAGES if examples(page)} >= {"long_sequences", "streaming"}
+    assert {page.stem for page in PAGES if examples(page)} >= {
+        "files",
+        "long_sequences",
+        "streaming",
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -237,6 +237,11 @@ def orthogonal(w: np.ndarray) -> bool:
 
 CONFIGS: dict[str, Any] = {
     "Activation": {"activation": "relu"},
+    "Bidirectional": {
+        "layer": lambda api: api.layers.LSTM(4, dropout=0.1, name="lstm"),
+        "merge_mode": "sum",
+        "backward_layer": lambda api: api.layers.GRU(4, go_backwards=True, name="gru"),
+    },
     "Dense": {"units": 3, "activation": "gelu", "use_bias": False},
     "Dropout": {"rate": 0.2, "seed": 3},
     "Embedding": {"input_dim": 7, "output_dim": 3, "mask_zero": True},
@@ -248,7 +253,8 @@ CONFIGS: dict[str, Any] = {
 
 
 def named(api: Any, name: str) -> Any:
-    return getattr(api.layers, name)(**CONFIGS[name], name="layer")
+    options = {k: v(api) if callable(v) else v for k, v in CONFIGS[name].items()}
+    return getattr(api.layers, name)(**options, name="layer")
 
 
 def covers(more: Any, less: Any) -> bool:

@@ -155,6 +155,13 @@ def test_predictions_are_the_same_bits_whatever_was_predicted_before(
         np.testing.assert_array_equal(model.predict(x, verbose=0), judged(model, x))
 
 
+def test_both_directions_keep_what_tokens_come_to() -> None:
+    model = Sequential([Embedding(300, 5), layers.Bidirectional(LSTM(7)), Dense(2)])
+    for rows in (3, 40, 3):
+        x = sentences(rows, 11, 300, "holes")
+        np.testing.assert_array_equal(model.predict(x, verbose=0), judged(model, x))
+
+
 @every_cell
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
 def test_predictions_after_weights_change_are_those_of_the_new_weights(

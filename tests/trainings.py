@@ -99,6 +99,22 @@ STACKS: dict[str, Callable[[Any], list[Any]]] = {
         api.layers.GRU(4, return_sequences=True, reset_after=False),
         api.layers.Dense(5, activation="softmax"),
     ],
+    # Both ways, every way to merge; steps that do not count become zero.
+    "both ways": lambda api: [
+        api.layers.Masking(),
+        api.layers.Bidirectional(api.layers.LSTM(4, return_sequences=True)),
+        api.layers.Bidirectional(api.layers.GRU(3, return_sequences=True), merge_mode="mul"),
+        api.layers.Bidirectional(api.layers.SimpleRNN(4, return_sequences=True), "sum"),
+        api.layers.Bidirectional(
+            api.layers.GRU(4, return_sequences=True, go_backwards=True),
+            merge_mode="ave",
+            backward_layer=api.layers.LSTM(4, return_sequences=True),
+        ),
+    ],
+    "both ends": lambda api: [
+        api.layers.Masking(),
+        api.layers.Bidirectional(api.layers.LSTM(4)),
+    ],
 }
 
 # -- trainings ------------------------------------------------------------------------------------
@@ -235,6 +251,47 @@ TRAININGS: dict[str, Training] = {
             "y": np.eye(3, dtype="f4")[rng.integers(0, 3, rows)],
         },
         {"batch_size": 7, "epochs": 7, "class_weight": {0: 2.0, 1: 1.0, 2: 0.5}},
+    ),
+    # Both ways over words: the table is read twice.
+    "both ways": Training(
+        lambda api: [
+            api.layers.Embedding(WORDS, 3, mask_zero=True),
+            api.layers.Bidirectional(api.layers.LSTM(4, return_sequences=True)),
+            api.layers.Bidirectional(api.layers.GRU(3), merge_mode="ave"),
+            api.layers.Dense(1, activation="sigmoid"),
+        ],
+        (STEPS,),
+        lambda api: {
+            "loss": "binary_crossentropy",
+            "optimizer": api.optimizers.Adam(0.05),
+            "metrics": ["accuracy"],
+        },
+        lambda rng, rows: {"x": sentences(rng, rows), "y": rng.integers(0, 2, (rows, 1))},
+        {"batch_size": 8, "epochs": 7},
+    ),
+    "both ways at every step": Training(
+        lambda api: [
+            api.layers.Masking(),
+            api.layers.Bidirectional(
+                api.layers.SimpleRNN(4, return_sequences=True), merge_mode="mul"
+            ),
+            api.layers.Bidirectional(
+                api.layers.LSTM(4, return_sequences=True),
+                merge_mode="sum",
+                backward_layer=api.layers.GRU(4, return_sequences=True, go_backwards=True),
+            ),
+            api.layers.Dense(2),
+        ],
+        (STEPS, FEATURES),
+        lambda api: {"loss": "mse", "optimizer": api.optimizers.RMSprop(0.01), "metrics": ["mae"]},
+        lambda rng, rows: {
+            "x": padded(rng, rows),
+            "y": rng.normal(size=(rows, STEPS, 2)).astype("f4"),
+            "x_val": padded(rng, 8),
+            "y_val": rng.normal(size=(8, STEPS, 2)).astype("f4"),
+        },
+        {"batch_size": 8, "epochs": 7},
+        masked_sequence=True,
     ),
 }
 

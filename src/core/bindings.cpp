@@ -200,11 +200,10 @@ NB_MODULE(_core, m) {
       .def("moment", [](nb::handle self, int m, int i) {
              Optimizer& o = nb::cast<Optimizer&>(self);
              const std::lock_guard lock(o.weights->in_use);
-             o.settle();
              const Param& p = o.weights->params.at(i);
              std::vector<size_t> shape(p.shape.begin(), p.shape.end());
              return nb::ndarray<nb::numpy, float, nb::c_contig>(
-                 o.moments.at(m).data() + p.offset, shape.size(), shape.data(), self);
+                 o.moment(m, i), shape.size(), shape.data(), self);
            }, "moment"_a, "index"_a, "One array that the optimizer keeps for one tensor.");
 
   nb::class_<Plan>(m, "Plan")
@@ -299,14 +298,14 @@ NB_MODULE(_core, m) {
                    outputs, nullptr);
            }, "x"_a, "out"_a, "seed"_a, "One batch forward; a training plan draws its dropout.")
       .def("gradients", [](Plan& p, nb::handle x, In<float> y, std::optional<In<float>> weight,
-                           uint32_t seed, uint32_t step) {
+                           uint32_t seed, uint32_t step, bool training) {
              const Data d = data(p, x, y, weight, std::nullopt);
              p.check_run(d.batch, d.samples, (int)d.samples, 1, -1, -1);
              std::vector<float> flat(p.weights().total);
              double loss;
              {
                nb::gil_scoped_release release;
-               loss = p.gradients(d.batch, (int)d.samples, seed, step, flat.data());
+               loss = p.gradients(d.batch, (int)d.samples, seed, step, flat.data(), training);
              }
              nb::list out;
              for (const Param& q : p.weights().params) {
@@ -315,7 +314,8 @@ NB_MODULE(_core, m) {
              }
              return nb::make_tuple(loss, out);
            }, "x"_a, "y"_a, "weight"_a.none(), "seed"_a = 0, "step"_a = 0,
-           "Loss and gradients of one batch, nothing changed.")
+           "training"_a = true,
+           "Loss and gradients of one batch, nothing changed; dropout is off without `training`.")
       .def_prop_ro("carries", &Plan::carries)
       .def_rw("recomputes", &Plan::recomputes,
               "Whether an update sees whole sequences, gone through in runs computed twice.")

@@ -76,8 +76,27 @@ void Plan::add_mask(int slot) {
 }
 
 void Plan::bypass(int slot) {
-  for (const auto& op : ops_)
-    if (op->output == slot) op->bypassed = true;
+  for (const auto& op : ops_) {
+    if (op->output != slot) continue;
+    op->bypassed = true;
+    for (const int input : op->inputs) slots_[input].read = false;
+  }
+}
+
+int Plan::read(int slot) {
+  if (!slots_[slot].read) {
+    slots_[slot].read = true;
+    return slot;
+  }
+  Slot again = slots_[slot];
+  if (!again.shared) again.places = -1;  // the first reader wants what repeats there every time
+  again.shared = false;
+  if (again.gradient >= 0) {
+    again.gradient = reserve(again.steps * again.row);
+    for (const auto& op : ops_)
+      if (op->output == slot) op->further.push_back(again.gradient);
+  }
+  return adopt(again);
 }
 
 int Plan::input(const std::string& name, int width, bool tokens) {
@@ -95,11 +114,18 @@ int Plan::input(const std::string& name, int width, bool tokens) {
 
 int Plan::add(const std::string& word, const Spec& spec) {
   const long before = arena_floats_ * threads() + shared_floats_;
-  std::unique_ptr<Op> op = op_maker(word)(*this, spec);
+  Spec own = spec;
+  for (int& input : own.inputs) input = read(input);
+  std::unique_ptr<Op> op = op_maker(word)(*this, own);
+  for (size_t i = 0; i < own.inputs.size(); ++i)
+    if (slots_[own.inputs[i]].shared != slots_[spec.inputs[i]].shared)
+      throw std::invalid_argument("'" + spec.name + "' reads every row of '" +
+                                  slots_[own.inputs[i]].name + "': add it before the op that "
+                                  "reads each different one only once");
   op->bytes = 4.0 * (arena_floats_ * threads() + shared_floats_ - before);
   op->kind = word;
   op->name = spec.name;
-  op->inputs = spec.inputs;
+  op->inputs = own.inputs;
   if (carry_ && !op->carries())
     throw std::invalid_argument("'" + op->name + "' needs whole sequences: a plan that carries "
                                 "states from run to run cannot hold a " + word);
@@ -203,8 +229,18 @@ void Plan::forward(Run& run, size_t first, size_t last) const {
 
 void Plan::backward(Run& run) const {
   if (!run.joined) std::fill_n(run.gradients, weights_->dense, 0.0f);
-  for (size_t i = run.at_end() ? ops_.size() : head_; i-- > 0;)
-    if (!ops_[i]->bypassed) ops_[i]->backward(run);
+  for (size_t i = run.at_end() ? ops_.size() : head_; i-- > 0;) {
+    if (ops_[i]->bypassed) continue;
+    if (!ops_[i]->further.empty()) join(run, *ops_[i]);
+    ops_[i]->backward(run);
+  }
+}
+
+void Plan::join(Run& run, const Op& op) const {
+  const Slot& s = slots_[op.output];
+  const long rows = s.shared ? run.places(s)[0] : (long)run.steps_of(s) * run.rows;
+  for (const long gradient : op.further)
+    kernels().add(rows * s.row, run.gradient(s), run.arena + gradient);
 }
 
 void Plan::pack_all(int thread) {
@@ -239,17 +275,27 @@ std::unique_lock<std::mutex> Plan::begin() {
 /// Rows of tables that are looked up are brought up to date first.
 void Plan::visit(Updater* updater, int thread) const {
   for (const auto& op : ops_)
-    op->visit_rows(shards_, thread,
-                   [&](int param, int32_t row) { updater->catch_up(param, row); });
+    op->visit_rows(shards_, thread, [&](int param, const std::vector<int32_t>& rows) {
+      updater->catch_up(param, rows, thread);
+    });
 }
 
 /// What follows a batch: gradients are summed, weights changed and packed.
 void Plan::update(Team::Member& me, Updater* updater, float rate) {
-  me.phase([&](int part) {
+  const auto gather = [&](int part) {
     for (const auto& table : tables_) table->gather(part);
     updater->gather(shards_, part);
-  });
-  me.phase([&](int part) { updater->change(shards_, part, rate); });
+  };
+  const auto change = [&](int part) { updater->change(shards_, part, rate); };
+  if (updater->needs_all()) {
+    me.phase(gather);
+    me.phase(change);
+  } else {
+    me.phase([&](int part) {
+      gather(part);
+      change(part);
+    });
+  }
   me.phase([&](int part) {
     if (part == 0) updater->finish(rate);
     for (const auto& table : tables_) table->clear(part);
@@ -300,6 +346,7 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
         if (recomputed) return;
         window(run, b % windows, (int)b);
         load(run);
+        if (updater) updater->want(run.wanted);
       };
       if (recomputed) {
         me.phase(begin);
@@ -348,7 +395,8 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
   packed_version_ = weights_->version;
 }
 
-double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out) {
+double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out,
+                       bool training) {
   struct Collect : Updater {
     float* out;
     const Weights* weights;
@@ -371,7 +419,7 @@ double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t ste
   collect.weights = weights_.get();
   double loss = 0;
   const float rate = 0;
-  run(batch, 0, rows, rows, true, seed, step, &collect, &rate, {}, &loss);
+  run(batch, 0, rows, rows, training, seed, step, &collect, &rate, {}, &loss);
   return loss;
 }
 

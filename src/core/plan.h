@@ -17,15 +17,19 @@ class Updater {
   virtual ~Updater() = default;
   /// Before any step: how many parts there will be.
   virtual void prepare(int /*parts*/) {}
-  /// Three phases of a step, each called for every part: what can be summed, the change, and
-  /// once for all, what happens last.
+  /// A step: called for every part, what can be summed and the change; and once for all, what
+  /// happens last.
   virtual void gather(const std::vector<Run>& shards, int part) = 0;
   virtual void change(const std::vector<Run>&, int /*part*/, float /*rate*/) {}
   virtual void finish(float /*rate*/) {}
+  /// Fills in what `change` will need of the rows that a shard looked up.
+  virtual void want(WantedRows& wanted) const { wanted.moments.clear(); }
+  /// Whether the change of a part needs what others have gathered, and so must wait for them.
+  virtual bool needs_all() const { return true; }
   /// Whether rows of tables move on without a gradient, and so must be brought up to date before
   /// they are looked up.
   virtual bool moves_untouched() const { return false; }
-  virtual void catch_up(int /*param*/, int32_t /*row*/) {}
+  virtual void catch_up(int /*param*/, const std::vector<int32_t>& /*rows*/, int /*part*/) {}
   virtual Weights::Lazy* lazy() { return nullptr; }
 };
 
@@ -78,7 +82,9 @@ class Plan {
            uint32_t first_step, Updater* updater, const float* rates, Outputs out, double* losses,
            double* counts = nullptr);
   /// Forward and backward of one batch; the gradient of every weight, summed over threads.
-  double gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out);
+  /// Without `training` dropout is off.
+  double gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out,
+                   bool training = true);
   /// Forward only, each thread over its own part of the samples.
   void predict(const Batch& batch, long samples, Outputs out);
   /// Streaming: `count` rows of a plan that carries states go on by the steps of `batch`: all of
@@ -115,6 +121,8 @@ class Plan {
   bool training() const { return training_; }
   /// Every intermediate keeps its whole history, not only what is needed: training, or a trace.
   bool keeps() const { return training_ || keep_; }
+  /// The way back keeps the gradient of every step's states too, which no training needs.
+  bool keeps_gradients() const { return training_ && keep_; }
   int output() const { return output_; }
   int input_slot() const { return input_; }
   long target_width() const { return target_width_; }
@@ -131,6 +139,11 @@ class Plan {
   void sort_rows(Run& run);
   void forward(Run& run, size_t first, size_t last) const;
   void backward(Run& run) const;
+  /// The slot that one more op reads: the first reads the slot itself; others the same values, with
+  /// a gradient of their own.
+  int read(int slot);
+  /// Before an op's backward: adds up what the readers of its output left.
+  void join(Run& run, const Op& op) const;
   void pack_all(int thread);
   void recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Outputs out);
   void visit(Updater* updater, int thread) const;

@@ -30,10 +30,11 @@ struct Slot {
   /// and row. -1: there is one for each.
   long places = -1;
   long different = 0;              // rows of values there could ever be
-  bool shared = false;             // whether the one op that reads it wants it so
-  /// Numbers up to which that op keeps what a row comes to, as long as no weight changes: such a row
-  /// need not be there again. 0: it keeps nothing.
+  bool shared = false;             // whether the ops that read it want it so
+  /// Numbers up to which those ops keep what a row comes to, as long as no weight changes: such a row
+  /// need not be there again. 0: they keep nothing.
   long kept = 0;
+  bool read = false;               // whether an op reads it, and writes its gradient
 };
 
 /// What a name shows when peeked at: vector `part` of each record [blocks][steps*rows][parts][lanes].

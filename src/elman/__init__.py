@@ -17,45 +17,65 @@ from elman import (
     metrics,
     mixed_precision,
     optimizers,
+    spec,
 )
 from elman._core import set_threads
 from elman._core import threads as get_threads
 from elman.errors import (
     DataError,
     ElmanError,
+    FileError,
     NotReadyError,
     OptionError,
     ShapeError,
+    SpecError,
     UnknownNameError,
 )
 from elman.layers import Input
 from elman.mixed_precision import DTypePolicy, dtype_policy, set_dtype_policy
 from elman.models import Sequential
 from elman.seeds import set_random_seed
+from elman.spec import parse
 from elman.version import __version__
 
 if TYPE_CHECKING:
+    from elman import saving
     from elman.data import datasets
+    from elman.explain.ledger.ledger import ledger
+    from elman.explain.quiz import quiz
+    from elman.saving import load_model as load
+
+#: Nobody pays for these who does not ask: a module, or what in it.
+_LATER = {
+    "datasets": ("elman.data.datasets", None),
+    "ledger": ("elman.explain.ledger", "ledger"),
+    "load": ("elman.saving", "load_model"),
+    "quiz": ("elman.explain.quiz", "quiz"),
+    "saving": ("elman.saving", None),
+}
 
 
 def __getattr__(name: str) -> Any:
-    # The datasets are read from files: nobody pays for them who does not ask.
-    if name == "datasets":
-        from elman.data import datasets
+    if name not in _LATER:
+        raise AttributeError(f"module 'elman' has no attribute {name!r}")
+    import importlib
 
-        return datasets
-    raise AttributeError(f"module 'elman' has no attribute {name!r}")
+    module, attribute = _LATER[name]
+    found = importlib.import_module(module)
+    return found if attribute is None else getattr(found, attribute)
 
 
 __all__ = [
     "DTypePolicy",
     "DataError",
     "ElmanError",
+    "FileError",
     "Input",
     "NotReadyError",
     "OptionError",
     "Sequential",
     "ShapeError",
+    "SpecError",
     "UnknownNameError",
     "__version__",
     "activations",
@@ -66,11 +86,17 @@ __all__ = [
     "get_threads",
     "initializers",
     "layers",
+    "ledger",
+    "load",
     "losses",
     "metrics",
     "mixed_precision",
     "optimizers",
+    "parse",
+    "quiz",
+    "saving",
     "set_dtype_policy",
     "set_random_seed",
     "set_threads",
+    "spec",
 ]

@@ -285,11 +285,22 @@ class History(Callback):
         self.epoch = []
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        self.epoch.append(epoch)
-        for name, value in (logs or {}).items():
-            self.history.setdefault(name, []).append(value)
+        self._add(epoch, logs or {})
         if self.model is not None:
             self.model.history = self
+
+    def _add(self, epoch: int, logs: Logs) -> None:
+        self.epoch.append(epoch)
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
+
+    def ahead(self, epoch: int, logs: Logs) -> History:
+        """A copy that knows of one more epoch, for who is told of it before this one is."""
+        copy = History()
+        copy.epoch = list(self.epoch)
+        copy.history = {name: list(values) for name, values in self.history.items()}
+        copy._add(epoch, logs)
+        return copy
 
 
 class _Monitor(Callback):
@@ -304,7 +315,7 @@ class _Monitor(Callback):
         self.best: float | None = None
         self._warned = False
 
-    def _watched(self, logs: Logs) -> float | None:
+    def _watched(self, logs: Logs, otherwise: str = "it does nothing") -> float | None:
         """The quantity's value; None, after one warning, where it is not among the logs."""
         value = logs.get(self.monitor)
         if value is None and not self._warned:
@@ -314,7 +325,7 @@ class _Monitor(Callback):
                 hint = " Pass validation_data or validation_split to fit to have it."
             warnings.warn(
                 f"{type(self).__name__} expected to monitor {self.monitor!r}, got only "
-                f"{', '.join(logs) or 'no quantities'}; it does nothing.{hint}",
+                f"{', '.join(logs) or 'no quantities'}; {otherwise}.{hint}",
                 stacklevel=4,
             )
         return value
@@ -418,6 +429,108 @@ class EarlyStopping(_Monitor):
             if self.verbose > 0:
                 print(f"Restoring the weights of epoch {self.best_epoch + 1}, the best.")
             self.model.set_weights(self.best_weights)
+
+
+class ModelCheckpoint(_Monitor):
+    """Saves the model while it trains. Each file is replaced as a whole, or not at all.
+
+    Args:
+        filepath: ends in ".keras", or in ".weights.h5" for weights only. `{epoch}`, `{batch}` and
+            names of quantities are filled in: "{epoch:02d}-{val_loss:.2f}.keras". Folders are
+            made.
+        monitor: the quantity's name, as in the logs.
+        verbose: 1 prints a line for each file.
+        save_best_only: True saves only when the quantity is better than ever before.
+        save_weights_only: True saves the weights and the optimizer's state, not the model.
+        mode: "min", "max", or "auto" to know by the quantity.
+        save_freq: "epoch", or after how many batches to save.
+        initial_value_threshold: the quantity must be better than this to be saved.
+
+    Raises:
+        OptionError: another ending or frequency; in training, a quantity in the file's name that
+            is not among the logs, or one whose direction is not known.
+        FileError: in training, if the file cannot be written.
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode, 0.0)
+        self.filepath = os.fspath(filepath)
+        self.verbose = verbose
+        self.save_best_only = save_best_only
+        self.save_weights_only = save_weights_only
+        self.save_freq = save_freq
+        self.best = initial_value_threshold
+        ending = ".weights.h5" if save_weights_only else ".keras"
+        if not self.filepath.endswith(ending):
+            raise OptionError(
+                f"ModelCheckpoint expected a file name that ends in {ending!r} with "
+                f"save_weights_only={save_weights_only}, got {self.filepath!r}. Change its ending."
+            )
+        every_batches = isinstance(save_freq, int) and not isinstance(save_freq, bool)
+        if save_freq != "epoch" and not (every_batches and int(save_freq) > 0):
+            raise OptionError(
+                f"ModelCheckpoint expected save_freq to be 'epoch' or a number of batches, got "
+                f"{save_freq!r}. Use 'epoch'."
+            )
+        self._epoch = 0
+        self._batches = 0
+        if every_batches:
+            # Only now a hook of batches, for which training must come up after each.
+            self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if self.save_freq != "epoch":
+            return
+        logs = logs or {}
+        history = self.model.history
+        # The history is told of this epoch after this callback; the file is to know of it.
+        self.model.history = history.ahead(epoch, logs)
+        try:
+            self._save(logs, epoch=epoch + 1)
+        finally:
+            self.model.history = history
+
+    def _after_batch(self, batch: int, logs: Logs | None = None) -> None:
+        self._batches += 1
+        if self._batches % int(self.save_freq) == 0:
+            self._save(logs or {}, epoch=self._epoch + 1, batch=batch + 1)
+
+    def _save(self, logs: Logs, **numbers: int) -> None:
+        if self.save_best_only:
+            value = self._watched(logs, "it saves whatever comes")
+            if value is not None:
+                if not self._improves(value, self.best):
+                    return
+                self.best = value
+        try:
+            path = self.filepath.format(**{**logs, **numbers})
+        except (KeyError, IndexError, ValueError) as error:
+            raise OptionError(
+                f"ModelCheckpoint expected a file name of {', '.join([*numbers, *logs])}, got "
+                f"{self.filepath!r} ({error}). Use e.g. '{{epoch:02d}}.keras'."
+            ) from error
+        folder = os.path.dirname(path)
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+        if self.save_weights_only:
+            self.model.save_weights(path)
+        else:
+            self.model.save(path)
+        if self.verbose > 0:
+            print(f"Epoch {numbers['epoch']}: ModelCheckpoint saved {path}.")
 
 
 class ReduceLROnPlateau(_Monitor):

@@ -25,24 +25,26 @@ class Store:
         self.first: dict[int, int] = {}
         params: list[tuple[str, list[int], bool, bool]] = []
         for layer, shape in zip(self.layers, shapes, strict=True):
-            self.first[id(layer)] = len(params)
             layer.build_params(shape)
-            params += [
-                (f"{layer.name}/{p.name}", list(p.shape), p.trainable and layer.trainable, p.table)
-                for p in layer.own_params
-            ]
+            for leaf in layer.leaves():
+                self.first[id(leaf)] = len(params)
+                trainable = layer.trainable and leaf.trainable
+                params += [
+                    (f"{leaf.path}/{p.name}", list(p.shape), p.trainable and trainable, p.table)
+                    for p in leaf.own_params
+                ]
         self.native = _core.Weights(params)
 
     def own(self) -> None:
         """Bring in values that another model, or the layer by itself, has changed meanwhile."""
-        for layer in self.layers:
-            if layer.place is None or layer.place[0] is not self.native:
-                first = self.first[id(layer)]
-                for i, value in enumerate(layer.take_values()):
+        for leaf in (leaf for layer in self.layers for leaf in layer.leaves()):
+            if leaf.place is None or leaf.place[0] is not self.native:
+                first = self.first[id(leaf)]
+                for i, value in enumerate(leaf.take_values()):
                     self.native.set(first + i, value)
-                if layer.place is not None:
-                    layer.place[0].left = True
-                layer.place = (self.native, first)
+                if leaf.place is not None:
+                    leaf.place[0].left = True
+                leaf.place = (self.native, first)
         self.native.left = False
 
 
@@ -139,14 +141,19 @@ class Plan:
         self,
         word: str,
         name: str,
-        slot: Slot,
+        slot: Slot | Iterable[Slot],
         shape: tuple[int | None, ...],
         params: Iterable[int] = (),
         **options: float | str,
     ) -> Slot:
-        """Append the op called `word`; it reads `slot` and its result has `shape`."""
+        """Append the op called `word`; it reads one `slot` or several, its result has `shape`.
+
+        Several ops may read one slot. Of an Embedding's, those that need a row for every step (all
+        but the recurrent ones) must come first.
+        """
         made = {k: v if isinstance(v, str) else float(v) for k, v in options.items()}
-        index = self.native.add(word, name, [slot.index], list(params), made)
+        read = [slot.index] if isinstance(slot, Slot) else [s.index for s in slot]
+        index = self.native.add(word, name, read, list(params), made)
         return Slot(index, shape)
 
     def dropout(self, name: str, slot: Slot, rate: float, *, same_each_step: bool) -> Slot:
@@ -229,7 +236,7 @@ class Plan:
         for op in self.native.describe():
             to = "loss" if op["output"] is None else _shape(op["output"])
             lines.append(
-                f"{op['op']:<10} {op['name'][:16]:<16} {_shape(op['input']) + ' -> ' + to:<16} "
+                f"{op['op']:<10} {_short(op['name']):<16} {_shape(op['input']) + ' -> ' + to:<16} "
                 f"{_count(op['flops']):>9} {_size(op['bytes']):>9} {op['path']}"
             )
         return "\n".join(lines)
@@ -243,6 +250,11 @@ def require_causal(layers: Iterable[Layer], who: str) -> None:
                 f"{who} expected layers that walk forward in time, got {layer.label}, which looks "
                 "at later steps first. Leave its direction forward, or use whole sequences."
             )
+
+
+def _short(name: str) -> str:
+    """The end of a long name, which is where names of neighbours differ."""
+    return name if len(name) <= 16 else f"…{name[-15:]}"
 
 
 def _shape(shape: tuple[int, int]) -> str:

@@ -53,7 +53,7 @@ struct Kernels {
   double (*losses[(int)Loss::count])(const LossRows&);
   void (*update[(int)Rule::count])(const Update&, long, const float*);
   void (*update_rows[(int)Rule::count])(const Update&, const TouchedRows&);
-  void (*catch_up[(int)Rule::count])(const Update&, long, const float*, const float*, long);
+  void (*catch_up[(int)Rule::count])(const Update&, long, const Missed&);
   void (*add)(long, float*, const float*);
   long (*multiply_adds)(long, float*);
   const Bf16Kernels* bf16;  // by way of floats; see `bf16_kernels`

@@ -130,6 +130,9 @@ struct RecurrentPass {
   float* d_h;          // [rows][h_row]        gradient carried back in time
   float* d_own;        // [blocks][rows][own_carry][L]
   float* d_reset;      // [rows][h_row]
+  // What reaches the states of every step, from above and from the step after; null: nobody asked.
+  float* d_h_all;      // [T][rows][h_row]
+  float* d_own_all;    // [T][blocks][rows][own_carry][L]  from the step after only
 
   // For products of bf16 only: the weights once more, and rounded copies of what meets them.
   const bf16* u16[2];
@@ -181,7 +184,21 @@ struct Update {
   float bias;               // Adam's correction of the rate for its first steps
   int moments;              // how many are in use
   bool nesterov, centered, amsgrad;
-  bool moves;               // whether weights change without a gradient
+};
+
+/// What some neighbouring steps without a gradient amount to: optimizers/missed.h.
+constexpr int kMissedTerms = 8;
+struct MissedRun {
+  float left[3];            // what is left of each moment when they begin
+  float centre;             // of the expansion
+  float sum[kMissedTerms];  // its coefficients; signs, rates and later decay are in them
+};
+/// All steps that a row missed.
+struct Missed {
+  const MissedRun* run;
+  long runs;
+  float whole, decay;  // what is left of w is whole - decay of it; whole is 1, or 0 if little is left
+  float fade[3];       // what is left of each moment
 };
 
 /// Rows of a table that have a gradient in this step.
@@ -193,8 +210,12 @@ struct TouchedRows {
   const TouchedRow* row;
   long count, width;
   long step;        // how many there were before this one
-  int32_t* done;    // [rows of the table] steps that each row includes; of the others, moments fade
+  int32_t* done;    // [rows of the table] steps that each row includes, or kUntouched
+  const float* fade;  // [fades] what is left of the moments after so many steps without a gradient;
+  long fades;         // of more as of the last of these
 };
+/// Of a row that never had a gradient, and so has no moments that could move it.
+constexpr int32_t kUntouched = -1;
 
 /// Random zeros in [steps][rows][width] values, each kept one scaled by 1 / (1 - rate).
 struct DropoutPass {

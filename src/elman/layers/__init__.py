@@ -1,6 +1,7 @@
 """The layers: one room, one layer per group of neighbouring files."""
 
 from elman.layers.activation import Activation
+from elman.layers.bidirectional import Bidirectional
 from elman.layers.dense import Dense
 from elman.layers.dropout import Dropout
 from elman.layers.embedding import Embedding
@@ -15,7 +16,17 @@ from elman.layers.simple_rnn import SimpleRNN
 #: Every layer a model file or a config may name: a closed list.
 LAYERS: dict[str, type[Layer]] = {
     layer.__name__: layer
-    for layer in (Activation, Dense, Dropout, Embedding, GRU, LSTM, Masking, SimpleRNN)
+    for layer in (
+        Activation,
+        Bidirectional,
+        Dense,
+        Dropout,
+        Embedding,
+        GRU,
+        LSTM,
+        Masking,
+        SimpleRNN,
+    )
 }
 
 __all__ = [
@@ -23,6 +34,7 @@ __all__ = [
     "LAYERS",
     "LSTM",
     "Activation",
+    "Bidirectional",
     "Dense",
     "Dropout",
     "Embedding",

@@ -55,9 +55,9 @@ class Dense(Layer):
     def params(self, input_shape: Shape) -> list[Param]:
         features = input_shape[-1]
         assert features is not None
-        found = [Param("kernel", (features, self.units), self.kernel_initializer)]
+        found = [Param("kernel", (features, self.units), self.kernel_initializer, letters="FH")]
         if self.use_bias:
-            found.append(Param("bias", (self.units,), self.bias_initializer))
+            found.append(Param("bias", (self.units,), self.bias_initializer, letters="H"))
         return found
 
     def output_shape(self, input_shape: Shape) -> Shape:

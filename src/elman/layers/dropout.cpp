@@ -31,7 +31,7 @@ class Dropout : public Op {
   void backward(Run& run) override {
     if (x_.gradient < 0) return;
     const Slot& y = plan_.at(output);
-    if (rate_ == 0)
+    if (!run.training || rate_ == 0)
       std::copy_n(run.gradient(y), (long)run.steps_of(x_) * run.rows * x_.row, run.gradient(x_));
     else
       drop(run, run.gradient(y), run.gradient(x_));

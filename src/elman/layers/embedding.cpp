@@ -24,6 +24,7 @@ class Embedding : public Op {
     different_ = plan.reserve(tokens_.steps);
     place_.assign(plan.threads(), std::vector<int32_t>(p.shape[0], -1));
     known_.resize(plan.threads());
+    visited_.resize(plan.threads());
     if (spec.flag("mask_zero")) {
       plan.add_mask(output);
       plan.sort_by_length();
@@ -44,9 +45,14 @@ class Embedding : public Op {
       forget(run);
     }
     known.version = version;
-    if (number(run)) return;
-    forget(run);
-    number(run);
+    if (!number(run)) {
+      forget(run);
+      number(run);
+    }
+    run.wanted.param = table_;
+    run.wanted.rows = different_tokens(run);
+    run.wanted.count = run.places(plan_.at(output))[0];
+    run.wanted.width = width_;
   }
 
   void forward(Run& run) override {
@@ -77,14 +83,16 @@ class Embedding : public Op {
     gradient(run).take(run.thread, {different_tokens(run), places[0], place_[run.thread].data(), d, y.row});
   }
 
-  void visit_rows(const std::vector<Run>& shards, int thread,
-                  const std::function<void(int, int32_t)>& visit) override {
+  void visit_rows(const std::vector<Run>& shards, int thread, const Visit& visit) override {
+    std::vector<int32_t>& rows = visited_[thread];
+    rows.clear();
     for (const Run& run : shards) {
       const int32_t* different = different_tokens(run);
       const int32_t count = run.places(plan_.at(output))[0];
       for (int32_t i = 0; i < count; ++i)
-        if (TableGradient::owner(different[i], shards.size()) == thread) visit(table_, different[i]);
+        if (TableGradient::owner(different[i], shards.size()) == thread) rows.push_back(different[i]);
     }
+    visit(table_, rows);
   }
 
   bool carries() const override { return true; }
@@ -139,6 +147,7 @@ class Embedding : public Op {
   long different_;                           // int32 [steps * rows] in the arena
   std::vector<std::vector<int32_t>> place_;  // [thread][rows of the table], or -1
   std::vector<Known> known_;                 // [thread]
+  std::vector<std::vector<int32_t>> visited_;  // [thread]
 };
 
 const OpWord embedding("embedding", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {

@@ -50,7 +50,7 @@ class Embedding(Layer):
 
     def params(self, input_shape: Shape) -> list[Param]:
         shape = (self.input_dim, self.output_dim)
-        return [Param("embeddings", shape, self.embeddings_initializer, table=True)]
+        return [Param("embeddings", shape, self.embeddings_initializer, table=True, letters="VE")]
 
     def known_features(self, input_shape: Shape) -> bool:
         return True  # the table does not depend on the input's length

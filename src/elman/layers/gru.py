@@ -27,6 +27,7 @@ class GRU(Recurrent):
     """
 
     gates = ("update_gate", "reset_gate", "candidate")
+    keep_gate = "update_gate"
 
     def __init__(
         self,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = tuple[int | None, ...]
 
+#: Parameters of one layer: 8 GiB of float32. More is a slip of the keyboard.
+LARGEST = 2**31
+
 
 class Param:
     """One tensor a layer owns. The ledger, the summary and the file format all read this.
@@ -28,6 +34,8 @@ class Param:
         gates: names of the column groups, where a tensor holds one block per gate.
         trainable: whether training changes it.
         table: whether tokens look up its rows, so that a gradient touches few of them.
+        letters: the extents of one gate's block in the letters of formulas, one per axis: F
+            features, H units, V different tokens, E length of a vector; a digit is itself.
     """
 
     def __init__(
@@ -38,6 +46,7 @@ class Param:
         gates: tuple[str, ...] = (),
         trainable: bool = True,
         table: bool = False,
+        letters: str = "",
     ) -> None:
         self.name = name
         self.shape = shape
@@ -45,11 +54,18 @@ class Param:
         self.gates = gates
         self.trainable = trainable
         self.table = table
+        self.letters = letters
+
+    def inside(self, layer: str) -> Param:
+        """The same tensor, as the layer around `layer` names it."""
+        made = copy(self)
+        made.name = f"{layer}/{self.name}"
+        return made
 
     @property
     def size(self) -> int:
         """How many numbers it holds."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
 
 class Layer(Configured):
@@ -64,6 +80,8 @@ class Layer(Configured):
     module = "keras.layers"
     #: Axes of the input, batch included, and how to say them; (2, 3) allows both.
     ranks: ClassVar[tuple[int, ...]] = (2, 3)
+    #: Where in the layer's group of a weights file Keras keeps its tensors.
+    stored_in: ClassVar[str] = "vars"
     #: Options of Keras's that change nothing here, and those that are not here yet.
     ignored: ClassVar[frozenset[str]] = frozenset({"input_shape", "input_length"})
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {
@@ -90,6 +108,7 @@ class Layer(Configured):
         self.built_for: Shape | None = None
         self.place: tuple[_core.Weights, int] | None = None
         self._values: list[Array] | None = None
+        self.around: Layer | None = None
 
     def _check_other(self, option: str, value: Any) -> None:
         """Options of Keras's that have no meaning or no code here."""
@@ -158,12 +177,25 @@ class Layer(Configured):
         self._name = value
 
     @property
+    def path(self) -> str:
+        """Name in the model, that of the layer around it first: `bidirectional/forward_lstm`."""
+        return self.name if self.around is None else f"{self.around.path}/{self.name}"
+
+    def leaves(self) -> Sequence[Layer]:
+        """The layers that hold the weights: this one, or those inside it."""
+        return [self]
+
+    @property
     def built(self) -> bool:
         """Whether the weights exist."""
         return self.built_for is not None
 
-    def build_params(self, input_shape: Shape) -> None:
+    def build_params(self, input_shape: Shape, values: list[Array] | None = None) -> None:
         """Make the weights for an input of this shape, unless they exist already.
+
+        Args:
+            input_shape: with the batch axis.
+            values: what they are; the initializers say where None.
 
         Raises:
             ShapeError: the shape has another rank than the layer takes, or other features than
@@ -172,11 +204,18 @@ class Layer(Configured):
         self.check_shape(input_shape)
         if self.built_for is not None:
             return
-        self.own_params = self.params(input_shape)
-        rng = seeds.generator()
-        self._values = [
-            np.ascontiguousarray(p.initializer(p.shape, rng), np.float32) for p in self.own_params
-        ]
+        params = self.params(input_shape)
+        size = sum(p.size for p in params)
+        if size > LARGEST:
+            raise OptionError(
+                f"{self.label} expected at most {LARGEST:,} parameters, got {size:,}, which need "
+                f"{size / 2**28:,.0f} GiB. Make it smaller."
+            )
+        self.own_params = params
+        if values is None:
+            rng = seeds.generator()
+            values = [p.initializer(p.shape, rng) for p in params]
+        self._values = [np.ascontiguousarray(value, np.float32) for value in values]
         self.built_for = input_shape
 
     def _features(self, shape: Shape) -> int | None:
@@ -367,6 +406,19 @@ def snake(name: str) -> str:
 
     name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def unused(name: str, taken: set[str]) -> str:
+    """The name itself, or where it is taken, with the first number that is free, as in Keras.
+
+    >>> unused("gru", {"gru", "gru_1"})
+    'gru_2'
+    """
+    free, number = name, 0
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
 
 
 def whole(who: str, option: str, value: Any, low: int = 1) -> int:

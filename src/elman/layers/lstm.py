@@ -27,6 +27,7 @@ class LSTM(Recurrent):
     """
 
     gates = ("input_gate", "forget_gate", "candidate", "output_gate")
+    keep_gate = "forget_gate"
     states = 2
 
     def __init__(

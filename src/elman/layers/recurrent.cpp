@@ -91,6 +91,10 @@ class Recurrent : public Op {
       d_own_ = plan.reserve((long)blocks_ * shape_.own_carry * lanes);
       d_reset_ = plan.reserve(shape_.stages == 2 ? row_ : 0);
     }
+    if (plan.keeps_gradients()) {
+      d_h_all_ = plan.reserve(T * row_);
+      d_own_all_ = plan.reserve((long)T * blocks_ * shape_.own_carry * lanes);
+    }
     if (pairs_) reserve_bf16(training);
     if (keeps) show(spec.name, T);
     if (!plan.carries()) return;
@@ -166,9 +170,13 @@ class Recurrent : public Op {
       std::memset(p.d_h, 0, sizeof(float) * rows * row_);
       std::memset(p.d_own, 0, sizeof(float) * rows * blocks_ * shape_.own_carry * lanes_);
     }
-    p.first = 0;
-    p.last = (int)T;
-    (usual_ ? cell_.backward : cell_.backward_any)(p);
+    // In parts, if there is something to ask memory for meanwhile.
+    const long rows_of_step = (run.wanted.count + T - 1) / T;
+    for (p.last = (int)T; p.last > 0; p.last = p.first) {
+      p.first = rows_of_step ? p.last - 1 : 0;
+      (usual_ ? cell_.backward : cell_.backward_any)(p);
+      run.wanted.ask(rows_of_step);
+    }
 
     // What reaches the input's projection: each row of it, or the sums of those that repeat.
     const float* d_in = p.z + shape_.input.first * lanes_;
@@ -324,6 +332,10 @@ class Recurrent : public Op {
       p.d_own = run.arena + d_own_;
       p.d_reset = run.arena + d_reset_;
     }
+    if (plan_.keeps_gradients()) {
+      p.d_h_all = run.arena + d_h_all_;
+      p.d_own_all = run.arena + d_own_all_;
+    }
     if (pairs_) {
       for (int s = 0; s < shape_.stages; ++s) {
         p.u16[s] = u_[s].packed16;
@@ -419,6 +431,11 @@ class Recurrent : public Op {
       plan_.show({name + "/" + shape_.vector_names[v], z_, T, units_, lanes_, shape_.vectors, v});
     for (int v = 0; v < shape_.own; ++v)
       plan_.show({name + "/" + shape_.own_names[v], own_, T, units_, lanes_, shape_.own, v, true});
+    if (!plan_.keeps_gradients()) return;
+    plan_.show({name + "/state_gradient", d_h_all_, T, units_, (int)row_});
+    for (int v = 0; v < shape_.own_carry; ++v)
+      plan_.show({name + "/" + shape_.own_names[v] + "_gradient", d_own_all_, T, units_, lanes_,
+                  shape_.own_carry, v, true});
   }
 
   Plan& plan_;
@@ -441,6 +458,7 @@ class Recurrent : public Op {
   std::vector<float*> kept_rows_;   // [thread][blocks][kept_][vectors of the input][lanes]
   long record_ = 0, states_ = 0;  // of a row's carried states: [h][blocks][own][lanes]
   long z_, own_, projected_ = 0, h_, reset_ = 0, d_h_ = 0, d_own_ = 0, d_reset_ = 0;
+  long d_h_all_ = 0, d_own_all_ = 0;
   long h16_ = 0, reset16_ = 0, x16_ = 0, x_row16_ = 0, d_z16_ = 0, scratch16_ = 0;
 };
 

@@ -233,6 +233,7 @@ struct Driver {
       const float* d_out = nullptr;
       if (p.d_out_steps == p.steps) d_out = p.d_out + (long)at.t * p.rows * p.h_row;
       else if (s == p.steps - 1) d_out = p.d_out;
+      if (p.d_h_all) show_gradient(p, at.t, d_out);
       for (int block = 0; block < blocks; ++block)
         for (int row = 0; row < p.rows; ++row) back(p, at, d_out, block, row, act, rec);
       if constexpr (Cell::kStages == 2) {
@@ -246,6 +247,14 @@ struct Driver {
           product(onto(p, at, Cell::shape.input, p.d_z16, (long)p.rows * kV * L, p.wt16,
                        p.d_x + (long)at.t * p.rows * p.d_x_row, p.d_x_row, p.features, false));
     }
+  }
+
+  /// The gradient of the states that step t leaves, for whoever wants to see how far it reaches.
+  static void show_gradient(const RecurrentPass& p, int t, const float* d_out) {
+    const long h = (long)p.rows * p.h_row, own = (long)p.rows * blocks_of(p.units) * kCarry * L;
+    for (long i = 0; i < h; ++i) p.d_h_all[t * h + i] = p.d_h[i] + (d_out ? d_out[i] : 0.0f);
+    if (Cell::kOwnCarry == 0) return;
+    for (long i = 0; i < own; ++i) p.d_own_all[t * own + i] = p.d_own[i];
   }
 
   static ELMAN_INLINE void back(const RecurrentPass& p, const Step& at, const float* d_out,

@@ -41,8 +41,11 @@ class Recurrent(Layer):
     """
 
     ranks = (3,)
+    stored_in = "cell/vars"
     #: The column groups of the weights, in order.
     gates: ClassVar[tuple[str, ...]] = ()
+    #: The gate that says how much of the old state stays, where there is one.
+    keep_gate: ClassVar[str | None] = None
     #: How many arrays the state consists of.
     states: ClassVar[int] = 1
     ignored = Layer.ignored | {"unroll", "use_cudnn", "implementation", "time_major"}
@@ -107,15 +110,18 @@ class Recurrent(Layer):
     def params(self, input_shape: Shape) -> list[Param]:
         features, columns = input_shape[-1], len(self.gates) * self.units
         assert features is not None
-        found = [
-            Param("kernel", (features, columns), self.kernel_initializer, self.gates),
-            Param(
-                "recurrent_kernel", (self.units, columns), self.recurrent_initializer, self.gates
-            ),
+        tensors: list[tuple[str, tuple[int, ...], initializers.Initializer, str]] = [
+            ("kernel", (features, columns), self.kernel_initializer, "FH"),
+            ("recurrent_kernel", (self.units, columns), self.recurrent_initializer, "HH"),
         ]
         if self.use_bias:
-            found.append(Param("bias", self.bias_shape(), self.bias_start(), self.gates))
-        return found
+            shape = self.bias_shape()
+            letters = "H" if len(shape) == 1 else f"{shape[0]}H"
+            tensors.append(("bias", shape, self.bias_start(), letters))
+        return [
+            Param(name, shape, start, self.gates, letters=letters)
+            for name, shape, start, letters in tensors
+        ]
 
     def bias_shape(self) -> tuple[int, ...]:
         """Extents of the bias."""
@@ -141,16 +147,23 @@ class Recurrent(Layer):
         return not self.go_backwards
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
+        slot = self.emit_in_time(plan, slot)
+        # The engine keeps outputs in their own time; Keras hands them on as they were made.
+        if self.go_backwards and len(slot.shape) == 3:
+            slot = plan.add("reverse", f"{self.path}/reversed", slot, slot.shape)
+        return slot
+
+    def emit_in_time(self, plan: Plan, slot: Slot) -> Slot:
+        """Append the operations; a sequence is in its own time, whichever way it is walked."""
         if self.dropout:
-            slot = plan.dropout(f"{self.name}/dropout", slot, self.dropout, same_each_step=True)
+            slot = plan.dropout(f"{self.path}/dropout", slot, self.dropout, same_each_step=True)
         sequences = self.return_sequences or plan.every_step
-        reverse = self.go_backwards and sequences
         bf16 = self.compute_dtype == "bfloat16" and self.units >= BF16_UNITS
         features = slot.shape[-1]
         assert features is not None
-        slot = plan.add(
+        return plan.add(
             "recurrent",
-            self.name,
+            self.path,
             slot,
             (*slot.shape[: 2 if sequences else 1], self.units),
             plan.params(self),
@@ -163,10 +176,6 @@ class Recurrent(Layer):
             bf16=bf16,
             bf16_input=bf16 and features >= BF16_FEATURES,
         )
-        # The engine keeps outputs in their own time; Keras hands them on as they were made.
-        if reverse:
-            slot = plan.add("reverse", f"{self.name}/reversed", slot, slot.shape)
-        return slot
 
     # -- the readable side ------------------------------------------------------------------------
 

@@ -5,31 +5,51 @@
 #include <stdexcept>
 
 namespace elman {
+namespace {
+
+constexpr long kAhead = 6;          // rows lie anywhere: ask memory for them early
+constexpr long kRemembered = 1<<16; // steps without settling, so that what is kept of each stays small
+
+}  // namespace
 
 Optimizer::Optimizer(std::shared_ptr<Weights> w, const std::string& rule,
                      const std::map<std::string, double>& options, int moment_count)
-    : weights(std::move(w)) {
+    : weights(std::move(w)), missed_(0, 1, false, {}) {
   const auto number = [&](const char* key, double missing) {
     const auto found = options.find(key);
     return found == options.end() ? missing : found->second;
   };
+  // Without a gradient (missed.h). SGD's momentum has the rate in it already.
+  double push = 0, root = 1;
+  std::array<double, 3> fade{1, 1, 1};
   if (rule == "sgd") {
     rule_ = Rule::sgd;
-    base_.a = (float)number("momentum", 0);
+    push = number("momentum", 0);
+    base_.a = (float)push;
     base_.nesterov = number("nesterov", 0) != 0;
+    constant_change_ = base_.nesterov ? -push : -1;
+    fade = {push, 1, 1};
   } else if (rule == "rmsprop") {
+    const double rho = number("rho", 0.9);
     rule_ = Rule::rmsprop;
-    base_.a = (float)number("rho", 0.9);
-    base_.a_rest = (float)(1 - number("rho", 0.9));
-    base_.b = (float)number("momentum", 0);
+    push = number("momentum", 0);
+    base_.a = (float)rho;
+    base_.a_rest = (float)(1 - rho);
+    base_.b = (float)push;
     base_.centered = number("centered", 0) != 0;
+    constant_change_ = 1;
+    fade = {rho, push > 0 ? push : rho, rho};
   } else if (rule == "adam") {
+    const double beta_1 = number("beta_1", 0.9), beta_2 = number("beta_2", 0.999);
     rule_ = Rule::adam;
-    base_.a = (float)number("beta_1", 0.9);
-    base_.b = (float)number("beta_2", 0.999);
-    base_.a_rest = (float)(1 - number("beta_1", 0.9));
-    base_.b_rest = (float)(1 - number("beta_2", 0.999));
+    push = beta_1;
+    base_.a = (float)beta_1;
+    base_.b = (float)beta_2;
+    base_.a_rest = (float)(1 - beta_1);
+    base_.b_rest = (float)(1 - beta_2);
     base_.amsgrad = number("amsgrad", 0) != 0;
+    if (!base_.amsgrad) root = std::sqrt(beta_2);
+    fade = {beta_1, beta_2, 1};
   } else {
     throw std::invalid_argument("no optimizer rule is called '" + rule + "'");
   }
@@ -39,13 +59,15 @@ Optimizer::Optimizer(std::shared_ptr<Weights> w, const std::string& rule,
   base_.moments = moment_count;
   clipnorm_ = number("clipnorm", 0);
   global_clipnorm_ = number("global_clipnorm", 0);
-  const bool momentum = rule_ == Rule::adam || (rule_ == Rule::sgd ? base_.a > 0 : base_.b > 0);
-  moves_untouched_ = base_.moves = momentum || base_.decay > 0;
+  moves_untouched_ = rule_ == Rule::adam || push > 0 || base_.decay > 0;
+  missed_ = MissedSteps(push, root, base_.decay > 0, fade);
   for (size_t i = 0; i < weights->params.size(); ++i) {
     const Param& p = weights->params[i];
     if (!p.trainable) continue;
     pieces_.push_back({(int)i, p.offset, rounded(p.size), p.table});
-    if (p.table) tables_.push_back({(int)i, std::vector<int32_t>(p.shape[0], 0)});
+    // What has no moments stays as it is, but for decay.
+    const int32_t start = base_.decay > 0 ? 0 : kUntouched;
+    if (p.table) tables_.push_back({(int)i, std::vector<int32_t>(p.shape[0], start)});
     else dense_total_ += rounded(p.size);
   }
   moments.resize(moment_count);
@@ -64,11 +86,12 @@ Optimizer::~Optimizer() {
 
 void Optimizer::set_iterations(long steps) {
   if (steps == iterations) return;
-  settle();
-  iterations = first_ = settled_ = steps;
-  rates_.clear();
-  biases_.clear();
-  for (Table& t : tables_) std::fill(t.done.begin(), t.done.end(), (int32_t)steps);
+  catch_up_all();
+  iterations = steps;
+  missed_.forget(steps);
+  for (Table& t : tables_)
+    for (int32_t& done : t.done)
+      if (done != kUntouched) done = (int32_t)steps;
 }
 
 template <class F>
@@ -99,40 +122,57 @@ Update Optimizer::at(long offset) const {
   return u;
 }
 
-void Optimizer::catch_up(Table& table, int32_t row) {
-  const long missing = iterations - table.done[row];
-  if (missing == 0) return;
+void Optimizer::catch_up(Table& table, int32_t row, int part) {
+  const int32_t done = table.done[row];
+  if (done == kUntouched || done == iterations) return;
   const Param& p = weights->params[table.param];
-  Update u = at(p.offset + row * p.shape[1]);
-  u.rate = largest_rate_;
-  const long from = table.done[row] - first_;
-  kernels().catch_up[(int)rule_](u, p.shape[1], rates_.data() + from, biases_.data() + from,
-                                 missing);
+  kernels().catch_up[(int)rule_](at(p.offset + row * p.shape[1]), p.shape[1],
+                                 missed_.since(done, part));
   table.done[row] = (int32_t)iterations;
 }
 
-void Optimizer::catch_up(int param, int32_t row) {
+void Optimizer::catch_up(int param, const std::vector<int32_t>& rows, int part) {
+  for (Table& table : tables_) {
+    if (table.param != param) continue;
+    const Param& p = weights->params[param];
+    const Update all = at(p.offset);
+    const long width = p.shape[1], count = (long)rows.size();
+    for (long r = 0; r < count; ++r) {
+      if (r + kAhead < count) {
+        const long ahead = rows[r + kAhead] * width;
+        for (long i = 0; i < width; i += 16) {
+          __builtin_prefetch(all.value + ahead + i, 1);
+          for (int m = 0; m < all.moments; ++m) __builtin_prefetch(all.moment[m] + ahead + i, 1);
+        }
+      }
+      catch_up(table, rows[r], part);
+    }
+  }
+}
+
+void Optimizer::catch_up_all() {
   for (Table& t : tables_)
-    if (t.param == param) catch_up(t, row);
+    for (size_t row = 0; row < t.done.size(); ++row) catch_up(t, (int32_t)row, 0);
+  if (moves_untouched_ && missed_.known() > 0) ++weights->version;
+  missed_.forget(iterations);
 }
 
 void Optimizer::settle() {
-  if (settled_ == iterations) return;
-  bool changed = false;
-  for (Table& t : tables_)
-    for (size_t row = 0; row < t.done.size(); ++row) {
-      changed |= t.done[row] != iterations;
-      catch_up(t, (int32_t)row);
-    }
-  settled_ = iterations;
-  if (!changed) return;
-  if (moves_untouched_) ++weights->version;
-  rates_.clear();
-  biases_.clear();
-  first_ = iterations;
+  // Where weights stay, moments fade when their rows are next touched.
+  if (moves_untouched_ && missed_.known() > 0) catch_up_all();
 }
 
-void Optimizer::prepare(int parts) { squares_.assign(parts * pieces_.size(), 0.0); }
+float* Optimizer::moment(int number, int param) {
+  catch_up_all();
+  for (Table& t : tables_)
+    if (t.param == param) std::fill(t.done.begin(), t.done.end(), (int32_t)iterations);
+  return moments.at(number).data() + weights->params.at(param).offset;
+}
+
+void Optimizer::prepare(int parts) {
+  squares_.assign(parts * pieces_.size(), 0.0);
+  missed_.prepare(parts);
+}
 
 void Optimizer::gather(const std::vector<Run>& shards, int part) {
   const int parts = (int)shards.size();
@@ -141,7 +181,7 @@ void Optimizer::gather(const std::vector<Run>& shards, int part) {
     for (int t = 1; t < parts; ++t)
       kernels().add(count, sum + offset, shards[t].gradients + offset);
   });
-  if (clipnorm_ == 0 && global_clipnorm_ == 0) return;
+  if (!clips_norms()) return;
   double* squares = squares_.data() + part * pieces_.size();
   std::fill_n(squares, pieces_.size(), 0.0);
   const auto square = [](const float* g, long count) {
@@ -160,7 +200,7 @@ void Optimizer::gather(const std::vector<Run>& shards, int part) {
 std::vector<float> Optimizer::scales() const {
   const size_t n = pieces_.size();
   std::vector<float> scales(n, 1.0f);
-  if (clipnorm_ == 0 && global_clipnorm_ == 0) return scales;
+  if (!clips_norms()) return scales;
   double all = 0;
   for (size_t i = 0; i < n; ++i) {
     double s = 0;
@@ -198,21 +238,29 @@ void Optimizer::change(const std::vector<Run>& shards, int part, float rate) {
     // Rows that move on their own were brought up to date before they were looked up.
     const auto own = std::find_if(tables_.begin(), tables_.end(),
                                   [&](const Table& t) { return t.param == g.param; });
-    const std::vector<TouchedRow>& rows = g.touched(part);
+    const std::span<const TouchedRow> rows = g.touched(part);
     kernels().update_rows[(int)rule_](
         rule(i, pieces_[i].offset),
-        {rows.data(), (long)rows.size(), g.width, iterations, own->done.data()});
+        {rows.data(), (long)rows.size(), g.width, iterations, own->done.data(),
+         missed_.fades().data(), (long)missed_.fades().size()});
   });
+}
+
+void Optimizer::want(WantedRows& wanted) const {
+  wanted.moments.clear();
+  if (wanted.param < 0 || !weights->params[wanted.param].trainable) return;
+  for (const Floats& m : moments)
+    wanted.moments.push_back(m.data() + weights->params[wanted.param].offset);
+  wanted.asked = 0;
 }
 
 void Optimizer::finish(float rate) {
   const float correction = bias();
   ++iterations;
   if (tables_.empty()) return;
-  rates_.push_back(rate);
-  biases_.push_back(correction);
-  // Adam's correction makes the first steps shorter or longer than the rate itself.
-  largest_rate_ = std::max(largest_rate_, rate * std::max(1.0f, correction));
+  missed_.took(rule_ == Rule::adam ? (double)rate * correction : constant_change_,
+               (double)base_.decay * rate);
+  if (missed_.known() >= kRemembered) settle();
 }
 
 }  // namespace elman

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "isa/table.h"
+#include "missed.h"
 #include "plan.h"
 
 namespace elman {
@@ -25,10 +26,14 @@ class Optimizer : public Updater, public Weights::Lazy {
   void gather(const std::vector<Run>& shards, int part) override;
   void change(const std::vector<Run>& shards, int part, float rate) override;
   void finish(float rate) override;
+  void want(WantedRows& rows) const override;
+  bool needs_all() const override { return clips_norms(); }
   bool moves_untouched() const override { return moves_untouched_ && !tables_.empty(); }
-  void catch_up(int param, int32_t row) override;
-  /// Brings every row of every table up to date.
+  void catch_up(int param, const std::vector<int32_t>& rows, int part) override;
+  /// Brings the weights of every row of every table up to date.
   void settle() override;
+  /// One array kept for one tensor, up to date; whoever asks may change it.
+  float* moment(int number, int param);
   Weights::Lazy* lazy() override { return tables_.empty() ? nullptr : this; }
   void set_iterations(long steps);
 
@@ -44,7 +49,7 @@ class Optimizer : public Updater, public Weights::Lazy {
   };
   struct Table {
     int param;
-    std::vector<int32_t> done;  // [rows] steps that the row's values include
+    std::vector<int32_t> done;  // [rows] steps that the row's values include, or kUntouched
   };
   /// Calls f(piece number, offset, count) for one part of all dense tensors.
   template <class F>
@@ -52,11 +57,14 @@ class Optimizer : public Updater, public Weights::Lazy {
   /// Calls f(piece number, gradient) for the tables.
   template <class F>
   void each_table(const std::vector<Run>& shards, const F& f) const;
+  bool clips_norms() const { return clipnorm_ != 0 || global_clipnorm_ != 0; }
   /// What norm clipping multiplies the gradients of each piece with.
   std::vector<float> scales() const;
   float bias() const;
   Update at(long offset) const;
-  void catch_up(Table& table, int32_t row);
+  void catch_up(Table& table, int32_t row, int part);
+  /// Brings every row up to date, moments too.
+  void catch_up_all();
 
   Rule rule_;
   Update base_{};
@@ -65,10 +73,8 @@ class Optimizer : public Updater, public Weights::Lazy {
   std::vector<Piece> pieces_;
   std::vector<Table> tables_;
   long dense_total_ = 0;
-  std::vector<float> rates_, biases_;  // of the steps since `first_`, which no row lacks before
-  long first_ = 0;
-  long settled_ = 0;  // steps that every row includes
-  float largest_rate_ = 0;
+  double constant_change_ = 0;  // of a step without a gradient, where the rule has no rate for it
+  MissedSteps missed_;
   std::vector<double> squares_;  // [parts][pieces] of the gradients
 };
 

@@ -1,9 +1,9 @@
 // One step of each optimizer, in Keras's arithmetic, over a run of weights. Formulas: optimizers.py.
 //
 // A rule is written once, for one vector. `update` runs it over many weights, `update_rows` over the
-// rows of a table that a batch touched; `catch_up` runs it over one row for all the steps in which
-// the row had no gradient, so that an embedding costs the rows it touches and ends with the same
-// numbers as a dense update.
+// rows of a table that a batch touched. `catch_up` makes good the steps in which a row had no gradient,
+// in closed form (missed.h), so that an embedding costs the rows it touches and ends with the numbers
+// of a dense update.
 #pragma once
 
 #include "kernels/arguments.h"
@@ -22,12 +22,10 @@ struct Sgd {
     m[0] = m[0] * a.a - rate * g;
     w += a.nesterov ? a.a * m[0] - rate * g : m[0];
   }
-  /// A moment after a step without a gradient, as `step` rounds it.
-  static ELMAN_INLINE V fade(const Update& a, int, V m) { return m * a.a; }
-  /// The factor that amounts to.
-  static float fading(const Update& a, int) { return a.a; }
-  /// Whether a change without a gradient is never larger than the one before.
-  static bool settles(const Update&) { return true; }
+  /// What steps without a gradient take from w; m as it was before them.
+  static ELMAN_INLINE V coast(const Update&, const MissedRun& run, const V* m) {
+    return m[0] * run.sum[0];
+  }
 };
 
 /// a: rho, b: momentum; moments velocity, momentum, average gradient (those in use)
@@ -47,11 +45,9 @@ struct RmsProp {
     }
     w -= change;
   }
-  static ELMAN_INLINE V fade(const Update& a, int moment, V m) { return m * fading(a, moment); }
-  static float fading(const Update& a, int moment) {
-    return moment == 1 && a.b > 0.0f ? a.b : a.a;
+  static ELMAN_INLINE V coast(const Update&, const MissedRun& run, const V* m) {
+    return m[1] * run.sum[0];
   }
-  static bool settles(const Update&) { return true; }
 };
 
 /// a: beta_1, b: beta_2; `bias` corrects the rate; moments momentum, velocity, largest velocity
@@ -63,14 +59,15 @@ struct Adam {
     if (a.amsgrad) v = m[2] = select(v > m[2], v, m[2]);
     w -= m[0] * (rate * bias) / (square_root(v) + a.epsilon);
   }
-  static ELMAN_INLINE V fade(const Update& a, int moment, V m) {
-    return moment == 2 ? m : m + (V{} - m) * (moment == 0 ? a.a_rest : a.b_rest);
+  static ELMAN_INLINE V coast(const Update& a, const MissedRun& run, const V* m) {
+    // The largest velocity is what it was: the other only fades.
+    const V s = square_root(a.amsgrad ? m[2] : m[1]);
+    const V d = 1.0f / (s * run.centre + a.epsilon), x = s * d;
+    V sum = all(run.sum[kMissedTerms - 1]);
+    ELMAN_UNROLL
+    for (int j = kMissedTerms - 2; j >= 0; --j) sum = sum * x + run.sum[j];
+    return m[0] * d * sum;
   }
-  static float fading(const Update& a, int moment) {
-    return moment == 0 ? a.a : moment == 1 ? a.b : 1.0f;
-  }
-  // m / sqrt(v) changes by beta_1 / sqrt(beta_2) with each step.
-  static bool settles(const Update& a) { return a.a * a.a <= a.b; }
 };
 
 /// The whole step of one vector: weight decay first, then the rule.
@@ -78,33 +75,6 @@ template <class Rule>
 ELMAN_INLINE void whole_step(const Update& a, V g, float rate, float bias, V& w, V* m) {
   w -= w * (a.decay * rate);
   Rule::step(a, g, rate, bias, w, m);
-}
-
-ELMAN_INLINE bool same(V a, V b) {
-  const I equal = a == b;
-  int32_t s = 0;
-  for (int i = 0; i < L; ++i) s += equal[i];
-  return s == -L;
-}
-
-ELMAN_INLINE float power(double base, long exponent) {
-  double result = 1;
-  for (; exponent; exponent >>= 1, base *= base)
-    if (exponent & 1) result *= base;
-  return (float)result;
-}
-
-/// Moments after `steps` steps without a gradient.
-template <class Rule>
-ELMAN_INLINE void fade_all(const Update& a, V* m, long steps) {
-  if (steps <= 64) {
-    for (long t = 0; t < steps; ++t)
-      ELMAN_UNROLL
-      for (int j = 0; j < 3; ++j)
-        if (j < a.moments) m[j] = Rule::fade(a, j, m[j]);
-    return;
-  }
-  for (int j = 0; j < a.moments; ++j) m[j] = m[j] * power(Rule::fading(a, j), steps);
 }
 
 /// The moments of one vector; in registers, because their number is the same for every vector.
@@ -121,14 +91,16 @@ ELMAN_INLINE void store_moments(const Update& a, long i, int n, const V* m) {
 /// A step of the `count` weights at `first` of all those that `a` tells of.
 template <class Rule>
 ELMAN_INLINE void update_run(const Update& a, long first, long count, const float* gradient,
-                             long missing) {
+                             float fade) {
   for (long i = 0; i < count; i += L) {
     const int n = count - i < L ? (int)(count - i) : L;
     V g = load_part(gradient + i, n) * a.scale;
     if (a.clip > 0.0f) g = at_most(at_least(g, all(-a.clip)), all(a.clip));
     V w = load_part(a.value + first + i, n), m[3];
     load_moments(a, first + i, n, m);
-    if (missing) fade_all<Rule>(a, m, missing);
+    if (fade != 1.0f)
+      ELMAN_UNROLL
+      for (int j = 0; j < 3; ++j) m[j] *= fade;
     whole_step<Rule>(a, g, a.rate, a.bias, w, m);
     store_part(a.value + first + i, w, n);
     store_moments(a, first + i, n, m);
@@ -138,7 +110,7 @@ ELMAN_INLINE void update_run(const Update& a, long first, long count, const floa
 template <class Rule>
 void update(const Update& from, long count, const float* gradient) {
   const Update a = from;  // a copy that no store can reach, so that its numbers stay in registers
-  update_run<Rule>(a, 0, count, gradient, 0);
+  update_run<Rule>(a, 0, count, gradient, 1.0f);
 }
 
 /// A step of the rows of a table that have a gradient; they lie anywhere, so memory is asked early.
@@ -155,33 +127,30 @@ void update_rows(const Update& from, const TouchedRows& rows) {
       }
     }
     const TouchedRow& t = rows.row[r];
-    update_run<Rule>(a, t.row * rows.width, rows.width, t.gradient, rows.step - rows.done[t.row]);
+    const long done = rows.done[t.row], missed = done == kUntouched ? 0 : rows.step - done;
+    const float fade = rows.fade[missed < rows.fades ? missed : rows.fades - 1];
+    update_run<Rule>(a, t.row * rows.width, rows.width, t.gradient, fade);
     rows.done[t.row] = (int32_t)rows.step + 1;
   }
 }
 
-/// The steps [0, steps) of which `rates` and `biases` tell, all without a gradient; a.rate is the
-/// largest rate there has been.
+/// Makes good the steps that `count` weights missed.
 template <class Rule>
-void catch_up(const Update& from, long count, const float* rates, const float* biases,
-              long steps) {
+void catch_up(const Update& from, long count, const Missed& missed) {
   const Update a = from;
   for (long i = 0; i < count; i += L) {
     const int n = count - i < L ? (int)(count - i) : L;
-    V w = load_part(a.value + i, n), m[3];
+    V w = load_part(a.value + i, n), m[3], change{};
     load_moments(a, i, n, m);
-    long k = 0;
-    for (; a.moves && k < steps; ++k) {
-      // At rest: when even the largest rate no longer moves w, nothing that follows does, since
-      // the change only fades. What is left to do is fade the moments.
-      V rest = w, faded[3] = {m[0], m[1], m[2]};
-      if (k % 8 == 0 && Rule::settles(a)) {
-        whole_step<Rule>(a, V{}, a.rate, 1.0f, rest, faded);
-        if (same(rest, w)) break;
-      }
-      whole_step<Rule>(a, V{}, rates[k], biases[k], w, m);
+    for (const MissedRun* run = missed.run; run < missed.run + missed.runs; ++run) {
+      V left[3];
+      ELMAN_UNROLL
+      for (int j = 0; j < 3; ++j) left[j] = m[j] * run->left[j];
+      change += Rule::coast(a, *run, left);
     }
-    fade_all<Rule>(a, m, steps - k);
+    w = w * missed.whole - (w * missed.decay + change);
+    ELMAN_UNROLL
+    for (int j = 0; j < 3; ++j) m[j] *= missed.fade[j];
     store_part(a.value + i, w, n);
     store_moments(a, i, n, m);
   }

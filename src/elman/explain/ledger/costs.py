@@ -1,0 +1,56 @@
+"""What the parameters cost: multiplications, and bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from elman.explain.ledger.counting import LayerAccount
+
+if TYPE_CHECKING:
+    from elman.models import Sequential
+
+#: Of a float32.
+BYTES = 4
+
+
+class Cost(NamedTuple):
+    """Multiply-adds of one row of data in the matrix products of one layer, forward."""
+
+    layer: str
+    per_step: int
+    steps: int  #: how often the layer is applied to one sequence
+
+    @property
+    def per_sequence(self) -> int:
+        """Of a whole sequence."""
+        return self.per_step * self.steps
+
+
+def cost(account: LayerAccount, steps: int) -> Cost:
+    """The cost of a layer in sequences of so many steps."""
+    per_step = sum(row.products for row in account.rows)
+    return Cost(account.name, per_step, steps if account.timed else 1)
+
+
+def training_bytes(model: Sequential, steps: int, batch_size: int) -> int | None:
+    """The memory of a plan of training: activations and their gradients; None if it is too much.
+
+    Args:
+        model: a model with weights.
+        steps: length of the sequences.
+        batch_size: rows.
+    """
+    from elman.plan import Plan
+
+    assert model.input_shape is not None
+    known = model.input_shape[1:]
+    timed = model.layers[0].takes_tokens or len(known) == 2
+    extents = tuple(int(e or 0) for e in ((steps, *known[1:]) if timed else known))
+    store = model.store((batch_size, *extents))
+    try:
+        plan = Plan(
+            store, extents, tokens=model.layers[0].takes_tokens, rows=batch_size, training=True
+        )
+    except MemoryError:
+        return None
+    return int(plan.native.bytes)

@@ -1,0 +1,216 @@
+"""Bidirectional: Schuster and Paliwal (1997), https://doi.org/10.1109/78.650093."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from elman.errors import OptionError, unknown_name
+from elman.layers.layer import Array, Layer, Param, Shape
+from elman.layers.recurrent import Recurrent
+
+if TYPE_CHECKING:
+    from elman.plan import Plan, Slot
+
+
+class Bidirectional(Layer):
+    """Walks a sequence both ways with two recurrent layers, and merges what they return.
+
+    With `return_sequences=True` the merged steps are in time, so that a step has seen everything
+    before and after it; steps that a mask leaves out become zero, as in Keras.
+
+    Args:
+        layer: a recurrent layer, with weights or without: two new ones are made with its options.
+        merge_mode: "concat" (side by side), "sum", "mul" or "ave" of each unit.
+        backward_layer: a recurrent layer whose options the other direction has; that of `layer`
+            with `go_backwards=True` where None.
+
+    Raises:
+        OptionError: a layer that is not recurrent, or two that cannot be merged.
+    """
+
+    ranks = (3,)
+    MODES: ClassVar[tuple[str, ...]] = ("concat", "sum", "mul", "ave")
+
+    def __init__(
+        self,
+        layer: Recurrent,
+        merge_mode: str = "concat",
+        backward_layer: Recurrent | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        for given in (layer, *([] if backward_layer is None else [backward_layer])):
+            if not isinstance(given, Recurrent):
+                raise OptionError(
+                    f"Bidirectional expected a recurrent layer, got {given!r}. Use SimpleRNN, LSTM "
+                    "or GRU."
+                )
+        if merge_mode is None:
+            raise OptionError(
+                "Bidirectional expected to merge both directions, got merge_mode=None, which "
+                f"returns two outputs. Use one of {', '.join(self.MODES)}."
+            )
+        if merge_mode not in self.MODES:
+            raise unknown_name("Bidirectional", "merge_mode", merge_mode, self.MODES)
+        self.merge_mode = merge_mode
+        self.forward_layer = self._inside(layer, name=_prefixed("forward_", layer.name))
+        if backward_layer is None:
+            name = _prefixed("backward_", layer.name)
+            self.backward_layer = self._inside(layer, name=name, go_backwards=True)
+        else:
+            self.backward_layer = self._inside(backward_layer)
+        self._check_pair()
+        self.asked_shape = self.asked_shape or layer.asked_shape
+
+    def _inside(self, layer: Recurrent, **options: Any) -> Recurrent:
+        """A new layer like this one, without its weights, in its place inside this one."""
+        made = type(layer).from_config({**layer.get_config(), **options})
+        made.around = self
+        return made
+
+    def _check_pair(self) -> None:
+        forward, backward = self.leaves()
+        if forward.go_backwards == backward.go_backwards:
+            raise OptionError(
+                "Bidirectional expected one layer with go_backwards=False and one with True, got "
+                f"{forward.go_backwards} for both. Leave go_backwards out of `layer`, and set it "
+                "in `backward_layer`."
+            )
+        if forward.return_sequences != backward.return_sequences:
+            raise OptionError(
+                "Bidirectional expected both layers to have one return_sequences, got "
+                f"{forward.return_sequences} and {backward.return_sequences}. Set both alike."
+            )
+        if self.merge_mode != "concat" and forward.units != backward.units:
+            raise OptionError(
+                f"Bidirectional expected layers of one size to take their {self.merge_mode}, got "
+                f"{forward.units} and {backward.units} units. Make them alike, or use concat."
+            )
+        if forward.name == backward.name:
+            raise OptionError(
+                f"Bidirectional expected layers of two names, got {forward.name!r} twice. Name "
+                "`backward_layer` otherwise."
+            )
+
+    @property
+    def layer(self) -> Recurrent:
+        """The option `layer`: the one that walks forward."""
+        return self.forward_layer
+
+    @property
+    def return_sequences(self) -> bool:
+        """Whether there is an output for every step."""
+        return self.forward_layer.return_sequences
+
+    @property
+    def causal(self) -> bool:
+        return False
+
+    # -- weights: those of the layers inside ------------------------------------------------------
+
+    def leaves(self) -> Sequence[Recurrent]:
+        return [self.forward_layer, self.backward_layer]
+
+    def params(self, input_shape: Shape) -> list[Param]:
+        return [p.inside(leaf.name) for leaf in self.leaves() for p in leaf.params(input_shape)]
+
+    def build_params(self, input_shape: Shape, values: list[Array] | None = None) -> None:
+        self.check_shape(input_shape)
+        for leaf in self.leaves():
+            count = len(leaf.params(input_shape))
+            leaf.build_params(input_shape, None if values is None else values[:count])
+            values = None if values is None else values[count:]
+        if self.built_for is None:
+            self.own_params, self.built_for = self.params(input_shape), input_shape
+
+    def views(self) -> list[Array]:
+        return [view for leaf in self.leaves() for view in leaf.views()]
+
+    def set_weights(self, weights: list[Array]) -> None:
+        arrays = self.check_weights(weights)
+        for leaf in self.leaves():
+            count = len(leaf.own_params)
+            leaf.set_weights(arrays[:count])
+            arrays = arrays[count:]
+
+    @property
+    def compute_dtype(self) -> str:
+        return self.forward_layer.compute_dtype
+
+    # -- shapes and operations --------------------------------------------------------------------
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        shape = self.forward_layer.output_shape(input_shape)
+        if self.merge_mode != "concat":
+            return shape
+        return (*shape[:-1], self.forward_layer.units + self.backward_layer.units)
+
+    def emit(self, plan: Plan, slot: Slot) -> Slot:
+        # One that drops inputs needs each step's own row of an Embedding, so it reads first.
+        order = sorted(self.leaves(), key=lambda leaf: not leaf.dropout)
+        made = {id(leaf): leaf.emit_in_time(plan, slot) for leaf in order}
+        slots = [made[id(leaf)] for leaf in self.leaves()]
+        merged = plan.add(
+            "merge",
+            self.name,
+            slots,
+            (*slots[0].shape[:-1], self.output_shape((None, None, None))[-1]),
+            mode=self.merge_mode,
+            zero_masked=self.return_sequences,
+        )
+        if self.forward_layer.go_backwards and self.return_sequences:
+            merged = plan.add("reverse", f"{self.name}/reversed", merged, merged.shape)
+        return merged
+
+    # -- the readable side ------------------------------------------------------------------------
+
+    def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
+        own = [
+            {p.name: weights[f"{leaf.name}/{p.name}"] for p in leaf.own_params}
+            for leaf in self.leaves()
+        ]
+        one = self.forward_layer.formula(x, own[0], mask)
+        other = self.backward_layer.formula(x, own[1], mask)
+        if self.return_sequences:
+            other = other[:, ::-1]  # it was made the other way round
+            if mask is not None:
+                in_order = mask[:, ::-1] if self.forward_layer.go_backwards else mask
+                one, other = (np.where(in_order[..., None], y, 0.0) for y in (one, other))
+        if self.merge_mode == "concat":
+            return np.concatenate([one, other], axis=-1)
+        if self.merge_mode == "mul":
+            return one * other
+        return (one + other) / (2 if self.merge_mode == "ave" else 1)
+
+    def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
+        return mask if self.return_sequences else None
+
+    # -- configuration ----------------------------------------------------------------------------
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Bidirectional:
+        """Build the layer that `get_config` described, Keras's or elman's.
+
+        Raises:
+            UnknownNameError: a layer inside that elman does not have.
+        """
+        from elman.layers import LAYERS
+
+        inside = {}
+        for option in ("layer", "backward_layer"):
+            entry = config.get(option)
+            if entry is None:
+                continue
+            kind = entry["class_name"]
+            if kind not in LAYERS:
+                raise unknown_name("Bidirectional", "layer", kind, LAYERS)
+            inside[option] = LAYERS[kind].from_config(dict(entry["config"]))
+        return cls(**{**config, **inside})
+
+
+def _prefixed(prefix: str, name: str) -> str:
+    """A name that has the prefix keeps it, so that a config can be read again, as in Keras."""
+    return prefix + name.removeprefix("forward_").removeprefix("backward_")

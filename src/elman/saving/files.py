@@ -1,0 +1,202 @@
+"""Saving and loading, as `keras.saving`: models in .keras files, weights in .weights.h5 files."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from elman.errors import FileError, NotReadyError, OptionError
+from elman.saving import archive, config, history, kinds, weights
+from elman.saving.archive import CONFIG, METADATA, WEIGHTS, Archive
+from elman.saving.replacing import replace
+from elman.saving.tensors import Tensors
+from elman.version import __version__
+
+if TYPE_CHECKING:
+    from elman.models import Sequential
+
+FilePath = str | os.PathLike[str]
+
+#: The version of Keras that began this format; those after it read it too.
+KERAS_VERSION = "3.0.0"
+
+
+# -- models ---------------------------------------------------------------------------------------
+
+
+def save_model(model: Sequential, filepath: FilePath, overwrite: bool = True) -> None:
+    """Save a model: layers, weights, how it was compiled, the optimizer's state, the history.
+
+    The file is Keras's format: `keras.saving.load_model` opens it and trains on. It replaces an
+    older file as a whole, or on any failure not at all.
+
+    Args:
+        model: the model.
+        filepath: ends in ".keras"; its folder exists.
+        overwrite: whether to replace a file that is there.
+
+    Raises:
+        FileError: another ending, no such folder, no permission, no room; or the model has
+            something that no file could bring back.
+    """
+    path = _target(filepath, ".keras", "save", overwrite)
+    written = config.written(model, "save")
+    if not model.built:
+        warnings.warn(
+            f"save expected {model.label} to have weights, got none yet: the file has its layers "
+            "only. Put an Input first, or fit it before.",
+            stacklevel=3,
+        )
+    metadata = {
+        "keras_version": KERAS_VERSION,
+        "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S"),
+        # Keras writes this member and never reads it: the place for what only elman knows.
+        "elman": {"version": __version__, "history": history.written(model.history)},
+    }
+    members: dict[str, bytes | memoryview] = {
+        METADATA: json.dumps(metadata).encode(),
+        CONFIG: json.dumps(written).encode(),
+        WEIGHTS: weights.pack(model),
+    }
+    replace(path, archive.pack(members), "save")
+
+
+def load_model(
+    filepath: FilePath,
+    custom_objects: Any = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+) -> Sequential:
+    """Open a model that elman or Keras 3 saved. No code in the file is ever run.
+
+    Args:
+        filepath: a .keras file.
+        custom_objects: accepted for Keras where empty; elman builds its own classes only.
+        compile: whether to compile it as it was, optimizer's state included, to train on.
+        safe_mode: accepted for Keras where True; elman has no other.
+
+    Returns:
+        the model; its `history` is that of the training before it was saved with elman.
+
+    Raises:
+        FileError: it is no such file, it is damaged, it was made to do harm, or it needs
+            something elman lacks; the message says which layer and option, and what to do.
+        OptionError: custom objects, or the unsafe mode.
+    """
+    from elman.models import Sequential
+
+    if custom_objects:
+        raise OptionError(
+            f"load expected custom_objects=None, got {', '.join(map(str, custom_objects))}. elman "
+            "builds its own classes only: build the model in code, and call load_weights."
+        )
+    if not safe_mode:
+        raise OptionError(
+            "load expected safe_mode=True, got False. elman never runs code from a file: leave it "
+            "out."
+        )
+    path = Path(filepath)
+    with Archive(path, "load") as file:
+        reader = config.Reader(file.text(CONFIG), f"'{path}'", "load")
+        metadata = file.text(METADATA) if METADATA in file else {}
+        content = _weights_in(file)
+    layers = reader.layers()
+    with Tensors(content, f"'{path}'", "load") as arrays:
+        weights.give(arrays, layers, reader.input_shape)
+        model = Sequential([*reader.input, *layers], name=reader.name)
+        if compile and reader.compile(model):
+            weights.OptimizerState(arrays, model, f"load of '{path}'").give()
+    own = metadata.get("elman")
+    model.history = history.read(own.get("history") if isinstance(own, dict) else None, f"'{path}'")
+    return model
+
+
+def _weights_in(file: Archive) -> bytes:
+    if WEIGHTS not in file and "model.weights.npz" in file:
+        raise FileError(
+            f"load expected weights in HDF5, got model.weights.npz in '{file.path}'. Save the "
+            "model with Keras's default, weights_format='h5'."
+        )
+    return file.read(WEIGHTS)
+
+
+# -- weights --------------------------------------------------------------------------------------
+
+
+def save_weights(model: Sequential, filepath: FilePath, overwrite: bool = True) -> None:
+    """Save the weights, and the optimizer's state if the model was compiled.
+
+    Args:
+        model: the model.
+        filepath: ends in ".weights.h5"; its folder exists.
+        overwrite: whether to replace a file that is there.
+
+    Raises:
+        NotReadyError: the model has no weights yet.
+        FileError: another ending, no such folder, no permission, no room.
+    """
+    path = _target(filepath, ".weights.h5", "save_weights", overwrite)
+    _require_built(model, "save_weights")
+    replace(path, weights.pack(model), "save_weights")
+
+
+def load_weights(model: Sequential, filepath: FilePath) -> None:
+    """Take weights from a file, and the optimizer's state if both have one.
+
+    Args:
+        model: a model with the same layers as the one that was saved.
+        filepath: a .weights.h5 or .keras file of elman's or Keras's.
+
+    Raises:
+        NotReadyError: the model has no weights yet.
+        FileError: it is no such file, or its weights do not fit; the model is unchanged.
+    """
+    who, path = "load_weights", Path(filepath)
+    _require_built(model, who)
+    if path.suffix == ".keras":
+        with Archive(path, who) as file:
+            content = _weights_in(file)
+    else:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise kinds.unreadable(path, who, error) from error
+        if content[:8] != b"\x89HDF\r\n\x1a\n":
+            raise FileError(
+                f"{who} expected a .weights.h5 or .keras file, got '{path}', {kinds.describe(path)}"
+            )
+    with Tensors(content, f"'{path}'", who) as arrays:
+        values = weights.read(arrays, model)
+        compiled = model.optimizer is not None
+        state = weights.OptimizerState(arrays, model, f"{who} of '{path}'") if compiled else None
+    # All is checked. From here on the model changes.
+    model.set_weights(values)
+    if state is not None:
+        state.give()
+
+
+def _require_built(model: Sequential, who: str) -> None:
+    if not model.built:
+        raise NotReadyError(
+            f"{model.label} expected weights before {who}, got none yet. Put an Input first, or "
+            "call build((None, steps, features))."
+        )
+
+
+def _target(filepath: FilePath, ending: str, who: str, overwrite: bool) -> Path:
+    path = Path(filepath)
+    if not path.name.endswith(ending):
+        raise FileError(
+            f"{who} expected a file name that ends in {ending!r}, got '{path}'. Write "
+            f"'{path.with_suffix('')}{ending}'."
+        )
+    if not overwrite and path.exists():
+        raise FileError(
+            f"{who} expected a new file, got '{path}', which is there, and overwrite=False. Choose "
+            "another name."
+        )
+    return path
