@@ -18,6 +18,11 @@ struct FreeAligned {
 class Floats {
  public:
   void resize(size_t count) {
+    take(count);
+    if (count_) std::memset(block_.get(), 0, count_ * sizeof(float));
+  }
+  /// As the system gives it: memory that nobody writes to takes none.
+  void take(size_t count) {
     size_t bytes = count * sizeof(float), align = 64;
     if (bytes >= kHuge / 2) align = kHuge;  // rows looked up anywhere otherwise miss the page tables
     bytes = (bytes + align - 1) / align * align;
@@ -26,7 +31,6 @@ class Floats {
 #ifdef MADV_HUGEPAGE
     if (align == kHuge) madvise(block_.get(), bytes, MADV_HUGEPAGE);
 #endif
-    if (bytes) std::memset(block_.get(), 0, bytes);
     count_ = count;
   }
   float* data() { return block_.get(); }

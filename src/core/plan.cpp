@@ -35,6 +35,17 @@ float* Plan::share(long floats) {
   return shared_.back()->data();
 }
 
+std::vector<float*> Plan::aside(long floats) {
+  std::vector<float*> blocks;
+  for (int i = 0; i < threads(); ++i) {
+    shared_.push_back(std::make_unique<Floats>());
+    shared_.back()->take(floats);
+    blocks.push_back(shared_.back()->data());
+  }
+  shared_floats_ += threads() * floats;
+  return blocks;
+}
+
 int Plan::slot(const std::string& name, int steps, int width, bool gradient) {
   Slot s;
   s.name = name;

@@ -63,7 +63,12 @@ class Plan {
   long carry(long record);
   /// Floats that all shards share: packed weights.
   float* share(long floats);
+  /// Floats for each thread apart from its arena: memory only as far as they are written.
+  std::vector<float*> aside(long floats);
   void show(const View& view) { views_.push_back(view); }
+  void hide(const Slot& slot) {
+    std::erase_if(views_, [&](const View& v) { return v.value == slot.value; });
+  }
 
   // -- running ----------------------------------------------------------------------------------
   struct Outputs {

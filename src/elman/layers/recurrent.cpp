@@ -11,6 +11,8 @@ namespace {
 
 // Steps projected at once before the recurrence uses them: few enough to stay in the cache.
 constexpr int kSegment = 16;
+// Bytes, over all threads, for projected rows that are kept while predicting.
+constexpr long kKeptBytes = 64l << 20;
 
 // Recurrent weights, in bytes, from which on a single row is worth a meeting of threads at every step:
 // they no longer fit the cache of a core, and take 10 us to come from where they are.
@@ -67,7 +69,7 @@ class Recurrent : public Op {
     row_ = row_floats(units_);
     z_ = plan.reserve((long)z_steps_ * blocks_ * shape_.vectors * lanes);
     own_ = plan.reserve((long)ring_ * blocks_ * shape_.own * lanes);
-    if (x_.shared) projected_ = plan.reserve((long)T * w_.vectors() * lanes);
+    if (x_.shared) keep_projections(plan, plan.at(spec.inputs[0]));
     const bool sequences = spec.flag("return_sequences");
     h_steps_ = sequences ? T : ring_;
     if (sequences) {
@@ -266,11 +268,11 @@ class Recurrent : public Op {
     };
     if (x_.shared) {
       project.a = run.value(x_);
-      project.c = run.arena + projected_;
       project.c_row = shape_.input.count * lanes_;
       project.c_group = p.projected_block;
       deal([&](int i, int of) {
-        project.rows = run.places(x_)[0];
+        project.rows = run.places(x_)[0];  // those that are not kept from an earlier run
+        project.c = projected(run) + run.places(x_)[1] * project.c_row;
         kernels().product(groups_of(project, i, of));
       });
       recur(0, T);
@@ -301,6 +303,24 @@ class Recurrent : public Op {
       });
   }
 
+  /// Room for the projected rows of an input that repeats: those of one run, or, where nothing asks for
+  /// more than outputs, of every row met since the weights changed.
+  void keep_projections(Plan& plan, Slot& x) {
+    const long row = (long)w_.vectors() * lanes_, run = (long)x_.steps * plan.shard_rows();
+    if (plan.keeps()) {
+      projected_ = plan.reserve(x_.steps * row);
+      return;
+    }
+    const long most = kKeptBytes / (long)(sizeof(float) * row * plan.threads());
+    kept_ = x.kept ? x.kept : std::max(run, std::min(most, x.different));
+    kept_rows_ = plan.aside(kept_ * row);
+    x.kept = kept_;
+    plan.hide(x);  // rows that were projected before are not there
+  }
+  float* projected(const Run& run) const {
+    return kept_ ? kept_rows_[run.thread] : run.arena + projected_;
+  }
+
   RecurrentPass pass(const Run& run) const {
     RecurrentPass p{};
     p.steps = run.steps_of(x_);
@@ -326,8 +346,9 @@ class Recurrent : public Op {
       p.ut[s] = u_[s].transpose;
     }
     if (x_.shared) {
-      p.projected = run.arena + projected_;
-      p.projected_block = (long)x_.steps * run.rows * shape_.input.count * lanes_;
+      p.projected = projected(run);
+      p.projected_block =
+          (kept_ ? kept_ : (long)x_.steps * run.rows) * shape_.input.count * lanes_;
       p.places = run.places(x_) + 16;
     }
     p.h0 = p.own0 = zeros_;
@@ -469,6 +490,8 @@ class Recurrent : public Op {
   PackedMatrix w_, u_[2];
   float* packed_bias_;
   float* zeros_;
+  long kept_ = 0;                   // projected rows of a shared input that outlive a run
+  std::vector<float*> kept_rows_;   // [thread][blocks][kept_][vectors of the input][lanes]
   long record_ = 0, states_ = 0;  // of a row's carried states: [h][blocks][own][lanes]
   long z_, own_, projected_ = 0, h_, reset_ = 0, d_h_ = 0, d_own_ = 0, d_reset_ = 0;
   long d_h_all_ = 0, d_own_all_ = 0;

@@ -30,6 +30,7 @@ struct Driver {
     float* reset;
     const float* mask;  // [rows] or null
     const int32_t* places;  // [rows] or null
+    const int32_t* places_next;  // of the next step, or null
     int t;
     bf16* h16;
     bf16* h16_prev;
@@ -63,6 +64,7 @@ struct Driver {
     }
     at.mask = p.mask ? p.mask + (long)t * p.rows : nullptr;
     at.places = p.places ? p.places + (long)t * p.rows : nullptr;
+    at.places_next = p.places && s + 1 < p.last ? at.places + (p.reverse ? -p.rows : p.rows) : nullptr;
     if constexpr (kPairs) {
       at.h16 = p.h16 + (s & 1) * p.rows * p.row16;
       at.h16_prev = p.h16 + (~s & 1) * p.rows * p.row16;
@@ -92,6 +94,17 @@ struct Driver {
         s[r][n] = v < Cell::shape.input.count ? load(x + v * L)
                                               : load(p.bias + ((long)block * kV + v) * L);
       }
+    }
+  }
+
+  /// Rows that were projected for other batches lie anywhere: they are asked for a step early.
+  template <int R>
+  static ELMAN_INLINE void ask_for_next(const RecurrentPass& p, const Step& at, int block, int row) {
+    constexpr int count = Cell::shape.input.count;
+    for (int r = 0; r < R; ++r) {
+      const float* x = p.projected + block * p.projected_block + (long)at.places_next[row + r] * count * L;
+      ELMAN_UNROLL
+      for (int v = 0; v < count; ++v) __builtin_prefetch(x + v * L);
     }
   }
 
@@ -135,6 +148,7 @@ struct Driver {
         if (at.mask && !any_live(at.mask + row, R)) return;
         V sums[R][N];
         start<R, N, First>(sums, p, at, block, row);
+        if (at.places_next) ask_for_next<R>(p, at, block, row);
         accumulate<R, N>(sums, a + row * a_row, a_row, depth, w);
         ELMAN_UNROLL
         for (int r = 0; r < R; ++r)
