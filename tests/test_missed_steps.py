@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import elman
-from elman import optimizers
 from elman.layers import Dense, Embedding, SimpleRNN
 from elman.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop, schedules
 
