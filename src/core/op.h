@@ -118,7 +118,7 @@ class Op {
   virtual void pack(int /*thread*/, int /*threads*/) {}
   using Visit = std::function<void(int param, const std::vector<int32_t>& rows)>;
   /// After all shards looked: calls `visit` with the rows of tables that are this thread's to bring
-  /// up to date before forward; some may come twice.
+  /// up to date before forward.
   virtual void visit_rows(const std::vector<Run>&, int /*thread*/, const Visit&) {}
   virtual Cost cost() const { return {}; }
 

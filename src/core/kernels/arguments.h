@@ -211,7 +211,8 @@ struct TouchedRows {
   const TouchedRow* row;
   long count, width;
   long step;        // how many there were before this one
-  int32_t* done;    // [rows of the table] steps that each row includes, or kUntouched
+  int32_t* done;    // [rows of the table] steps that each row includes, or kUntouched; null: nothing
+                    // can be missed
   const float* fade;  // [fades] what is left of the moments after so many steps without a gradient;
   long fades;         // of more as of the last of these
 };

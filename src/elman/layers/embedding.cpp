@@ -10,7 +10,7 @@
 namespace elman {
 namespace {
 
-constexpr long kAhead = 8;  // rows lie anywhere: ask memory for them early
+constexpr long kAhead = 16;  // rows lie anywhere: ask memory for them early
 
 class Embedding : public Op {
  public:
@@ -22,7 +22,11 @@ class Embedding : public Op {
     plan.at(output).places = plan.reserve(tokens_.steps, 16);
     plan.at(output).different = p.shape[0];
     different_ = plan.reserve(tokens_.steps);
-    place_.assign(plan.threads(), std::vector<int32_t>(p.shape[0], -1));
+    place_.resize(plan.threads());
+    for (Integers& place : place_) {
+      place.resize(p.shape[0]);
+      std::fill_n(place.data(), place.size(), -1);
+    }
     known_.resize(plan.threads());
     visited_.resize(plan.threads());
     if (spec.flag("mask_zero")) {
@@ -84,13 +88,16 @@ class Embedding : public Op {
   }
 
   void visit_rows(const std::vector<Run>& shards, int thread, const Visit& visit) override {
+    // Left to a shard that looked the row up: its core is the one that works with it next.
+    const Run& run = shards[thread];
     std::vector<int32_t>& rows = visited_[thread];
     rows.clear();
-    for (const Run& run : shards) {
-      const int32_t* different = different_tokens(run);
-      const int32_t count = run.places(plan_.at(output))[0];
-      for (int32_t i = 0; i < count; ++i)
-        if (TableGradient::owner(different[i], shards.size()) == thread) rows.push_back(different[i]);
+    const int32_t* different = different_tokens(run);
+    for (int32_t i = 0; i < run.places(plan_.at(output))[0]; ++i) {
+      const int32_t token = different[i];
+      size_t holder = TableGradient::owner(token, shards.size());
+      while (place_[holder].data()[token] < 0) holder = holder + 1 < shards.size() ? holder + 1 : 0;
+      if ((int)holder == thread) rows.push_back(token);
     }
     visit(table_, rows);
   }
@@ -145,7 +152,7 @@ class Embedding : public Op {
   const int table_;
   int width_;
   long different_;                           // int32 [steps * rows] in the arena
-  std::vector<std::vector<int32_t>> place_;  // [thread][rows of the table], or -1
+  std::vector<Integers> place_;              // [thread][rows of the table], or -1
   std::vector<Known> known_;                 // [thread]
   std::vector<std::vector<int32_t>> visited_;  // [thread]
 };
