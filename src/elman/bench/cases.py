@@ -132,7 +132,7 @@ def _tweets(rng: np.random.Generator, rows: int) -> tuple[Array, Array]:
     return found.x_train[order], found.y_train[order, None].astype(np.float32)
 
 
-def _one(name: str, kind: str, units: int, steps: int, features: int, **more: int) -> Case:
+def _one(name: str, kind: str, units: int, steps: int, features: int, **more: Any) -> Case:
     return Case(name, ((kind, units),), steps, features, **more)
 
 
