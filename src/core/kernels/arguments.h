@@ -52,6 +52,7 @@ struct Outer {
   Columns columns;
   float* g;        // [k][g_row], the layout of the weights
   long g_row;
+  const float* live;  // [rows] 0 where D is zero, or null
 };
 
 /// The same for several A at once and in pairs of rows, so that D is read and rounded only once:

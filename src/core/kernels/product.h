@@ -204,6 +204,7 @@ ELMAN_INLINE void outer_tile(const Outer& o, int group, int k, long first, long 
   const float* a = o.a + first * o.a_row + k;
   const float* d = o.d + group * o.d_group + first * o.d_row;
   for (long i = first; i < last; ++i, a += o.a_row, d += o.d_row) {
+    if (o.live && o.live[i] == 0.0f) continue;
     V w[N];
     ELMAN_UNROLL
     for (int n = 0; n < N; ++n) w[n] = load(d + n * L);

@@ -83,12 +83,12 @@ class PackedMatrix {
                               k_groups * (thread + 1) / threads);
   }
 
-  /// The gradient of the matrix: G += A^T D.
+  /// The gradient of the matrix: G += A^T D. Rows of D that are not `live` are zero.
   void gradient(const Run& run, long rows, const float* a, long a_row, const float* d, long d_row,
-                long d_group) const {
+                long d_group, const float* live = nullptr) const {
     const Param& p = weights_->params[param_];
     kernels().outer({rows, a, a_row, k_, d, d_row, d_group, columns_,
-                     run.gradients + p.offset + column0_, p.shape.back()});
+                     run.gradients + p.offset + column0_, p.shape.back(), live});
   }
 
   /// The same as one part of a pass in pairs of rows.
@@ -104,7 +104,7 @@ class PackedMatrix {
   void bias_gradient(const Run& run, int bias, long offset, long rows, const float* d, long d_row,
                      long d_group) const {
     Outer o{rows, nullptr, 0, 0, d, d_row, d_group, columns_,
-            run.gradients + weights_->params[bias].offset + offset, 0};
+            run.gradients + weights_->params[bias].offset + offset, 0, nullptr};
     kernels().sum_rows(o);
   }
 

@@ -177,7 +177,9 @@ class Recurrent : public Op {
       d.per_group = 4;
       kernels().product(d);
     }
-    if (!x_pairs_) w_.gradient(run, in_rows, run.value(x_), x_.row, d_in, in_record, in_group);
+    if (!x_pairs_)
+      w_.gradient(run, in_rows, run.value(x_), x_.row, d_in, in_record, in_group,
+                  x_.shared ? nullptr : p.mask);
     const float* d_rec = p.z + shape_.recurrent[0].first * lanes_;
     if (pairs_) {
       other_gradients_of_pairs(run, p);
@@ -185,10 +187,11 @@ class Recurrent : public Op {
       // Step t saw the output of the step before it; the first saw zeros, or the state carried in.
       const long shift = rows * (T > 1 ? 1 : 0);
       u_[0].gradient(run, all - rows, p.h + (reverse_ ? shift * row_ : 0), row_,
-                     d_rec + (reverse_ ? 0 : shift * record), record, z_group);
+                     d_rec + (reverse_ ? 0 : shift * record), record, z_group,
+                     p.mask && !reverse_ ? p.mask + shift : p.mask);
       if (shape_.stages == 2)
         u_[1].gradient(run, all, p.reset, row_, p.z + shape_.recurrent[1].first * lanes_, record,
-                       z_group);
+                       z_group, p.mask);
       if (bias_ >= 0) w_.bias_gradient(run, bias_, 0, in_rows, d_in, in_record, in_group);
       if (recurrent_bias_ >= 0)
         u_[0].bias_gradient(run, bias_, recurrent_bias_, all, d_rec, record, z_group);
