@@ -40,8 +40,10 @@ def parts(ledger: Ledger, width: int) -> Iterator[Any]:
         yield Text(f"\n{section.title}\n", style="bold")
         if section.lines:
             yield _table(section, width)
+        if section.lines and section.notes:
             yield Text()
-        yield _list(section.notes)
+        if section.notes:
+            yield _list(section.notes)
 
 
 def _table(section: Section, width: int) -> Any:
@@ -51,7 +53,8 @@ def _table(section: Section, width: int) -> Any:
 
     rule = Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
     columns = list(zip(*(line.cells for line in section.lines), strict=True))
-    longest = [max(map(len, column)) for column in columns]
+    words = [max(map(len, name.split()), default=0) for name in section.header]
+    longest = [max(w, *map(len, column)) for w, column in zip(words, columns, strict=True)]
     widest = longest.index(max(longest))
     broken = max(len(piece) + 2 for cell in columns[widest] for piece in cell.split(" = "))
     others = sum(longest) - longest[widest]
