@@ -37,6 +37,8 @@ class Aligned {
   }
   T* data() { return block_.get(); }
   const T* data() const { return block_.get(); }
+  T* begin() { return data(); }
+  T* end() { return data() + count_; }
   size_t size() const { return count_; }
 
  private:

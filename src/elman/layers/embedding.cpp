@@ -25,7 +25,7 @@ class Embedding : public Op {
     place_.resize(plan.threads());
     for (Integers& place : place_) {
       place.resize(p.shape[0]);
-      std::fill_n(place.data(), place.size(), -1);
+      std::fill(place.begin(), place.end(), -1);
     }
     known_.resize(plan.threads());
     visited_.resize(plan.threads());
@@ -41,7 +41,7 @@ class Embedding : public Op {
     const int32_t before = run.places(plan_.at(output))[0];
     const uint64_t version = plan_.weights().version;
     Known& known = known_[run.thread];
-    std::vector<int32_t>& place = place_[run.thread];
+    Integers& place = place_[run.thread];
     if (!plan_.at(output).kept) {
       for (int32_t i = 0; i < before; ++i) place[different_tokens(run)[i]] = -1;
       known.count = 0;
