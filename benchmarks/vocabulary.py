@@ -7,8 +7,8 @@ Training steps of LSTM 16 above a table of embeddings: 100 steps, batch 32, thro
 are drawn evenly, which no text does and which is the hardest for memory, or as in text: the n-th
 most frequent with a chance of 1/n (Zipf), frequent ones first in the table. All tables of one rule
 and kind of tokens take turns; a ratio is that of two neighbouring turns. Memory is what the process
-grew by when the model was built and had trained one epoch, relative to the bytes of its table: 1
-for the table, and 1 for each moment that the rule keeps per weight.
+grew by when the model was built and had trained one epoch, in bytes of its table: 1 for the table,
+and 1 for each moment that the rule keeps per weight. (Of a small table the rest is more.)
 """
 
 from __future__ import annotations
@@ -147,8 +147,8 @@ def shown(tokens: str, rows: list[dict[str, Any]]) -> Table:
     table = Table(title=title, title_style="bold", title_justify="left")
     for heading in ("rule", "table"):
         table.add_column(heading, no_wrap=True)
-    against = f"against\n{SMALL[0]:,} x {SMALL[1]}"
-    for heading in ("different\ntokens", "ms", "quartiles", against, "memory /\ntable"):
+    against = f"/ {SMALL[0]:,}\nx {SMALL[1]}"
+    for heading in ("tokens\na step", "ms", "quartiles", against, "memory\n/ table"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         ms, ratio = row["ms"], row["ratio"]

@@ -38,6 +38,19 @@ def test_a_case_makes_data_that_its_model_takes(name: str) -> None:
     assert not np.array_equal(x, case.data(seed=1)[0])
 
 
+def test_the_tweets_are_padded_at_the_end_and_fill_the_vocabulary() -> None:
+    case = CASES["tweets_gru"]
+    tweets = elman.datasets.tweets()
+    x, y = case.data()
+    assert x.shape[1:] == (case.steps,) == tweets.x_train.shape[1:]
+    assert case.vocabulary == len(tweets.vocabulary)
+    # Peers take the state at the last word for that behind a mask: there must be one, and no gap.
+    words = x != 0
+    assert words[:, 0].all() and not (words[:, 1:] & ~words[:, :-1]).any()
+    assert {tuple(row) for row in x} <= {tuple(row) for row in tweets.x_train}
+    assert len(case.data(5000)[0]) == 5000 and set(y.ravel()) == {0.0, 1.0}
+
+
 def test_a_case_can_be_learned() -> None:
     elman.set_random_seed(0)
     case = CASES["audio"]

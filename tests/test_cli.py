@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -10,6 +11,8 @@ import pytest
 
 import elman
 from elman import cli, demo
+
+STACK = "60x1 > rnn(16,seq) > gru(16,seq) > lstm(16) > dense(1,sigmoid)"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -59,6 +62,9 @@ def test_demo_trains_one_task_and_closes_with_the_table():
         (("demo", "ecg", "--seed", "x"), "--seed"),
         (("demo", "ecg", "--sed", "1"), "Did you mean --seed?"),
         (("demo", "ecg", "audio"), "audio"),
+        (("count", "60x1 > gru(?)", "--budget", "5"), "needs 12 parameters"),
+        (("count", "gru(3)"), "Put an Input first"),
+        (("count", STACK, "--format", "xml"), "--format"),
         (("dmo",), 'Did you mean "demo"?'),
     ],
 )
@@ -68,6 +74,58 @@ def test_a_mistake_is_one_clean_line_and_exit_code_2(arguments, message):
     assert done.stdout == ""
     assert message in done.stderr
     assert done.stderr.startswith("elman: ") and done.stderr.count("\n") == 1
+
+
+def test_count_accounts_for_the_parameters_of_a_line():
+    done = run("count", STACK, "--steps", "30", "--batch", "8")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.isascii() and max(map(len, done.stdout.splitlines())) <= 80
+    assert f"{elman.parse(STACK).count_params():,} parameters" in done.stdout
+    told = " ".join(done.stdout.split())
+    assert "sequence of 30 steps" in told and "batch of 8 rows" in told
+
+
+@pytest.mark.parametrize("form", ["markdown", "csv", "json"])
+def test_count_writes_the_forms_of_the_ledger(form):
+    done = run("count", STACK, "--format", form)
+    assert done.stdout == getattr(elman.ledger(STACK), f"to_{form}")()
+
+
+def test_count_finds_the_largest_network_within_a_budget():
+    done = run("count", "60x1 > gru(?) > dense(1)", "--budget", "10000")
+    answer = elman.ledger(budget=10_000, like="60x1 > gru(?) > dense(1)").answer
+    assert f"60x1 > gru({answer}) > dense(1)" in done.stdout
+
+
+def test_a_line_that_cannot_be_read_is_shown_with_the_place():
+    done = run("count", "60x1 > lstn(16) > dense(1)")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "elman: spec: unknown layer 'lstn' - did you mean 'lstm'?\n"
+        "  60x1 > lstn(16) > dense(1)\n"
+        "         ^~~~\n"
+    )
+
+
+def test_count_in_a_terminal_fits_it():
+    pty = pytest.importorskip("pty")
+    code = "import sys; from elman import cli; sys.exit(cli.main(['count', '60x1 > gru(2)']))"
+    kept: list[bytes] = []
+
+    def read(file: int) -> bytes:
+        kept.append(os.read(file, 4096))
+        return kept[-1]
+
+    os.environ["COLUMNS"], before = "60", os.environ.get("COLUMNS")
+    try:
+        assert pty.spawn([sys.executable, "-c", code], read) == 0
+    finally:
+        os.environ.pop("COLUMNS")
+        if before is not None:
+            os.environ["COLUMNS"] = before
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", b"".join(kept).decode())
+    assert "30 parameters" in plain
+    assert max(len(line.rstrip("\r")) for line in plain.splitlines()) <= 60
 
 
 def test_ctrl_c_exits_with_130_and_a_short_line(monkeypatch, capsys):

@@ -18,7 +18,17 @@ from elman import (
 )
 from elman.explain import trace as traces
 from elman.explain.gradient_flow import GradientFlow, StateFlow
-from elman.layers import GRU, LSTM, Dense, Dropout, Embedding, Masking, Recurrent, SimpleRNN
+from elman.layers import (
+    GRU,
+    LSTM,
+    Bidirectional,
+    Dense,
+    Dropout,
+    Embedding,
+    Masking,
+    Recurrent,
+    SimpleRNN,
+)
 from harness import (
     STEP,
     assert_close,
@@ -49,49 +59,54 @@ def cell(name: str, units: int, **options: Any) -> Recurrent:
     return kind(units, **form, **options)
 
 
-def moved_states(
-    layer: Recurrent, x: Array, weights: dict[str, Array], mask: Array | None, t: int, state: int
-) -> Array:
-    """The layer's `formula` for variants of the batch, one after the other: in each, one element
-    of one state is moved by STEP i when step t has left it."""
-    rows, steps = x.shape[:2]
-    variants = rows * layer.units
-    x = np.tile(x, (variants, 1, 1))
-    moves = STEP * 1j * np.eye(variants).reshape(variants * rows, layer.units)
-    states = [np.zeros((len(x), layer.units), complex) for _ in range(layer.states)]
-    outputs = []
-    for s in range(steps)[:: -1 if layer.go_backwards else 1]:
-        new, _ = layer.step(x[:, s], states, weights)
-        if mask is not None:
-            counts = np.tile(mask[:, s], variants)[:, None]
-            new = [np.where(counts, n, old) for n, old in zip(new, states, strict=True)]
-        states = new
-        if s == t:
-            states[state] = states[state] + moves
-        outputs.append(states[0])
-    return np.stack(outputs, axis=1) if layer.return_sequences else states[0]
+class Moved:
+    """A recurrent layer's `formula` where step t leaves one of its states moved by `moves`."""
+
+    def __init__(self, layer: Recurrent, t: int, state: int, moves: Array) -> None:
+        self.layer, self.t, self.state, self.moves = layer, t, state, moves
+
+    def __call__(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
+        layer = self.layer
+        states = [np.zeros((len(x), layer.units), complex) for _ in range(layer.states)]
+        outputs = []
+        for t in range(x.shape[1])[:: -1 if layer.go_backwards else 1]:
+            new, _ = layer.step(x[:, t], states, weights)
+            if mask is not None:
+                counts = mask[:, t, None]
+                new = [np.where(counts, n, old) for n, old in zip(new, states, strict=True)]
+            states = new
+            if t == self.t:
+                states[self.state] = states[self.state] + self.moves
+            outputs.append(states[0])
+        return np.stack(outputs, axis=1) if layer.return_sequences else states[0]
 
 
 def judge(model: Sequential, x: Array, y: Array) -> dict[str, Array]:
-    """dLoss/dh_t and dLoss/dc_t of every recurrent layer: [rows, steps, units]."""
+    """dLoss/dh_t and dLoss/dc_t of every recurrent layer: [rows, steps, units].
+
+    The batch is there once for each element of the state, which is moved in one of them.
+    """
     weights, value, mask = weights_of(model), prepared(x), None
     found: dict[str, Array] = {}
     for depth, layer in enumerate(model.layers):
-        if isinstance(layer, Recurrent):
-            own = {p.name: weights[f"{layer.name}/{p.name}"] for p in layer.own_params}
-            rows, steps = value.shape[:2]
-            for state in range(layer.states):
-                slopes = np.empty((rows, steps, layer.units))
+        for leaf in layer.leaves():
+            for state in range(leaf.states if isinstance(leaf, Recurrent) else 0):
+                assert isinstance(leaf, Recurrent)
+                rows, steps = value.shape[:2]
+                times = rows * leaf.units
+                moves = STEP * 1j * np.eye(times).reshape(times * rows, leaf.units)
+                slopes = np.empty((rows, steps, leaf.units))
                 for t in range(steps):
-                    batch = moved_states(layer, value, own, mask, t, state)
-                    more = layer.formula_mask(value, mask)
-                    if more is not None:
-                        more = np.tile(more, (len(batch) // rows, 1))
+                    batch = np.tile(value, (times, *[1] * (value.ndim - 1)))
+                    more = None if mask is None else np.tile(mask, (times, 1))
+                    with pytest.MonkeyPatch.context() as patch:
+                        patch.setattr(leaf, "formula", Moved(leaf, t, state, moves))
+                        batch, more = through(layer, batch, more, weights)
                     for above in model.layers[depth + 1 :]:
                         batch, more = through(above, batch, more, weights)
                     slope = reference_loss(model, y, batch, more).imag / STEP
-                    slopes[:, t] = slope.reshape(rows, layer.units)
-                found[f"{layer.name}/{STATES[state]}"] = slopes
+                    slopes[:, t] = slope.reshape(rows, leaf.units)
+                found[f"{leaf.path}/{STATES[state]}"] = slopes
         value, mask = through(layer, value, mask, weights)
     return found
 
@@ -155,6 +170,15 @@ def test_a_stack_is_followed_through_every_layer(backwards: bool) -> None:
         for i, name in enumerate(CELLS)
     ]
     assert_followed(Sequential([Input((None, 2)), *layers, LSTM(4), Dense(1)]), normal(2, 4, 2))
+
+
+@every_cell
+@ends
+def test_both_ways_are_followed(name: str, sequences: bool) -> None:
+    both = Bidirectional(cell(name, 3, return_sequences=sequences))
+    x = normal(3, 5, 2) * (np.random.default_rng(4).random((3, 5, 1)) < 0.7)
+    above = [GRU(3)] if sequences else []
+    assert_followed(Sequential([Input((None, 2)), Masking(), both, *above, Dense(2)]), x)
 
 
 @every_cell

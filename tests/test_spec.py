@@ -15,6 +15,7 @@ from elman.layers import (
     LAYERS,
     LSTM,
     Activation,
+    Bidirectional,
     Dense,
     Dropout,
     Embedding,
@@ -67,6 +68,19 @@ LINES: dict[str, list[Any]] = {
         Input((7, 2)),
         LSTM(4, trainable=False),
         Activation("softmax"),
+    ],
+    "9x2 > bi(gru(4,seq)) > bidirectional(lstm(3,dropout=0.5),merge_mode=sum)": [
+        Input((9, 2)),
+        Bidirectional(GRU(4, return_sequences=True)),
+        Bidirectional(LSTM(3, dropout=0.5), merge_mode="sum"),
+    ],
+    "9x2 > bi(gru(4),backward_layer=lstm(4,back))": [
+        Input((9, 2)),
+        Bidirectional(GRU(4), backward_layer=LSTM(4, go_backwards=True)),
+    ],
+    "9x2 > bi(gru(4,name=g),name=b)": [
+        Input((9, 2)),
+        Bidirectional(GRU(4, name="g"), name="b"),
     ],
     "gru(1_000,dtype=mixed_bfloat16)": [GRU(1000, dtype="mixed_bfloat16")],
 }
@@ -155,6 +169,7 @@ def test_an_error_says_what_is_wrong_and_points_at_it(marked, message):
     [
         ("60x1 > |gru(16)| > lstm(16)", "write gru(16,seq)"),
         ("60x1 > rnn(4,seq) > |gru( 16 )| > dropout(0.1) > lstm(16)", "write gru( 16 ,seq)"),
+        ("60x1 > |bi(gru(16))| > lstm(16)", "write bi(gru(16,seq))"),
         ("|60| > lstm(16)", "write 60x1"),
         ("|?| > masking", "write ?x1"),
     ],
@@ -226,7 +241,7 @@ def test_a_line_made_from_a_model_is_read_as_the_same_model(line):
 
 
 def test_a_line_says_no_more_than_it_must():
-    line = "60x1 > rnn(16,seq) > gru(16,seq) > gru(16) > dense(1,sigmoid)"
+    line = "60x1 > rnn(16,seq) > gru(16,seq) > bi(gru(16)) > dense(1,sigmoid)"
     assert spec.write(elman.parse(line)) == line
     assert spec.write(elman.parse("? > embedding(9,2,mask_zero=true)")) == "? > embedding(9,2,mask)"
 
@@ -270,6 +285,14 @@ def models(draw: st.DrawFn) -> elman.Sequential:
         if kind is GRU:
             options["reset_after"] = draw(st.booleans())
         layers.append(kind(draw(st.integers(1, 9)), **options))
+        if kind is not Dense and draw(st.booleans()):
+            mode = draw(st.sampled_from(["concat", "sum", "mul", "ave"]))
+            forward, backward = layers.pop(), None
+            if forward.go_backwards or draw(st.booleans()):
+                config = {**forward.get_config(), "go_backwards": not forward.go_backwards}
+                other = draw(st.sampled_from([f"other{number}", f"backward_{forward.name}"]))
+                backward = kind.from_config({**config, "name": other})
+            layers.append(Bidirectional(forward, mode, backward))
     return elman.Sequential(layers)
 
 

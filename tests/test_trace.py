@@ -19,7 +19,17 @@ from elman.errors import (
     UnknownNameError,
 )
 from elman.explain import trace as traces
-from elman.layers import GRU, LSTM, Dense, Dropout, Embedding, Masking, Recurrent, SimpleRNN
+from elman.layers import (
+    GRU,
+    LSTM,
+    Bidirectional,
+    Dense,
+    Dropout,
+    Embedding,
+    Masking,
+    Recurrent,
+    SimpleRNN,
+)
 from harness import assert_close, prepared, randomize, through, weights_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -51,10 +61,11 @@ def formulas(model: Sequential, x: Array) -> dict[str, Array]:
     weights, value, mask = weights_of(model), prepared(x), None
     found: dict[str, Array] = {}
     for layer in model.layers:
-        own = {p.name: weights[f"{layer.name}/{p.name}"] for p in layer.own_params}
-        if isinstance(layer, Recurrent):
-            for gate, values in steps_of(layer, value, mask, own).items():
-                found[f"{layer.name}/{gate}"] = values
+        for leaf in layer.leaves():
+            if isinstance(leaf, Recurrent):
+                own = {p.name: weights[f"{leaf.path}/{p.name}"] for p in leaf.own_params}
+                for gate, values in steps_of(leaf, value, mask, own).items():
+                    found[f"{leaf.path}/{gate}"] = values
         value, mask = through(layer, value, mask, weights)
         found[layer.name] = value
     return found
@@ -146,6 +157,21 @@ def test_a_stack_is_traced_layer_by_layer() -> None:
 def test_layers_above_a_backward_sequence_are_in_the_order_of_processing() -> None:
     below = GRU(4, go_backwards=True, return_sequences=True)
     assert_traced(Sequential([Input((None, 2)), below, LSTM(5)]), normal(3, 6, 2))
+
+
+@every_cell
+@ends
+@pytest.mark.parametrize("first", [False, True], ids=["forward-first", "backward-first"])
+def test_both_ways_are_traced_under_the_layer_around_them(
+    name: str, sequences: bool, first: bool
+) -> None:
+    layer = cell(name, 3, return_sequences=sequences, go_backwards=first)
+    other = cell(name, 3, return_sequences=sequences, go_backwards=not first)
+    layer.name, other.name = "one", "other"
+    both = Bidirectional(layer, backward_layer=other)
+    x = normal(4, 6, 2) * (np.random.default_rng(4).random((4, 6, 1)) < 0.7)
+    trace = assert_traced(Sequential([Input((None, 2)), Masking(), both, Dense(2)]), x)
+    assert list(trace.layers) == [leaf.path for leaf in both.leaves()]
 
 
 @every_cell

@@ -179,15 +179,18 @@ def parameters(case: dict[str, Any], weights: list[Any]) -> dict[str, Any]:
     return tree
 
 
-def logits(cells: list[Any], p: dict[str, Any], x: Any) -> Any:
+def logits(cells: list[Any], p: dict[str, Any], x: Any, masked: bool = False) -> Any:
     """[rows, 1] of [T, rows, F], or of tokens [T, rows]."""
+    last = x.shape[0] - 1
     if "table" in p:
+        if masked:  # nothing flows back in time: what follows a row's last word changes nothing
+            last = (x != 0).sum(0) - 1
         x = p["table"][x]
     for run, layer in zip(cells, p["layers"], strict=True):
         steps, rows, features = x.shape
         z = (x.reshape(-1, features) @ layer["kernel"] + layer["bias"]).reshape(steps, rows, -1)
         x = run(z, layer["recurrent"], layer.get("recurrent_bias", jnp.zeros(())))
-    return x[-1] @ p["head"] + p["head_bias"]
+    return x[last, jnp.arange(x.shape[1])] @ p["head"] + p["head_bias"]
 
 
 #: name: (derivative by hand, steps of the loop unrolled)
@@ -221,7 +224,9 @@ class Jax(Peer):
             cells = [recurrence(kind, by_hand, steps) for kind, _ in case["cells"]]
 
             def loss(p: Any, x: Any, y: Any) -> Any:
-                return optax.sigmoid_binary_cross_entropy(logits(cells, p, x), y).mean()
+                return optax.sigmoid_binary_cross_entropy(
+                    logits(cells, p, x, case["tweets"]), y
+                ).mean()
 
             def step(state: Any, rows: Any) -> Any:
                 p, moments = state
@@ -263,7 +268,9 @@ class Jax(Peer):
 
         def way(unroll: int) -> Any:
             cells = [recurrence(kind, False, unroll) for kind, _ in case["cells"]]
-            function = jax.jit(lambda p, x: sigmoid(logits(cells, p, jnp.swapaxes(x, 0, 1))))
+            function = jax.jit(
+                lambda p, x: sigmoid(logits(cells, p, jnp.swapaxes(x, 0, 1), case["tweets"]))
+            )
             return lambda x: np.asarray(function(p, x))
 
         return {"jit": way(1), "jit, unrolled by 4": way(min(4, case["steps"]))}

@@ -41,7 +41,8 @@ class Keras(Peer):
         model = keras.Sequential()
         if case["vocabulary"]:
             model.add(keras.Input(shape[:1], dtype="int32"))
-            model.add(layers.Embedding(case["vocabulary"], case["features"]))
+            masked = case["tweets"]
+            model.add(layers.Embedding(case["vocabulary"], case["features"], mask_zero=masked))
         else:
             model.add(keras.Input(shape, batch_size=rows))
         for i, (kind, units) in enumerate(case["cells"]):

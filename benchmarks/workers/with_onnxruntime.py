@@ -38,7 +38,14 @@ class Graph:
         self.nodes.append(helper.make_node(op, inputs, outputs, **attributes))
 
     def recurrent(
-        self, i: int, kind: str, units: int, x: str, weights: list[Any], state: list[str]
+        self,
+        i: int,
+        kind: str,
+        units: int,
+        x: str,
+        weights: list[Any],
+        state: list[str],
+        lengths: str = "",
     ) -> None:
         """Append a layer; it makes `y{i}`, `h{i}` and, for an LSTM, `c{i}`."""
         kernel, recurrent, bias = (weights.pop(0) for _ in range(3))
@@ -47,7 +54,7 @@ class Graph:
         self.values[f"R{i}"] = ordered(recurrent, kind).T[None]
         self.values[f"B{i}"] = ordered(both, kind).reshape(1, -1)
         more = {"linear_before_reset": 1} if kind == "GRU" else {}
-        inputs = [x, f"W{i}", f"R{i}", f"B{i}", *(["", *state] if state else [])]
+        inputs = [x, f"W{i}", f"R{i}", f"B{i}", lengths, *state]
         outputs = [f"y{i}", f"h{i}", *([f"c{i}"] if kind == "LSTM" else [])]
         self.add(OPERATORS[kind], inputs, outputs, hidden_size=units, **more)
 
@@ -95,19 +102,26 @@ class OnnxRuntime(Peer):
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def infer(self, case: dict[str, Any], weights: list[Any], x: Any, batch: int) -> Any:
-        graph, left = Graph(), list(weights)
+        graph, left, lengths = Graph(), list(weights), ""
         if case["vocabulary"]:
             kind = TensorProto.INT32
             entering = helper.make_tensor_value_info("x", kind, ["rows", case["steps"]])
             graph.values["table"] = left.pop(0)
             graph.add("Transpose", ["x"], ["tokens"], perm=[1, 0])
             graph.add("Gather", ["table", "tokens"], ["s"])
+            if case["tweets"]:
+                graph.values["zero"] = np.array(0, np.int32)
+                graph.add("Equal", ["x", "zero"], ["padding"])
+                graph.add("Not", ["padding"], ["words"])
+                graph.add("Cast", ["words"], ["counts"], to=kind)
+                graph.add("ReduceSum", ["counts", "axis1"], ["lengths"], keepdims=0)
+                lengths = "lengths"
         else:
             entering = floats("x", "rows", case["steps"], case["features"])
             graph.add("Transpose", ["x"], ["s"], perm=[1, 0, 2])
         sequence = "s"
         for i, (kind, units) in enumerate(case["cells"]):
-            graph.recurrent(i, kind, units, sequence, left, [])
+            graph.recurrent(i, kind, units, sequence, left, [], lengths)
             if i < len(case["cells"]) - 1:
                 sequence = f"s{i}"
                 graph.add("Squeeze", [f"y{i}", "axis1"], [sequence])

@@ -35,6 +35,7 @@ class Net(nn.Module):
         super().__init__()
         left = list(weights)
         self.embedding = None
+        self.masked = case["tweets"]
         if case["vocabulary"]:
             table = torch.from_numpy(left.pop(0).copy())
             self.embedding = nn.Embedding.from_pretrained(table, freeze=False)
@@ -47,11 +48,15 @@ class Net(nn.Module):
 
     def forward(self, x: Any) -> Any:
         """Logits [rows, 1] of [T, rows, F], or of tokens [T, rows]."""
+        last = None
         if self.embedding is not None:
+            if self.masked:  # what follows a row's last word changes nothing before it
+                last = ((x != 0).sum(0) - 1).view(1, -1, 1)
             x = self.embedding(x)
         for layer in self.layers:
             x, _ = layer(x)
-        return self.head(x[-1])
+        x = x[-1] if last is None else x.gather(0, last.expand(-1, -1, x.shape[2]))[0]
+        return self.head(x)
 
 
 def fill(layer: Any, kind: str, weights: list[Any], end: str = "") -> Any:

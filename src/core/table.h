@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "isa/table.h"
@@ -14,7 +15,7 @@ class TableGradient {
  public:
   TableGradient(const Weights& weights, int param, int threads)
       : param(param), width(weights.params[param].shape[1]), rows_(weights.params[param].shape[0]),
-        shards_(threads), touched_(threads), pairs_(threads) {
+        shards_(threads), touched_(threads), kept_(threads), pairs_(threads) {
     for (Shard& s : shards_) s.seen.assign(rows_ / 64 + 1, 0);
   }
 
@@ -43,36 +44,47 @@ class TableGradient {
   /// Once all shards are there: a row is left to one that looked it up, whose core has its gradient
   /// at hand. Takes in the gradients of the others for the rows that are left to `part`.
   void gather(int part) {
-    // What the others have is in the caches of their cores: all is asked for before it is used.
-    std::vector<Pair>& pairs = pairs_[part];
+    // Which rows those are no processor can foresee. Each is noted, and the note kept or written over.
     const LookedUp& own = shards_[part].all;
+    std::vector<TouchedRow>& touched = touched_[part];
+    if ((long)touched.size() < own.count) touched.resize(own.count);
+    long kept = 0;
     for (long i = 0; i < own.count; ++i) {
-      const int32_t token = own.tokens[i];
-      if (holder(token) != part) continue;
-      float* sum = own.gradient + i * own.stride;
-      touched_[part].push_back({token, sum});
-      for (const Shard& s : shards_) {
-        if (&s == &shards_[part] || !s.has(token)) continue;
-        pairs.push_back({sum, &s.all, s.all.place + token, nullptr});
-        __builtin_prefetch(pairs.back().place);
+      touched[kept].row = own.tokens[i];
+      touched[kept].gradient = own.gradient + i * own.stride;
+      kept += holder(own.tokens[i]) == part;
+    }
+    kept_[part] = kept;
+    // What the others have is in the caches of their cores: all is asked for before it is used.
+    for (const Shard& s : shards_) {
+      if (&s == &shards_[part]) continue;
+      std::vector<Pair>& pairs = pairs_[part];
+      if ((long)pairs.size() < kept) pairs.resize(kept);
+      long both = 0;
+      for (long i = 0; i < kept; ++i) {
+        pairs[both].to = touched[i].gradient;
+        pairs[both].place = s.all.place + touched[i].row;
+        both += s.has(touched[i].row);
       }
+      for (long i = 0; i < both; ++i) __builtin_prefetch(pairs[i].place);
+      for (long i = 0; i < both; ++i) {
+        pairs[i].from = s.all.gradient + *pairs[i].place * s.all.stride;
+        for (long j = 0; j < width; j += 16) __builtin_prefetch(pairs[i].from + j);
+      }
+      for (long i = 0; i < both; ++i) kernels().add(rounded(width), pairs[i].to, pairs[i].from);
     }
-    for (Pair& p : pairs) {
-      p.from = p.other->gradient + *p.place * p.other->stride;
-      for (long i = 0; i < width; i += 16) __builtin_prefetch(p.from + i);
-    }
-    for (const Pair& p : pairs) kernels().add(rounded(width), p.to, p.from);
-    pairs.clear();
   }
   /// The rows left to a part, in the order they were met.
-  const std::vector<TouchedRow>& touched(int part) const { return touched_[part]; }
+  std::span<const TouchedRow> touched(int part) const {
+    return {touched_[part].data(), (size_t)kept_[part]};
+  }
 
   void clear(int part) {
     Shard& s = shards_[part];
     for (long i = 0; i < s.all.count; ++i) s.seen[s.all.tokens[i] / 64] = 0;
     if (copies) s.forget();
     s.all = {};
-    touched_[part].clear();
+    kept_[part] = 0;
   }
 
   const int param;
@@ -112,22 +124,25 @@ class TableGradient {
   };
   struct Pair {  // gradients of one row in two shards
     float* to;
-    const LookedUp* other;
     const int32_t* place;
     const float* from;
   };
 
   /// One of the shards that looked a row up; which one, only the row decides.
   int holder(int32_t token) const {
-    const int n = (int)shards_.size();
-    int shard = owner(token, n);
-    while (!shards_[shard].has(token)) shard = shard + 1 < n ? shard + 1 : 0;
-    return shard;
+    const int n = (int)shards_.size(), first = owner(token, n);
+    int holder = first;
+    for (int k = n - 1; k >= 0; --k) {  // to the end: where it stops could not be foreseen either
+      const int shard = first + k < n ? first + k : first + k - n;
+      holder = shards_[shard].has(token) ? shard : holder;
+    }
+    return holder;
   }
 
   const long rows_;
   std::vector<Shard> shards_;
-  std::vector<std::vector<TouchedRow>> touched_;  // [part]
+  std::vector<std::vector<TouchedRow>> touched_;  // [part], of which
+  std::vector<long> kept_;                        // [part] so many count
   std::vector<std::vector<Pair>> pairs_;          // [part]
 };
 

@@ -52,6 +52,7 @@ struct Outer {
   Columns columns;
   float* g;        // [k][g_row], the layout of the weights
   long g_row;
+  const float* live;  // [rows] 0 where D is zero, or null
 };
 
 /// The same for several A at once and in pairs of rows, so that D is read and rounded only once:
@@ -103,6 +104,7 @@ struct SumPlaces {
 struct RecurrentPass {
   int steps, first, last;
   int rows, units;
+  int first_block, last_block;  // of the units that this call is for, forward only
   bool reverse, training;
   int activation, recurrent_activation;
   float* z;            // [blocks][z_steps * rows][vectors][L]  gates; backward leaves d_z there
@@ -186,19 +188,19 @@ struct Update {
   bool nesterov, centered, amsgrad;
 };
 
-/// What some steps without a gradient amount to: optimizers/missed.h.
+/// What some neighbouring steps without a gradient amount to: optimizers/missed.h.
 constexpr int kMissedTerms = 8;
 struct MissedRun {
-  float decay;              // the fraction that w loses of itself
   float left[3];            // what is left of each moment when they begin
   float centre;             // of the expansion
-  float sum[kMissedTerms];  // its coefficients, signs and rates among them; all 0: w only decays
+  float sum[kMissedTerms];  // its coefficients; signs, rates and later decay are in them
 };
 /// All steps that a row missed.
 struct Missed {
   const MissedRun* run;
   long runs;
-  float fade[3];  // what is left of each moment after them
+  float whole, decay;  // what is left of w is whole - decay of it; whole is 1, or 0 if little is left
+  float fade[3];       // what is left of each moment
 };
 
 /// Rows of a table that have a gradient in this step.
@@ -210,7 +212,8 @@ struct TouchedRows {
   const TouchedRow* row;
   long count, width;
   long step;        // how many there were before this one
-  int32_t* done;    // [rows of the table] steps that each row includes, or kUntouched
+  int32_t* done;    // [rows of the table] steps that each row includes, or kUntouched; null: nothing
+                    // can be missed
   const float* fade;  // [fades] what is left of the moments after so many steps without a gradient;
   long fades;         // of more as of the last of these
 };

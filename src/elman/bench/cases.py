@@ -32,6 +32,8 @@ class Case:
         steps: T, time steps of every sequence.
         features: F, numbers per step; of tokens, what their Embedding makes of them.
         vocabulary: number of different tokens, or 0 where the input is numbers.
+        tweets: whether the tokens are those of the bundled tweets, distributed as words are and
+            padded with 0 at the end. Padding is masked: the last step is a row's last word.
         batches: batches in one epoch.
         batch: rows in one batch.
     """
@@ -43,6 +45,7 @@ class Case:
     vocabulary: int = 0
     batches: int = 24
     batch: int = 32
+    tweets: bool = False
 
     def model(self) -> Sequential:
         """The model in elman, compiled."""
@@ -50,7 +53,9 @@ class Case:
 
         layers: list[Any] = [elman.Input((self.steps, self.features))]
         if self.vocabulary:
-            embedding = elman.layers.Embedding(self.vocabulary, self.features)
+            embedding = elman.layers.Embedding(
+                self.vocabulary, self.features, mask_zero=self.tweets
+            )
             layers = [elman.Input((self.steps,)), embedding]
         for i, (kind, units) in enumerate(self.cells):
             whole = i < len(self.cells) - 1
@@ -61,7 +66,7 @@ class Case:
         return model
 
     def data(self, rows: int | None = None, seed: int = 0) -> tuple[Array, Array]:
-        """Sequences whose class can be learned: it shifts the features, or the tokens.
+        """Sequences whose class can be learned: it shifts the features or the tokens, or is a mood.
 
         Args:
             rows: how many sequences; one epoch of them if None.
@@ -72,6 +77,8 @@ class Case:
         """
         rng = np.random.default_rng(seed)
         rows = self.batches * self.batch if rows is None else rows
+        if self.tweets:
+            return _tweets(rng, rows)
         y = rng.integers(0, 2, (rows, 1)).astype(np.float32)
         if self.vocabulary:
             telling = min(200, self.vocabulary // 2)
@@ -88,8 +95,8 @@ class Case:
 
         The matrix products alone, a multiply-add as two: forward; backward to the weights, to the
         states, and to the input where something below is trained. Activations, the embedding and
-        the optimizer are not counted, and nothing is counted that a trick would save: the number is
-        the same for everybody.
+        the optimizer are not counted, and what a trick would save is: repeated tokens and padding
+        too. The number is the same for everybody.
 
         Args:
             rows: rows of the batch; the case's own if None.
@@ -115,7 +122,17 @@ class Case:
         return dataclasses.asdict(self)
 
 
-def _one(name: str, kind: str, units: int, steps: int, features: int, **more: int) -> Case:
+def _tweets(rng: np.random.Generator, rows: int) -> tuple[Array, Array]:
+    """Tweets of the training part and their moods, each in use before one comes again."""
+    from elman.data import datasets
+
+    found = datasets.tweets()
+    count = len(found.x_train)
+    order = np.concatenate([rng.permutation(count) for _ in range(0, rows, count)])[:rows]
+    return found.x_train[order], found.y_train[order, None].astype(np.float32)
+
+
+def _one(name: str, kind: str, units: int, steps: int, features: int, **more: Any) -> Case:
     return Case(name, ((kind, units),), steps, features, **more)
 
 
@@ -128,6 +145,9 @@ CASES = {
         _one("text_rnn", "SimpleRNN", 16, 100, 32, vocabulary=15000, batches=48),
         _one("text_lstm", "LSTM", 16, 100, 32, vocabulary=15000, batches=48),
         _one("text_gru", "GRU", 16, 100, 32, vocabulary=15000, batches=48),
+        _one("tweets_rnn", "SimpleRNN", 16, 40, 32, vocabulary=2570, batches=48, tweets=True),
+        _one("tweets_lstm", "LSTM", 16, 40, 32, vocabulary=2570, batches=48, tweets=True),
+        _one("tweets_gru", "GRU", 16, 40, 32, vocabulary=2570, batches=48, tweets=True),
         Case("ecg", (("SimpleRNN", 16), ("GRU", 16), ("LSTM", 16)), 60, 1, batches=48),
         _one("lstm128", "LSTM", 128, 100, 64, batches=24),
         _one("gru128", "GRU", 128, 100, 64, batches=24),

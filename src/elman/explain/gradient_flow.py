@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from elman.explain import plots
-from elman.explain.trace import require_room
-from elman.layers.recurrent import Recurrent
+from elman.explain.trace import recurrent, require_room
 from elman.samples import Data
 
 if TYPE_CHECKING:
@@ -121,7 +120,7 @@ class GradientFlow(Mapping[str, StateFlow]):
             title_style="bold",
         )
         table.add_column("State", overflow="fold")
-        for heading in ("last step", "first step", "per step back", "reach"):
+        for heading in ("at last", "at first", "per step", "reach"):
             table.add_column(heading, justify="right")
         table.add_column("verdict")
         for name, flow in self.items():
@@ -145,11 +144,11 @@ def gradient_flow(model: Sequential, x: Any, y: Any, sample_weight: Any = None) 
     loss, _ = plan.native.gradients(plan.arrange(taken.x), taken.y, taken.weight, training=False)
     end = "_gradient"
     flows = [
-        StateFlow(name.removesuffix(end), plan.native.peek(name), layer.go_backwards)
+        StateFlow(name.removesuffix(end), plan.native.peek(name), leaf.go_backwards)
         for layer in model.layers
-        if isinstance(layer, Recurrent)
+        for leaf in recurrent(layer)
         for name in plan.native.names
-        if name.startswith(f"{layer.name}/") and name.endswith(end)
+        if name.startswith(f"{leaf.path}/") and name.endswith(end)
     ]
     return GradientFlow(model.label, loss, flows)
 
@@ -165,6 +164,7 @@ def plot_flows(axis: Any, flows: Mapping[str, StateFlow]) -> None:
         axis.plot(shown, color=colour, linestyle=style, linewidth=1.5, label=text)
         axis.plot(flow.reach, shown[flow.reach], "o", color=colour, markersize=5)
     axis.set_yscale("log")
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.invert_xaxis()  # time runs to the right, as ever
     axis.set_xlabel("steps before the last", fontsize=9, color=plots.INK)
     axis.set_ylabel("norm of dLoss/dh", fontsize=9, color=plots.INK)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from elman.errors import DataError, UnknownNameError, unknown_name
-from elman.layers.layer import Shape
+from elman.layers.layer import Layer, Shape
 from elman.layers.recurrent import Recurrent
 from elman.mapped import Mapped, take
 
@@ -30,7 +30,7 @@ PART_BYTES = 2**25
 
 
 class TracedLayer(NamedTuple):
-    """A recurrent layer in a trace."""
+    """A recurrent layer in a trace, under its path: `lstm`, `bidirectional/forward_lstm`."""
 
     layer: Recurrent
     gates: tuple[str, ...]  #: the names that its `step` gives, such as `forget_gate`
@@ -51,7 +51,8 @@ class Trace(Mapping[str, Array]):
 
     Attributes:
         input: what was traced: tokens [rows, steps] or features [rows, steps, features].
-        layers: the recurrent layers by name: each its `layer`, `gates` and `mask`.
+        layers: the recurrent layers by name, also those inside a Bidirectional
+            (`bidirectional/forward_lstm`): each its `layer`, `gates` and `mask`.
     """
 
     def __init__(
@@ -196,9 +197,9 @@ def trace(model: Sequential, x: Any) -> Trace:
             parts.setdefault(name, []).append(value)
     whole = {name: np.concatenate(pieces) for name, pieces in parts.items()}
     layers = {
-        layer.name: TracedLayer(layer, gates_of(layer), whole.pop(f"{layer.name}/mask", None))
+        leaf.path: TracedLayer(leaf, gates_of(leaf), whole.pop(f"{leaf.path}/mask", None))
         for layer in model.layers
-        if isinstance(layer, Recurrent)
+        for leaf in recurrent(layer)
     }
     return Trace(model.label, whole.pop("input"), whole, layers)
 
@@ -216,6 +217,11 @@ def require_room(model: Sequential, x: Array | Mapped, what: str, times: int = 1
     )
 
 
+def recurrent(layer: Layer) -> list[Recurrent]:
+    """The recurrent layers that a layer is, or holds: two in a Bidirectional."""
+    return [leaf for leaf in layer.leaves() if isinstance(leaf, Recurrent)]
+
+
 def gates_of(layer: Recurrent) -> tuple[str, ...]:
     """What the layer's `step` calls its gates, candidates and states, in its order."""
     weights = {p.name: np.zeros(p.shape) for p in layer.params((None, None, 1))}
@@ -228,8 +234,8 @@ def _bytes_of_a_row(model: Sequential, x: Array | Mapped) -> int:
     """What a trace holds of one sequence."""
     numbers, shape = 0, (None, *x.shape[1:])
     for layer in model.layers:
-        if isinstance(layer, Recurrent):
-            numbers += shape[1] * layer.units * len(gates_of(layer))
+        for leaf in recurrent(layer):
+            numbers += shape[1] * leaf.units * len(gates_of(leaf))
         shape = layer.output_shape(shape)
         numbers += math.prod(extent or 1 for extent in shape[1:])
     return 4 * numbers
@@ -243,20 +249,18 @@ def _peek(model: Sequential, plan: Plan) -> Iterator[tuple[str, Array]]:
         shape = layer.output_shape(shape)
         if f"{layer.name}/mask" in native.names:
             mask = native.peek(f"{layer.name}/mask")[..., 0] != 0
-        if not isinstance(layer, Recurrent):
-            value = native.peek(layer.name)
-            yield layer.name, value if len(shape) == 3 else value[:, 0]
-            continue
-        if mask is not None:
-            yield f"{layer.name}/mask", mask
-        # The state is the output in the layer's own time: the slot that is called after it.
-        state = native.peek(layer.name)
-        for gate in gates_of(layer):
-            value = state if gate == "state" else native.peek(f"{layer.name}/{gate}")
-            if mask is not None and gate in layer.gates and gate != "state":
-                value[~mask] = np.nan  # the engine leaves zeros where nothing was computed
-            yield f"{layer.name}/{gate}", value
-        walked = state[:, :: -1 if layer.go_backwards else 1]
-        yield layer.name, walked if layer.return_sequences else walked[:, -1]
-        if not layer.return_sequences:
+        for leaf in recurrent(layer):
+            if mask is not None:
+                yield f"{leaf.path}/mask", mask
+            for gate in gates_of(leaf):
+                # The state is the output in the layer's own time: the slot called after it.
+                value = native.peek(leaf.path if gate == "state" else f"{leaf.path}/{gate}")
+                if mask is not None and gate in leaf.gates and gate != "state":
+                    value[~mask] = np.nan  # the engine leaves zeros where nothing was computed
+                yield f"{leaf.path}/{gate}", value
+        turned = f"{layer.name}/reversed"
+        value = native.peek(turned if turned in native.names else layer.name)
+        if len(shape) == 2:  # the last step processed, or the only one
+            value = value[:, 0 if isinstance(layer, Recurrent) and layer.go_backwards else -1]
             mask = None
+        yield layer.name, value

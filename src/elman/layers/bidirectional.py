@@ -62,6 +62,8 @@ class Bidirectional(Layer):
             self.backward_layer = self._inside(layer, name=name, go_backwards=True)
         else:
             self.backward_layer = self._inside(backward_layer)
+        for place, leaf in zip(("forward_layer", "backward_layer"), self.leaves(), strict=True):
+            leaf.stored_in = f"{place}/{leaf.stored_in}"
         self._check_pair()
         self.asked_shape = self.asked_shape or layer.asked_shape
 
@@ -115,11 +117,7 @@ class Bidirectional(Layer):
         return [self.forward_layer, self.backward_layer]
 
     def params(self, input_shape: Shape) -> list[Param]:
-        return [
-            Param(f"{leaf.name}/{p.name}", p.shape, p.initializer, p.gates, p.trainable, p.table)
-            for leaf in self.leaves()
-            for p in leaf.own_params
-        ]
+        return [p.inside(leaf.name) for leaf in self.leaves() for p in leaf.params(input_shape)]
 
     def build_params(self, input_shape: Shape, values: list[Array] | None = None) -> None:
         self.check_shape(input_shape)
@@ -211,10 +209,14 @@ class Bidirectional(Layer):
             kind = entry["class_name"]
             if kind not in LAYERS:
                 raise unknown_name("Bidirectional", "layer", kind, LAYERS)
-            inside[option] = LAYERS[kind].from_config(dict(entry["config"]))
+            options = dict(entry["config"])
+            if options.get("return_sequences"):
+                # Keras writes down what Bidirectional does with any layer.
+                options.pop("zero_output_for_mask", None)
+            inside[option] = LAYERS[kind].from_config(options)
         return cls(**{**config, **inside})
 
 
 def _prefixed(prefix: str, name: str) -> str:
-    """As Keras: a name that has the prefix keeps it, so that a config can be read again."""
-    return prefix + name.removeprefix(prefix)
+    """A name that has the prefix keeps it, so that a config can be read again, as in Keras."""
+    return prefix + name.removeprefix("forward_").removeprefix("backward_")

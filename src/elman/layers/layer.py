@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -55,6 +56,12 @@ class Param:
         self.table = table
         self.letters = letters
 
+    def inside(self, layer: str) -> Param:
+        """The same tensor, as the layer around `layer` names it."""
+        made = copy(self)
+        made.name = f"{layer}/{self.name}"
+        return made
+
     @property
     def size(self) -> int:
         """How many numbers it holds."""
@@ -74,7 +81,7 @@ class Layer(Configured):
     #: Axes of the input, batch included, and how to say them; (2, 3) allows both.
     ranks: ClassVar[tuple[int, ...]] = (2, 3)
     #: Where in the layer's group of a weights file Keras keeps its tensors.
-    stored_in: ClassVar[str] = "vars"
+    stored_in: str = "vars"
     #: Options of Keras's that change nothing here, and those that are not here yet.
     ignored: ClassVar[frozenset[str]] = frozenset({"input_shape", "input_length"})
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {

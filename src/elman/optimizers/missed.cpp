@@ -71,12 +71,11 @@ void MissedSteps::extend(Sums& sums, long step) const {
 MissedSteps::Closed MissedSteps::close(const Sums& sums) const {
   Closed closed;
   closed.kept = sums.kept;
-  closed.steps.decay = (float)(1 - sums.kept);
-  closed.steps.centre = (float)centre_;
+  closed.run.centre = (float)centre_;
   for (int j = 0; j < kMissedTerms; ++j) {
     double sum = 0;
     for (int i = 0; i <= j; ++i) sum += around_[j][i] * sums.raw[i];
-    closed.steps.sum[j] = (float)(j % 2 ? -sum : sum);
+    closed.run.sum[j] = (float)(j % 2 ? -sum : sum);
   }
   return closed;
 }
@@ -108,6 +107,7 @@ const MissedSteps::Closed& MissedSteps::full(Part& part, long from) const {
 Missed MissedSteps::since(const long from, int index) {
   Part& part = parts_[index];
   part.found.clear();
+  part.kept.clear();
   long at = from;
   const auto next = [&]() -> const Closed& {
     const long steps = now_ - at;
@@ -117,17 +117,21 @@ Missed MissedSteps::since(const long from, int index) {
   };
   for (const long last = moving_ < now_ - from ? from + moving_ : now_; at < last;) {
     const long before = at - from;
-    part.found.push_back(next().steps);
+    const Closed& closed = next();
+    part.found.push_back(closed.run);
+    part.kept.push_back(closed.kept);
     for (int m = 0; m < 3; ++m) part.found.back().left[m] = fade(m, before);
   }
-  if (decays_ && at < now_) {  // nothing else moves w any more
-    double kept = 1;
-    while (at < now_) kept *= next().kept;
-    part.found.push_back({});
-    part.found.back().decay = (float)(1 - kept);
+  double kept = 1;
+  if (decays_) {
+    while (at < now_) kept *= next().kept;  // nothing else moves w any more
+    for (size_t i = part.found.size(); i-- > 0; kept *= part.kept[i])
+      for (float& sum : part.found[i].sum) sum *= (float)kept;
   }
   const long all = now_ - from;
-  return {part.found.data(), (long)part.found.size(), {fade(0, all), fade(1, all), fade(2, all)}};
+  const float whole = kept < 0.5 ? 0.0f : 1.0f;
+  return {part.found.data(), (long)part.found.size(), whole, (float)(whole - kept),
+          {fade(0, all), fade(1, all), fade(2, all)}};
 }
 
 }  // namespace elman

@@ -59,8 +59,8 @@ class MissedSteps {
     double kept = 1;
   };
   struct Closed {
-    MissedRun steps;
-    double kept = -1;  // -1: not worked out
+    MissedRun run;
+    double kept = -1;  // of w; -1: not worked out
   };
   struct Part {
     long now = -1;
@@ -68,6 +68,7 @@ class MissedSteps {
     std::vector<Closed> recent;  // [steps missed - 1], fewer than `longest_`, until now
     std::vector<Closed> full;    // [first step] of `longest_` each
     std::vector<MissedRun> found;
+    std::vector<double> kept;    // by each of them
   };
   /// One step earlier.
   void extend(Sums& sums, long step) const;

@@ -7,8 +7,8 @@
 namespace elman {
 namespace {
 
-constexpr long kAhead = 6;          // rows lie anywhere: ask memory for them early
-constexpr long kRemembered = 1<<16; // steps without settling, so that what is kept of each stays small
+constexpr long kAhead = 8;            // rows lie anywhere: ask memory for them early
+constexpr long kRemembered = 1 << 16;  // steps without settling, so that what is kept of each stays small
 
 }  // namespace
 
@@ -65,10 +65,15 @@ Optimizer::Optimizer(std::shared_ptr<Weights> w, const std::string& rule,
     const Param& p = weights->params[i];
     if (!p.trainable) continue;
     pieces_.push_back({(int)i, p.offset, rounded(p.size), p.table});
-    // What has no moments stays as it is, but for decay.
-    const int32_t start = base_.decay > 0 ? 0 : kUntouched;
-    if (p.table) tables_.push_back({(int)i, std::vector<int32_t>(p.shape[0], start)});
-    else dense_total_ += rounded(p.size);
+    if (!p.table) {
+      dense_total_ += rounded(p.size);
+      continue;
+    }
+    tables_.push_back({(int)i, {}});
+    if (moment_count == 0 && !moves_untouched_) continue;
+    Integers& done = tables_.back().done;
+    done.resize(p.shape[0]);
+    std::fill_n(done.data(), done.size(), base_.decay > 0 ? 0 : kUntouched);
   }
   moments.resize(moment_count);
   for (Floats& m : moments) m.resize(weights->total);
@@ -90,8 +95,8 @@ void Optimizer::set_iterations(long steps) {
   iterations = steps;
   missed_.forget(steps);
   for (Table& t : tables_)
-    for (int32_t& done : t.done)
-      if (done != kUntouched) done = (int32_t)steps;
+    for (size_t row = 0; row < t.done.size(); ++row)
+      if (t.done.data()[row] != kUntouched) t.done.data()[row] = (int32_t)steps;
 }
 
 template <class F>
@@ -123,12 +128,12 @@ Update Optimizer::at(long offset) const {
 }
 
 void Optimizer::catch_up(Table& table, int32_t row, int part) {
-  const int32_t done = table.done[row];
+  int32_t& done = table.done.data()[row];
   if (done == kUntouched || done == iterations) return;
   const Param& p = weights->params[table.param];
   kernels().catch_up[(int)rule_](at(p.offset + row * p.shape[1]), p.shape[1],
                                  missed_.since(done, part));
-  table.done[row] = (int32_t)iterations;
+  done = (int32_t)iterations;
 }
 
 void Optimizer::catch_up(int param, const std::vector<int32_t>& rows, int part) {
@@ -165,7 +170,7 @@ void Optimizer::settle() {
 float* Optimizer::moment(int number, int param) {
   catch_up_all();
   for (Table& t : tables_)
-    if (t.param == param) std::fill(t.done.begin(), t.done.end(), (int32_t)iterations);
+    if (t.param == param) std::fill_n(t.done.data(), t.done.size(), (int32_t)iterations);
   return moments.at(number).data() + weights->params.at(param).offset;
 }
 
@@ -181,7 +186,7 @@ void Optimizer::gather(const std::vector<Run>& shards, int part) {
     for (int t = 1; t < parts; ++t)
       kernels().add(count, sum + offset, shards[t].gradients + offset);
   });
-  if (clipnorm_ == 0 && global_clipnorm_ == 0) return;
+  if (!clips_norms()) return;
   double* squares = squares_.data() + part * pieces_.size();
   std::fill_n(squares, pieces_.size(), 0.0);
   const auto square = [](const float* g, long count) {
@@ -200,7 +205,7 @@ void Optimizer::gather(const std::vector<Run>& shards, int part) {
 std::vector<float> Optimizer::scales() const {
   const size_t n = pieces_.size();
   std::vector<float> scales(n, 1.0f);
-  if (clipnorm_ == 0 && global_clipnorm_ == 0) return scales;
+  if (!clips_norms()) return scales;
   double all = 0;
   for (size_t i = 0; i < n; ++i) {
     double s = 0;
@@ -238,12 +243,20 @@ void Optimizer::change(const std::vector<Run>& shards, int part, float rate) {
     // Rows that move on their own were brought up to date before they were looked up.
     const auto own = std::find_if(tables_.begin(), tables_.end(),
                                   [&](const Table& t) { return t.param == g.param; });
-    const std::vector<TouchedRow>& rows = g.touched(part);
+    const std::span<const TouchedRow> rows = g.touched(part);
     kernels().update_rows[(int)rule_](
         rule(i, pieces_[i].offset),
         {rows.data(), (long)rows.size(), g.width, iterations, own->done.data(),
          missed_.fades().data(), (long)missed_.fades().size()});
   });
+}
+
+void Optimizer::want(WantedRows& wanted) const {
+  wanted.moments.clear();
+  if (wanted.param < 0 || !weights->params[wanted.param].trainable) return;
+  for (const Floats& m : moments)
+    wanted.moments.push_back(m.data() + weights->params[wanted.param].offset);
+  wanted.asked = 0;
 }
 
 void Optimizer::finish(float rate) {

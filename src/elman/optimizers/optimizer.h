@@ -26,6 +26,8 @@ class Optimizer : public Updater, public Weights::Lazy {
   void gather(const std::vector<Run>& shards, int part) override;
   void change(const std::vector<Run>& shards, int part, float rate) override;
   void finish(float rate) override;
+  void want(WantedRows& rows) const override;
+  bool needs_all() const override { return clips_norms(); }
   bool moves_untouched() const override { return moves_untouched_ && !tables_.empty(); }
   void catch_up(int param, const std::vector<int32_t>& rows, int part) override;
   /// Brings the weights of every row of every table up to date.
@@ -47,7 +49,8 @@ class Optimizer : public Updater, public Weights::Lazy {
   };
   struct Table {
     int param;
-    std::vector<int32_t> done;  // [rows] steps that the row's values include, or kUntouched
+    // [rows] steps that the row's values include, or kUntouched; empty if there is nothing to miss
+    Integers done;
   };
   /// Calls f(piece number, offset, count) for one part of all dense tensors.
   template <class F>
@@ -55,6 +58,7 @@ class Optimizer : public Updater, public Weights::Lazy {
   /// Calls f(piece number, gradient) for the tables.
   template <class F>
   void each_table(const std::vector<Run>& shards, const F& f) const;
+  bool clips_norms() const { return clipnorm_ != 0 || global_clipnorm_ != 0; }
   /// What norm clipping multiplies the gradients of each piece with.
   std::vector<float> scales() const;
   float bias() const;

@@ -22,9 +22,9 @@ struct Sgd {
     m[0] = m[0] * a.a - rate * g;
     w += a.nesterov ? a.a * m[0] - rate * g : m[0];
   }
-  /// What steps without a gradient take from w, moments being those from before.
-  static ELMAN_INLINE V coast(const Update&, const MissedRun& steps, const V* m) {
-    return m[0] * steps.sum[0];
+  /// What steps without a gradient take from w; m as it was before them.
+  static ELMAN_INLINE V coast(const Update&, const MissedRun& run, const V* m) {
+    return m[0] * run.sum[0];
   }
 };
 
@@ -45,8 +45,8 @@ struct RmsProp {
     }
     w -= change;
   }
-  static ELMAN_INLINE V coast(const Update&, const MissedRun& steps, const V* m) {
-    return m[1] * steps.sum[0];
+  static ELMAN_INLINE V coast(const Update&, const MissedRun& run, const V* m) {
+    return m[1] * run.sum[0];
   }
 };
 
@@ -59,13 +59,13 @@ struct Adam {
     if (a.amsgrad) v = m[2] = select(v > m[2], v, m[2]);
     w -= m[0] * (rate * bias) / (square_root(v) + a.epsilon);
   }
-  static ELMAN_INLINE V coast(const Update& a, const MissedRun& steps, const V* m) {
+  static ELMAN_INLINE V coast(const Update& a, const MissedRun& run, const V* m) {
     // The largest velocity is what it was: the other only fades.
     const V s = square_root(a.amsgrad ? m[2] : m[1]);
-    const V d = 1.0f / (s * steps.centre + a.epsilon), x = s * d;
-    V sum = all(steps.sum[kMissedTerms - 1]);
+    const V d = 1.0f / (s * run.centre + a.epsilon), x = s * d;
+    V sum = all(run.sum[kMissedTerms - 1]);
     ELMAN_UNROLL
-    for (int j = kMissedTerms - 2; j >= 0; --j) sum = sum * x + steps.sum[j];
+    for (int j = kMissedTerms - 2; j >= 0; --j) sum = sum * x + run.sum[j];
     return m[0] * d * sum;
   }
 };
@@ -127,10 +127,13 @@ void update_rows(const Update& from, const TouchedRows& rows) {
       }
     }
     const TouchedRow& t = rows.row[r];
-    const long done = rows.done[t.row], missed = done == kUntouched ? 0 : rows.step - done;
-    const float fade = rows.fade[missed < rows.fades ? missed : rows.fades - 1];
+    float fade = 1.0f;
+    if (rows.done) {
+      const long done = rows.done[t.row], missed = done == kUntouched ? 0 : rows.step - done;
+      fade = rows.fade[missed < rows.fades ? missed : rows.fades - 1];
+    }
     update_run<Rule>(a, t.row * rows.width, rows.width, t.gradient, fade);
-    rows.done[t.row] = (int32_t)rows.step + 1;
+    if (rows.done) rows.done[t.row] = (int32_t)rows.step + 1;
   }
 }
 
@@ -140,15 +143,15 @@ void catch_up(const Update& from, long count, const Missed& missed) {
   const Update a = from;
   for (long i = 0; i < count; i += L) {
     const int n = count - i < L ? (int)(count - i) : L;
-    V w = load_part(a.value + i, n), m[3], left[3];
+    V w = load_part(a.value + i, n), m[3], change{};
     load_moments(a, i, n, m);
-    for (const MissedRun* steps = missed.run; steps < missed.run + missed.runs; ++steps) {
-      w -= w * steps->decay;
-      if (steps->sum[0] == 0.0f) continue;
+    for (const MissedRun* run = missed.run; run < missed.run + missed.runs; ++run) {
+      V left[3];
       ELMAN_UNROLL
-      for (int j = 0; j < 3; ++j) left[j] = m[j] * steps->left[j];
-      w -= Rule::coast(a, *steps, left);
+      for (int j = 0; j < 3; ++j) left[j] = m[j] * run->left[j];
+      change += Rule::coast(a, *run, left);
     }
+    w = w * missed.whole - (w * missed.decay + change);
     ELMAN_UNROLL
     for (int j = 0; j < 3; ++j) m[j] *= missed.fade[j];
     store_part(a.value + i, w, n);

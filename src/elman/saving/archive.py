@@ -138,7 +138,7 @@ class Archive:
         return found
 
 
-def pack(members: Mapping[str, bytes]) -> memoryview:
+def pack(members: Mapping[str, bytes | memoryview]) -> memoryview:
     """A .keras file with these members, not compressed, as Keras writes them."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:

@@ -126,13 +126,14 @@ class Reader:
         Raises:
             FileError: a layer has an option that elman lacks, or that makes no sense.
         """
-        return [self._layer(entry) for entry in self._entries if not _is_input(entry)]
+        entries = self._entries
+        return [self._layer(entry) for entry in entries[_is_input(entries[:1]) :]]
 
     @property
     def input(self) -> list[InputLayer]:
         """The Input, if there is one."""
         options = self._options(self._config)
-        if self._entries and _is_input(self._entries[0]):
+        if _is_input(self._entries[:1]):
             own = self._options(self._entries[0])
             return [self._input(own.get("batch_shape"), own.get("name"))]
         shape = options.get("build_input_shape")
@@ -220,8 +221,9 @@ class Reader:
                     raise self._refused(f"{option}={size!r} ({path})", f"{most} is plenty.")
 
 
-def _is_input(entry: Any) -> bool:
-    return isinstance(entry, dict) and entry.get("class_name") == "InputLayer"
+def _is_input(first: list[Any]) -> bool:
+    """Whether the first entry, if there is one, is an Input."""
+    return any(isinstance(e, dict) and e.get("class_name") == "InputLayer" for e in first)
 
 
 def _dotted(module: Any, name: Any) -> str:

@@ -57,7 +57,7 @@ def save_model(model: Sequential, filepath: FilePath, overwrite: bool = True) ->
         # Keras writes this member and never reads it: the place for what only elman knows.
         "elman": {"version": __version__, "history": history.written(model.history)},
     }
-    members = {
+    members: dict[str, bytes | memoryview] = {
         METADATA: json.dumps(metadata).encode(),
         CONFIG: json.dumps(written).encode(),
         WEIGHTS: weights.pack(model),
@@ -141,7 +141,7 @@ def save_weights(model: Sequential, filepath: FilePath, overwrite: bool = True) 
     """
     path = _target(filepath, ".weights.h5", "save_weights", overwrite)
     _require_built(model, "save_weights")
-    replace(path, memoryview(weights.pack(model)), "save_weights")
+    replace(path, weights.pack(model), "save_weights")
 
 
 def load_weights(model: Sequential, filepath: FilePath) -> None:

@@ -17,8 +17,9 @@ def describe(path: Path) -> str:
     if head[:8] == b"\x89HDF\r\n\x1a\n":
         return (
             "an HDF5 file. If it holds weights only, build the model in code and call "
-            "load_weights; if it is a whole model of Keras's older .h5 format, open it with Keras "
-            "and save it as .keras."
+            "load_weights. If it is a whole model in Keras's older format: Keras runs code that a "
+            "Lambda in it holds (CVE-2025-9905), so only if you know where it comes from, open it "
+            "with Keras and save it as .keras."
         )
     if head[:4] == b"PK\x03\x04":
         return _describe_zip(path)

@@ -125,7 +125,7 @@ class Tensors:
         return data
 
 
-def pack(groups: Mapping[str, tuple[str, Sequence[Array]]]) -> bytes:
+def pack(groups: Mapping[str, tuple[str, Sequence[Array]]]) -> memoryview:
     """An HDF5 file of numbered arrays.
 
     Args:
@@ -138,4 +138,4 @@ def pack(groups: Mapping[str, tuple[str, Sequence[Array]]]) -> bytes:
             group.attrs["name"] = name
             for i, array in enumerate(arrays):
                 group[str(i)] = array
-    return packed.getvalue()
+    return packed.getbuffer()

@@ -7,15 +7,15 @@ import re
 from typing import Any
 
 from elman import activations, initializers, mixed_precision
-from elman.errors import NotReadyError, OptionError
+from elman.errors import NotReadyError, OptionError, SpecError
 from elman.layers import Layer
 from elman.layers.layer import snake, unused
 from elman.models import Sequential
+from elman.spec import parsing
 from elman.spec.grammar import CONSTANTS, DIGITS, WORD
-from elman.spec.parsing import ALIASES, FLAGS
 
-_SHORT = {word: alias for alias, word in ALIASES.items()}
-_BARE = {flag.option: (flag.value, word) for word, flag in FLAGS.items()}
+_SHORT = {word: alias for alias, word in parsing.ALIASES.items()}
+_BARE = {flag.option: (flag.value, word) for word, flag in parsing.FLAGS.items()}
 
 
 def write(model: Sequential) -> str:
@@ -49,15 +49,26 @@ def write(model: Sequential) -> str:
 def _layer(layer: Layer, usual_name: str) -> str:
     word = snake(type(layer).__name__)
     known = type(layer).options()
-    needed = [name for name, default in known.items() if default is ...]
-    # What the same layer says of itself where nothing but the necessary is given.
-    usual = type(layer)(**{name: getattr(layer, name) for name in needed}).get_config()
-    config = layer.get_config()
-    arguments = [_value(layer, name) for name in needed]
+    given = [name for name, default in known.items() if default is ...]
+    arguments = [_value(layer, name) for name in given]
+    try:
+        usual = _read(word, arguments)  # what a layer of these alone is
+    except SpecError:  # they need the layers that stand beside them
+        beside = [n for n in known if n not in given and isinstance(getattr(layer, n), Layer)]
+        arguments += [f"{name}={_value(layer, name)}" for name in beside]
+        given += beside
+        usual = _read(word, arguments)
+    for place, name in enumerate(given):
+        inner = getattr(layer, name)
+        if isinstance(inner, Layer) and getattr(usual, name).name != inner.name:
+            option = arguments[place].partition("=")[0] + "=" if known[name] is not ... else ""
+            arguments[place] = option + _layer(inner, "")  # with its name
+            usual = _read(word, arguments)
+    config, without = layer.get_config(), usual.get_config()
     if layer.name != usual_name:
         arguments.append(f"name={_word(layer, 'name', layer.name)}")
     for name in known:
-        if name in needed or name == "name" or config[name] == usual[name]:
+        if name in given or name == "name" or config[name] == without[name]:
             continue
         value = getattr(layer, name)
         if name in _BARE and value is _BARE[name][0]:
@@ -72,6 +83,12 @@ def _layer(layer: Layer, usual_name: str) -> str:
     return _SHORT.get(word, word) + f"({','.join(arguments)})" * bool(arguments)
 
 
+def _read(word: str, arguments: list[str]) -> Layer:
+    (layer,) = parsing.layers(f"{word}({','.join(arguments)})")
+    assert isinstance(layer, Layer)
+    return layer
+
+
 def _value(layer: Layer, option: str) -> str:
     value: Any = getattr(layer, option)
     if value is None or isinstance(value, bool):
@@ -81,7 +98,8 @@ def _value(layer: Layer, option: str) -> str:
     if isinstance(value, str):
         return _word(layer, option, value)
     if isinstance(value, Layer):
-        return _layer(value, value.name)
+        needed = type(layer).options()[option] is ...
+        return _layer(value, value.name if needed else snake(type(value).__name__))
     if isinstance(value, initializers.Initializer):
         name = snake(type(value).__name__)
         if initializers.get(name).get_config() == value.get_config():

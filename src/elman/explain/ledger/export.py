@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elman.errors import OptionError
+from elman.explain.ledger.sections import CODE
 
 if TYPE_CHECKING:
     from elman.explain.ledger.counting import Account
     from elman.explain.ledger.ledger import Ledger
     from elman.explain.ledger.sections import Section
 
-#: The columns that hold formulas.
-CODE = ("shape", "formula")
 #: The ending of a file, and the form of the ledger in it.
 ENDINGS = {
     ".md": "to_markdown",

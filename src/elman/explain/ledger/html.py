@@ -5,14 +5,18 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from elman.explain.ledger.sections import CODE
+
 if TYPE_CHECKING:
     from elman.explain.ledger.ledger import Ledger
     from elman.explain.ledger.sections import Line, Section
 
 # Text keeps the page's own colour; lines and bars are that colour, thinned.
 STYLE = """
-.elman-ledger { font: 14px/1.45 system-ui, sans-serif; max-width: 60em; color: inherit; }
-.elman-ledger code { font-size: 13px; background: none; color: inherit; padding: 0; }
+.elman-ledger { font: 14px/1.45 system-ui, sans-serif; max-width: 64em; color: inherit; }
+.elman-ledger td { white-space: nowrap; }
+.elman-ledger code { font-size: 13px; background: none; color: inherit;
+  padding: 0; }
 .elman-ledger .line { overflow-wrap: anywhere; opacity: .75; }
 .elman-ledger .total { font-size: 22px; font-weight: 600; margin: .3em 0; }
 .elman-ledger h4 { font-size: 15px; margin: 1.4em 0 .3em; }
@@ -28,9 +32,13 @@ STYLE = """
 .elman-ledger tr.part td:first-child, .elman-ledger tr.sum td:first-child { padding-left: 1.2em; }
 .elman-ledger tr.sum td, .elman-ledger tr.total td { font-weight: 600; font-size: 13px; }
 .elman-ledger tr.total td { border-top: 1px solid currentColor; }
-.elman-ledger .share { display: inline-block; width: 7em; height: .6em; margin-left: 1em;
+.elman-ledger .share { display: inline-block; width: 7em; height: .6em;
   border: 1px solid rgba(128, 128, 128, .5); }
 .elman-ledger .share i { display: block; height: 100%; background: currentColor; opacity: .6; }
+.elman-ledger td.formula { white-space: normal; font-family: ui-monospace, monospace; }
+.elman-ledger td.formula code { white-space: nowrap; }
+.elman-ledger .bar { padding: 2px 0 2px 1.2em; }
+@media (max-width: 40em) { .elman-ledger .bar, .elman-ledger .shape { display: none; } }
 .elman-ledger ul { margin: .5em 0 0; padding-left: 1.2em; }
 """
 
@@ -57,10 +65,10 @@ def page(ledger: Ledger) -> str:
 
 def _table(section: Section, whole: int) -> str:
     names = "".join(
-        f'<th class="{"number" if right else ""}">{escape(name)}</th>'
+        f'<th class="{_kind(name, right)}">{escape(name)}</th>'
         for name, right in zip(section.header, section.right, strict=True)
     )
-    share = "<th>share</th>" * bool(whole)
+    share = '<th class="bar">share</th>' * bool(whole)
     rows = "".join(_row(line, section, whole) for line in section.lines)
     return f'<div class="wide"><table><tr>{names}{share}</tr>{rows}</table></div>'
 
@@ -69,13 +77,18 @@ def _row(line: Line, section: Section, whole: int) -> str:
     cells = ""
     for name, cell, right in zip(section.header, line.cells, section.right, strict=True):
         text = escape(cell.strip())
-        if name in ("formula", "shape") and text:
-            text = f"<code>{text}</code>"
-        cells += f'<td class="{"number" if right else ""}">{text}</td>'
+        if name in CODE and text:
+            # A formula that does not fit breaks before its numbers.
+            text = "<code>" + text.replace(" = ", "</code> <code>= ") + "</code>"
+        cells += f'<td class="{_kind(name, right)}">{text}</td>'
     if whole:
-        cells += f"<td>{_share(line, whole)}</td>"
+        cells += f'<td class="bar">{_share(line, whole)}</td>'
     kind = "sum" if line.level == "total" and line.cells[0].startswith(" ") else line.level
     return f'<tr class="{kind}">{cells}</tr>'
+
+
+def _kind(column: str, right: bool) -> str:
+    return "number" if right else column if column in CODE else ""
 
 
 def _share(line: Line, whole: int) -> str:
