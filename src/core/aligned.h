@@ -37,6 +37,8 @@ class Aligned {
   }
   T* data() { return block_.get(); }
   const T* data() const { return block_.get(); }
+  T& operator[](size_t i) { return data()[i]; }
+  const T& operator[](size_t i) const { return data()[i]; }
   T* begin() { return data(); }
   T* end() { return data() + count_; }
   size_t size() const { return count_; }

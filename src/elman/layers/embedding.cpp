@@ -96,7 +96,7 @@ class Embedding : public Op {
     for (int32_t i = 0; i < run.places(plan_.at(output))[0]; ++i) {
       const int32_t token = different[i];
       size_t holder = TableGradient::owner(token, shards.size());
-      while (place_[holder].data()[token] < 0) holder = holder + 1 < shards.size() ? holder + 1 : 0;
+      while (place_[holder][token] < 0) holder = holder + 1 < shards.size() ? holder + 1 : 0;
       if ((int)holder == thread) rows.push_back(token);
     }
     visit(table_, rows);

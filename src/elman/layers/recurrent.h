@@ -176,7 +176,7 @@ struct Driver {
     for_tiles<8 / N>(p.last_block - p.first_block, [&](auto tile, int place) {
       constexpr int M = decltype(tile)::count;
       const int block = at.t & 1 ? p.last_block - M - place : p.first_block + place;
-      V sums[M][1][N];
+      V sums[M][1][N] = {};
       if (live) {
         ELMAN_UNROLL
         for (int m = 0; m < M; ++m) start<1, N, First>(sums[m], p, at, block + m, 0);

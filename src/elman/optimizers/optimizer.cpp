@@ -7,8 +7,8 @@
 namespace elman {
 namespace {
 
-constexpr long kAhead = 8;            // rows lie anywhere: ask memory for them early
-constexpr long kRemembered = 1 << 16;  // steps without settling, so that what is kept of each stays small
+constexpr long kAhead = 8;             // rows lie anywhere: ask memory for them early
+constexpr long kRemembered = 1 << 16;  // steps without settling: something is kept of each
 
 }  // namespace
 
