@@ -31,7 +31,11 @@ def execute(path: Path) -> nbformat.NotebookNode:
     """
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
-        notebook, timeout=PATIENCE, kernel_name="python3", resources={"metadata": {"path": HERE}}
+        notebook,
+        timeout=PATIENCE,
+        kernel_name="python3",
+        resources={"metadata": {"path": HERE}},
+        coalesce_streams=True,  # what is printed in one go stays in one piece
     )
     client.execute()
     return tidy(notebook)
