@@ -134,20 +134,24 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
     return [float(f"{number * step:.12g}") for number in range(first, last + 1)]
 
 
-def _whole(values: list[float]) -> list[float]:
-    return [v for v in values if v == round(v)] or values[:1]
+def _decades(low: float, high: float) -> list[float]:
+    """Powers of ten between two of their exponents, where few also 2 and 5 times those."""
+    first, last = math.floor(low), math.ceil(high)
+    every = -(-(last - first) // 6)
+    steps = (1, 2, 5) if high - low < 2 else (1,)
+    found = [n + math.log10(m) for n in range(first, last + 1, every) for m in steps]
+    return [at for at in found if low - 1e-6 <= at <= high + 1e-6]
 
 
 def _frame(x_axis: _Axis, y_axis: _Axis, x_label: str, y_label: str, log: bool) -> str:
     bottom, left = HIGH - BOTTOM, min(x_axis.first, x_axis.last)
     right = max(x_axis.first, x_axis.last)
-    marks = ticks(y_axis.low, y_axis.high, 6)
-    if log:
-        marks = _whole(marks)
     parts = []
-    for value in marks:
+    for value in _decades(y_axis.low, y_axis.high) if log else ticks(y_axis.low, y_axis.high):
         y = y_axis(value)
-        name = f"10<tspan dy='-4' font-size='9'>{value:.0f}</tspan>" if log else f"{value:g}"
+        name = (
+            f"{10**value:.0e}" if log and abs(value) > 3 else f"{10**value if log else value:.6g}"
+        )
         parts.append(
             f'<path class="grid" d="M{left:.1f} {y:.1f}H{right:.1f}"/>'
             f'<text x="{left - 6:.1f}" y="{y + 4:.1f}" text-anchor="end">{name}</text>'

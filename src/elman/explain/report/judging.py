@@ -108,7 +108,7 @@ def judge(model: Sequential, given: Material) -> Judgement:
     said = shares.argmax(-1)
     true = y.reshape(said.shape) if sparse or binary else y.reshape(outputs.shape).argmax(-1)
     true = (true > 0.5).astype(np.int64) if binary else true.astype(np.int64)
-    if sparse and getattr(loss, "ignore_class", None) is not None:
+    if isinstance(loss, losses.SparseCategoricalCrossentropy) and loss.ignore_class is not None:
         true = np.where(true == loss.ignore_class, -1, true)
     if counts is not None:
         true = np.where(counts, true, -1)
@@ -147,7 +147,9 @@ def _numbers(
     mean = np.broadcast_to(kept.mean(axis=0), targets.shape).astype(np.float32)
     plain = float(loss(targets.astype(np.float32), mean, mask=counts))
     names = require_names(given, outputs.shape[-1], "output")
-    return Judgement(names, lambda values: values, found, outputs, targets, counts, plain_loss=plain)
+    return Judgement(
+        names, lambda values: values, found, outputs, targets, counts, plain_loss=plain
+    )
 
 
 def _softmax(scores: Array) -> Array:

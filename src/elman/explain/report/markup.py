@@ -11,6 +11,15 @@ def text(value: object) -> str:
     return html.escape(str(value), quote=True)
 
 
+def number(value: float) -> str:
+    """A measured value in three digits, never with an exponent where it is large.
+
+    >>> number(2918.7), number(0.06), number(1.0)
+    ('2,919', '0.06', '1')
+    """
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+
+
 def tag(name: str, inner: str | None, **attributes: object) -> str:
     """An element around markup, or with None one that has no inside and no end.
 
@@ -38,9 +47,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequenc
     )
     body = "".join(
         "<tr>"
-        + "".join(
-            tag("td", text(cell), _class=kind) for cell, kind in zip(row, kinds, strict=True)
-        )
+        + "".join(tag("td", text(cell), _class=kind) for cell, kind in zip(row, kinds, strict=True))
         + "</tr>"
         for row in rows
     )

@@ -64,8 +64,8 @@ class Material:
         return f"{name} ({unit})" if unit not in ("", "none") else name
 
     def time(self, step: int) -> str:
-        """When a step is: seconds, or its number."""
-        return str(step) if self.seconds is None else f"{step * self.seconds:.3g} s"
+        """When a step is, in seconds or by its number."""
+        return f"step {step}" if self.seconds is None else f"{step * self.seconds:.3f} s"
 
 
 def material(

@@ -12,7 +12,8 @@ function panelOf(element) {
   const low = Number(element.dataset.low);
   const high = Number(element.dataset.high);
   const values = bytes(element.dataset.values);
-  const bars = element.querySelectorAll(".bars i");
+  const bars = element.querySelectorAll(".side i");
+  const figures = element.querySelectorAll(".rows b");
   const now = element.querySelector(".now");
   const number = (byte) => low + (byte / (NONE - 1)) * (high - low);
   return (step) => {
@@ -21,13 +22,14 @@ function panelOf(element) {
     let most = -1;
     row.forEach((byte, line) => {
       bars[line].style.setProperty("--v", byte === NONE ? (low < 0 ? 0.5 : 0) : byte / (NONE - 1));
+      if (figures.length) figures[line].textContent = byte === NONE ? "" : number(byte).toFixed(2);
       if (byte === NONE) return;
       if (least < 0 || byte < row[least]) least = line;
       if (most < 0 || byte > row[most]) most = line;
     });
-    const say = (line) => `${names[line]}: ${number(row[line]).toFixed(2)}`;
-    now.textContent =
-      most < 0 ? "masked" : names.length === 1 ? say(0) : `${say(least)} … ${say(most)}`;
+    if (now === null) return;
+    const say = (line) => `${number(row[line]).toFixed(2)} (${names[line]})`;
+    now.textContent = most < 0 ? "masked" : `least ${say(least)} · most ${say(most)}`;
   };
 }
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from elman.explain.report.gathering import Findings
 from elman.explain.report.markup import paragraph, tag, text
-from elman.explain.report.sections import Section, sections
+from elman.explain.report.sections import sections
+from elman.explain.report.sections.section import Section
 from elman.version import __version__
 
 HERE = Path(__file__).parent

@@ -9,7 +9,7 @@ import numpy as np
 
 from elman.explain.report import pictures
 from elman.explain.report.charts import ticks
-from elman.explain.report.markup import paragraph, tag, text
+from elman.explain.report.markup import number, paragraph, tag, text
 from elman.explain.report.material import Material
 from elman.explain.report.replay import NONE, Example, Strip, strip
 
@@ -19,6 +19,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 CURVES = 4
 #: So many words of a row are shown outside a replay.
 WORDS = 80
+#: Up to so many classes each have a bar with their name.
+NAMED = 12
+#: The height of such a bar, and of its line in the heat map beside it, in pixels; page.css has it.
+ROW = 18
 
 
 def drawn(x: Array, given: Material, steps: Array, counts: Array) -> str:
@@ -37,7 +41,7 @@ def drawn(x: Array, given: Material, steps: Array, counts: Array) -> str:
         rest = f" … and {len(x) - WORDS:,} more" if len(x) > WORDS else ""
         measured = _measured(x, given)
         return paragraph(
-            ", ".join(f"{given.feature(f)} {measured[f]:.3g}" for f in range(len(shown))) + rest
+            ", ".join(f"{given.feature(f)} {number(measured[f])}" for f in range(len(shown))) + rest
         )
     values = _measured(x, given)[steps].astype(np.float64)
     values[~counts] = np.nan
@@ -52,7 +56,7 @@ def drawn(x: Array, given: Material, steps: Array, counts: Array) -> str:
 
 def words(x: Array, given: Material, steps: Array, counts: Array) -> str:
     """The words of a row, each in a box of its own; padding is left out."""
-    boxes = "".join(
+    boxes = " ".join(
         tag("span", text(given.word(int(x[step]))), data_t=place)
         for place, (step, there) in enumerate(zip(steps, counts, strict=True))
         if there
@@ -73,24 +77,28 @@ def curve(name: str, values: Array, beside: Array | None = None) -> str:
         f'<svg viewBox="0 0 {max(len(values), 1)} 100" preserveAspectRatio="none" '
         f'aria-hidden="true">{lines}</svg>'
     )
-    return _panel(name, f"{low:.3g} to {high:.3g}", svg, "plot")
+    return _panel(name, f"{number(low)} to {number(high)}", svg, "plot")
 
 
-def panel(shown: Strip, values: bool = False) -> str:
-    """A heat map with its name and scale; with `values`, bars for the last step beside it."""
+def panel(shown: Strip, values: bool = False, named: bool = False) -> str:
+    """A heat map with its name and scale.
+
+    Args:
+        shown: what to draw.
+        values: whether a script sets bars beside it to the values of one step.
+        named: whether each line has a name that says something, such as that of a class.
+    """
     signed = shown.low < 0
+    lying = values and named and len(shown.lines) <= NAMED
     picture = tag(
         "img", None, src=pictures.heat(shown.values.T, signed), alt=_described(shown),
-        style=f"height:{_height(len(shown.lines))}px",
+        style=f"height:{ROW * len(shown.lines) if lying else _height(len(shown.lines))}px",
     )  # fmt: skip
-    scale = f"{shown.low:.3g} to {shown.high:.3g}"
+    scale = f"{number(shown.low)} to {number(shown.high)}"
     beside = ""
     data: dict[str, Any] = {}
     if values:
-        count = len(shown.lines)
-        beside = tag(
-            "div", "<i></i>" * count, _class="bars signed" if signed else "bars", aria_hidden="true"
-        ) + tag("p", "", _class="now")
+        beside = (_rows if lying else _bars)(shown)
         data = {
             "data_values": base64.b64encode(shown.values.tobytes()).decode(),
             "data_low": f"{shown.low:.6g}",
@@ -123,8 +131,14 @@ def time_axis(given: Material, steps: Array) -> str:
     )
 
 
-def replayed(example: Example, x: Array, given: Material, title: str, is_open: bool) -> str:
-    """One example with its slider; without a script it shows the last step that counts."""
+def replayed(
+    example: Example, x: Array, given: Material, title: str, is_open: bool, asked: str
+) -> str:
+    """One example with its slider; without a script it shows all steps.
+
+    Args:
+        asked: what the answer at each step is.
+    """
     steps = len(example.steps)
     there = np.flatnonzero(example.counts)
     last = int(there[-1]) if len(there) else steps - 1
@@ -145,16 +159,16 @@ def replayed(example: Example, x: Array, given: Material, title: str, is_open: b
     )  # fmt: skip
     parts = [tag("div", slider, _class="slider"), drawn(x, given, example.steps, example.counts)]
     if example.answer is not None:
-        parts.append(tag("h4", "What it would say if the row ended here"))
-        parts.append(panel(example.answer, values=True))
-    for number, layer in enumerate(example.layers):
+        parts.append(tag("h4", text(asked)))
+        parts.append(panel(example.answer, values=True, named=True))
+    for place, layer in enumerate(example.layers):
         inside = "".join(panel(s, values=True) for s in layer.strips)
         head = f"{layer.name}: {layer.kind} of {layer.units:,} units"
         summary = tag("summary", text(head))
         parts.append(
             tag(
                 "details", summary + inside + time_axis(given, example.steps),
-                open="" if number < 2 else None,
+                open="" if place < 2 else None,
             )
         )  # fmt: skip
     body = tag(
@@ -168,12 +182,26 @@ def replayed(example: Example, x: Array, given: Material, title: str, is_open: b
     )  # fmt: skip
 
 
+def _bars(shown: Strip) -> str:
+    """A bar for each line, and below them the least and the most in words."""
+    kind = "bars signed" if shown.low < 0 else "bars"
+    inside = tag("div", "<i></i>" * len(shown.lines), _class=kind, aria_hidden="true")
+    return inside + tag("p", "", _class="now")
+
+
+def _rows(shown: Strip) -> str:
+    """The same lying down, each with its name and number."""
+    rows = "".join(
+        f'<div><span>{text(name)}</span><span class="bar"><i></i></span><b></b></div>'
+        for name in shown.lines
+    )
+    return tag("div", rows, _class="rows signed" if shown.low < 0 else "rows")
+
+
 # -- parts ----------------------------------------------------------------------------------------
 
 
-def _panel(
-    name: str, scale: str, plot: str, kind: str, beside: str = "", **data: Any
-) -> str:
+def _panel(name: str, scale: str, plot: str, kind: str, beside: str = "", **data: Any) -> str:
     label = tag("div", tag("b", text(name)) + " " + tag("span", text(scale)), _class="label")
     cursor = '<u class="cursor"></u>'
     return tag(
@@ -219,7 +247,7 @@ def _described(shown: Strip) -> str:
 
 
 def _height(lines: int) -> int:
-    return int(np.clip(lines * 5, 14 * min(lines, 3), 96))
+    return int(np.clip(lines * 5, 14 * min(lines, 4), 96))
 
 
 def _words(name: str) -> str:

@@ -15,8 +15,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 #: cividis (Nunez, Anderton & Renslow 2018), from 0 on: even in lightness, for every eye.
 POSITIVE = "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 fee838"
-#: PuOr of ColorBrewer, turned: violet below zero, orange above, lightest at zero.
-SIGNED = "2d004b 542788 8073ac b2abd2 d8daeb f7f7f7 fee0b6 fdb863 e08214 b35806 7f3b08"
+#: Dark violet below zero, grey at zero, light orange above: the sign is seen without colours too.
+SIGNED = "24003c 4a1c7c 6a4a9e 857fa6 9a9a9a c4a878 e6b560 f8cf80 fff2c4"
 
 
 def palette(stops: str) -> Array:
@@ -48,4 +48,5 @@ def heat(values: Array, signed: bool) -> str:
 
 def gradient(signed: bool) -> str:
     """The same colours as a CSS gradient, for legends."""
-    return f"linear-gradient(90deg,{','.join('#' + s for s in (SIGNED if signed else POSITIVE).split())})"
+    stops = (SIGNED if signed else POSITIVE).split()
+    return f"linear-gradient(90deg,{','.join('#' + stop for stop in stops)})"

@@ -102,24 +102,18 @@ def replay(model: Sequential, x: Any, judged: Judgement) -> Replay:
     if not trace.layers:
         return Replay([], ["The model has no recurrent layer: there are no steps to go through."])
     shown = _shown(trace, left_out)
-    answers = _answers(model, trace.input, judged)
+    answers = _answers(model, trace.input, rows, judged)
     if answers is None:
-        left_out.append(
-            "What the model would say earlier: a layer looks at later steps first."
-            if not judged.by_step
-            else "What the model would say earlier."
-        )
+        left_out.append("What the model would say earlier: a layer looks at later steps first.")
     examples = []
     for place, row in enumerate(rows):
         counts = np.ones(trace.steps, bool) if trace.mask is None else trace.mask[place]
-        answer = None
+        steps, answer = shown[shown < ending(counts)], None
         if answers is not None:
             # The answer is carried through masked steps.
-            answer = strip("answer so far", answers[place][shown], judged.names, whole=answers)
-        layers = [
-            _layer(trace, name, place, shown) for name in list(trace.layers)[:LAYERS]
-        ]
-        examples.append(Example(int(row), roles[int(row)], shown, counts[shown], answer, layers))
+            answer = strip("answer so far", answers[place][steps], judged.names, whole=answers)
+        layers = [_layer(trace, name, place, steps) for name in list(trace.layers)[:LAYERS]]
+        examples.append(Example(int(row), roles[int(row)], steps, counts[steps], answer, layers))
     return Replay(examples, left_out)
 
 
@@ -135,11 +129,17 @@ def _shown(trace: Trace, left_out: list[str]) -> Array:
         if found.layer.units > UNITS:
             left_out.append(
                 f"Of the {found.layer.units:,} units of {found.layer.name} those {UNITS} whose "
-                "state varies most in the row are shown."
+                "state varies most in the row are shown, in the order of their numbers."
             )
     if len(trace.layers) > LAYERS:
         left_out.append(f"Of {len(trace.layers)} recurrent layers the first {LAYERS} are shown.")
     return np.arange(0, trace.steps, every)
+
+
+def ending(counts: Array) -> int:
+    """Where a row ends: behind its last step that counts, for padding says nothing."""
+    there = np.flatnonzero(counts)
+    return int(there[-1]) + 1 if len(there) else len(counts)
 
 
 def _layer(trace: Trace, name: str, row: int, shown: Array) -> Layer:
@@ -148,7 +148,7 @@ def _layer(trace: Trace, name: str, row: int, shown: Array) -> Layer:
     units = np.arange(found.layer.units)
     if len(units) > UNITS:
         units = np.sort(np.argsort(-state.std(axis=0), kind="stable")[:UNITS])
-    labels = tuple(str(unit) for unit in units)
+    labels = tuple(f"unit {unit}" for unit in units)
     strips = []
     for gate in found.gates:
         values = trace[f"{name}/{gate}"]
@@ -156,14 +156,19 @@ def _layer(trace: Trace, name: str, row: int, shown: Array) -> Layer:
     return Layer(name, type(found.layer).__name__, found.layer.units, strips)
 
 
-def _answers(model: Sequential, x: Array, judged: Judgement) -> Array | None:
-    """[rows, steps, classes or outputs], had the row ended at each step."""
+def _answers(model: Sequential, x: Array, rows: Array, judged: Judgement) -> Array | None:
+    """[rows, steps, classes or outputs]: at each step, or had the row ended there."""
+    if judged.by_step:
+        return judged.read(judged.outputs[rows])
     try:
-        stream = model.stream(len(x))
-    except OptionError:
+        stream = model.stream()
+    except OptionError:  # a layer looks at later steps first
         return None
-    said = np.stack([stream.step(x[:, t]) for t in range(x.shape[1])], axis=1)
-    return judged.read(said)
+    said = []
+    for row in x:
+        stream.reset()
+        said.append(stream.run(row))
+    return judged.read(np.stack(said))
 
 
 def strip(name: str, values: Array, lines: tuple[str, ...], whole: Array | None = None) -> Strip:

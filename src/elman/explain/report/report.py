@@ -67,8 +67,8 @@ def inspect(
         opened.compile(loss=loss)
     elif opened.loss is None:
         raise NotReadyError(
-            f"inspect expected a model that was compiled before it was saved, got '{model}' without "
-            "a loss. Name it: --loss binary_crossentropy, say."
+            f"inspect expected a model that was compiled before it was saved, got '{model}' "
+            "without a loss. Name it: --loss binary_crossentropy, say."
         )
     return _written(opened, given, target, "inspect")
 
