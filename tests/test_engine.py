@@ -777,6 +777,26 @@ def test_predict_does_not_depend_on_how_many_rows_come_together() -> None:
         np.testing.assert_array_equal(whole, one_by_one)
 
 
+def test_threads_that_share_the_units_of_a_row_give_the_bits_of_one(isa: str) -> None:
+    # Enough units for threads to meet at every step, and a cell with two products, which does not.
+    plain = {"recurrent_initializer": "glorot_uniform", "return_sequences": True}
+    model = Sequential(
+        [
+            Embedding(20, 5, mask_zero=True), LSTM(259, go_backwards=True, **plain),
+            GRU(9, reset_after=False, return_sequences=True), GRU(300, **plain),
+            SimpleRNN(520, recurrent_initializer="glorot_uniform"), Dense(3),
+        ]
+    )  # fmt: skip
+    tokens = np.random.default_rng(1).integers(0, 20, (4, 21)).astype(np.int32)
+    tokens[0, :9] = 0
+    _core.set_threads(1)
+    alone = model.predict(tokens, verbose=0)
+    for threads in (2, 3, 5):
+        _core.set_threads(threads)
+        for rows in (1, 2, 4):
+            np.testing.assert_array_equal(model.predict(tokens[:rows], verbose=0), alone[:rows])
+
+
 def test_predict_of_no_rows_is_an_empty_array_of_the_right_shape() -> None:
     model = Sequential([Input((None, 2)), LSTM(5, return_sequences=True), Dense(3)])
     assert model.predict(np.empty((0, 4, 2)), verbose=0).shape == (0, 4, 3)

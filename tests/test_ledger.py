@@ -249,6 +249,16 @@ def test_a_keras_model_is_read_and_what_elman_lacks_is_named():
     (lacking,) = ledger.uncounted
     assert lacking.kind == "BatchNormalization"
     assert ledger.total + lacking.parameters == model.count_params()
+    # Also one that is no simple stack, and a layer with an option that elman does not have.
+    x = keras.Input((9, 3))
+    halves = [keras.layers.LSTM(4)(x), keras.layers.LSTM(4, recurrent_dropout=0.5)(x)]
+    branched = keras.Model(x, keras.layers.Dense(2)(keras.layers.Concatenate()(halves)))
+    ledger = elman.ledger(branched)
+    assert {part.kind: part.parameters for part in ledger.uncounted} == {
+        "LSTM": ledger.layers[0].total,
+        "Concatenate": 0,
+    }
+    assert ledger.total + sum(p.parameters for p in ledger.uncounted) == branched.count_params()
 
 
 @pytest.mark.parametrize("form", [str, lambda path: path])

@@ -244,6 +244,22 @@ def test_a_row_that_is_all_masked_is_told_too(tmp_path):
     assert_whole(page, middle="confusion")
 
 
+def test_a_model_that_broke_is_told_too(tmp_path):
+    x, y = data(4, 5, 2)
+    model = classifier(GRU(3))
+    model.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])
+    assert_whole(written(model, x, y, tmp_path), middle="confusion")
+
+
+def test_of_many_classes_the_rare_ones_are_one(tmp_path):
+    x, _ = data(120, 4, 2)
+    y = np.concatenate([np.arange(100) % 12, np.arange(20)])
+    page = written(classifier(classes=20), x, y, tmp_path)
+    assert "all others" in words_of(page)
+    counts = [int(n) for n in re.findall(r"<small>(\d+)</small>", page)]
+    assert len(counts) == 13 * 13 and sum(counts) == 120
+
+
 def test_without_a_history_the_page_says_so(tmp_path):
     x, y = data(5, 4, 2)
     assert "holds no history" in words_of(written(classifier(), x, y, tmp_path))

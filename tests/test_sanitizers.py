@@ -40,7 +40,8 @@ for isa in _core.available_isas():
                 model.compile(adam, "sparse_categorical_crossentropy", ["accuracy"])
                 x, y = rng.integers(0, 50, (11, 19)), rng.integers(0, 3, 11)
                 model.fit(x, y, batch_size=4, epochs=2, verbose=0, validation_split=0.3)
-                model.predict(x, verbose=0)
+                for tokens in (x, x, rng.integers(0, 50, (9, 19))):
+                    model.predict(tokens, verbose=0)
                 str(model.plan(steps=19))
         model = Sequential([Input((None, 3)), Masking(), Dropout(0.5)])
         model.add(LSTM(33, activation="relu", return_sequences=True))
@@ -53,6 +54,11 @@ for isa in _core.available_isas():
         plan.forward(x)
         for name in plan.native.names:
             plan.native.peek(name)
+elman.set_dtype_policy("float32")
+model = Sequential([Embedding(50, 5, mask_zero=True), LSTM(256, return_sequences=True), GRU(7)])
+model.predict(rng.integers(0, 50, (1, 9)), verbose=0)  # threads share the units of one row
+stream = model.stream()
+stream.run(rng.integers(0, 50, 40))
 print("all of it ran")
 """
 

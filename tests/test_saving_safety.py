@@ -558,6 +558,8 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
     """Bytes with some of them changed, cut out, doubled or swapped for edge values."""
     made = bytearray(content)
     for _ in range(rng.choice([1, 1, 2, 4, 16])):
+        if len(made) < 2:
+            break
         at = rng.randrange(len(made))
         kind = rng.randrange(6)
         if kind == 0:

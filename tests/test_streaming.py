@@ -86,6 +86,19 @@ def test_every_step_gives_the_bits_of_predict(
 
 
 @every_cell
+def test_one_row_gives_the_bits_of_many(name: str, isa: str) -> None:
+    # Units for full tiles of blocks and a rest, whatever the width of vectors.
+    model = Sequential([Input((None, 2)), Masking(), cell(name, 150)])
+    randomize(model, 1)
+    x = sequences(7, 5)
+    wanted = model.predict(x, verbose=0)
+    np.testing.assert_array_equal(
+        np.concatenate([model.predict(x[row : row + 1], verbose=0) for row in range(7)]), wanted
+    )
+    np.testing.assert_array_equal(model.stream().run(x[6])[-1], wanted[6])
+
+
+@every_cell
 def test_activations_of_choice_stream_as_they_predict(name: str, isa: str) -> None:
     layer = cell(name, 5)
     layer.activation, layer.recurrent_activation = "softsign", "hard_sigmoid"

@@ -134,3 +134,72 @@ def test_dropout_does_not_depend_on_the_number_of_threads_where_rows_are_sorted(
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+
+
+# -- what is kept between predictions -----------------------------------------------------------
+
+
+def judged(model: Sequential, x: Array) -> Array:
+    """The outputs by a plan of training, which keeps nothing from batch to batch."""
+    return model(x, training=True)
+
+
+@every_cell
+@pytest.mark.parametrize("units", [7, 33])
+def test_predictions_are_the_same_bits_whatever_was_predicted_before(
+    cell: str, units: int, isa: str
+) -> None:
+    model = Sequential([Embedding(300, 5, mask_zero=True), recurrent(cell, units), Dense(2)])
+    batches = [sentences(rows, 11, 300, "holes") for rows in (1, 9, 17, 70)]
+    for x in (*batches, *batches[::-1]):
+        np.testing.assert_array_equal(model.predict(x, verbose=0), judged(model, x))
+
+
+def test_both_directions_keep_what_tokens_come_to() -> None:
+    model = Sequential([Embedding(300, 5), layers.Bidirectional(LSTM(7)), Dense(2)])
+    for rows in (3, 40, 3):
+        x = sentences(rows, 11, 300, "holes")
+        np.testing.assert_array_equal(model.predict(x, verbose=0), judged(model, x))
+
+
+@every_cell
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
+def test_predictions_after_weights_change_are_those_of_the_new_weights(
+    cell: str, optimizer: str
+) -> None:
+    x = sentences(13, 8, 40, "left")
+    y = np.random.default_rng(3).normal(size=(13, 1))
+    model = Sequential([Embedding(40, 6), recurrent(cell, 17), Dense(1)])
+    model.compile(optimizer, "mse")
+    stream = model.stream(sessions=13)
+    for _ in range(3):
+        np.testing.assert_array_equal(model.predict(x, verbose=0), judged(model, x))
+        stream.reset()
+        for t in range(x.shape[1]):
+            last = stream.step(x[:, t])
+        np.testing.assert_array_equal(last, judged(model, x))
+        # Few rows of the table have a gradient; the others may only be brought up to date later.
+        model.fit(x[:2], y[:2], validation_data=(x, y), epochs=2, verbose=0)
+        np.testing.assert_array_equal(model.predict(x, verbose=0), judged(model, x))
+        model.set_weights([w * np.float32(0.9) for w in model.get_weights()])
+
+
+def test_more_tokens_than_are_kept_change_nothing() -> None:
+    # 64 MiB are 16,384 tokens of 4 x 256 floats; here are more than twice as many.
+    words, rows, steps = 36_000, 20, 150
+    model = Sequential([Embedding(words, 2), LSTM(256), Dense(1)])
+    rng = np.random.default_rng(4)
+    batches = rng.permutation(words).astype(np.int32).reshape(-1, rows, steps)
+    for x in (*batches, batches[-1], batches[0]):
+        np.testing.assert_array_equal(model.predict(x, verbose=0), judged(model, x))
+
+
+def test_rows_that_were_not_looked_up_again_cannot_be_peeked_at() -> None:
+    x = sentences(4, 6, 9, "holes")
+    model = Sequential([Embedding(9, 3), LSTM(4)])
+    plan = model.plan_for(model.check_inputs(x), rows=4)
+    plan.forward(x)
+    assert "embedding" not in plan.native.names
+    plan = model.plan_for(model.check_inputs(x), rows=4, keep=True)
+    plan.forward(x)
+    np.testing.assert_array_equal(plan.native.peek("embedding"), model.layers[0].weights[0][x])

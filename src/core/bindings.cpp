@@ -10,6 +10,7 @@
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
+#include <bit>
 #include <utility>
 
 #include "isa/table.h"
@@ -102,6 +103,16 @@ Spec spec(std::string name, std::vector<int> inputs, std::vector<int> params,
   return {std::move(name), std::move(inputs), std::move(params), std::move(options)};
 }
 
+/// Without a branch per number, so that whole vectors of them are looked at.
+bool finite(const In<float>& values) {
+  constexpr uint32_t infinite = 0x7f800000;  // the exponent of infinity and of every NaN
+  const float* x = values.data();
+  uint32_t found = 0;
+  for (size_t i = 0, n = values.size(); i < n; ++i)
+    found |= (std::bit_cast<uint32_t>(x[i]) & infinite) == infinite;
+  return !found;
+}
+
 }  // namespace
 
 NB_MODULE(_core, m) {
@@ -121,6 +132,7 @@ NB_MODULE(_core, m) {
     nb::gil_scoped_release release;
     return fma_peak(seconds);
   }, "seconds"_a = 0.1, "Floating-point operations a second in multiply-adds, on all threads.");
+  m.def("finite", &finite, "values"_a.noconvert(), "Whether float32 numbers have no NaN or infinity.");
   m.def("activations", [] {
     std::vector<std::string> names;
 #define ELMAN_NAME(name) names.push_back(#name);

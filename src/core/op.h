@@ -102,6 +102,14 @@ class Op {
   /// Before forward: finds out what this shard will look up.
   virtual void look(Run&) {}
   virtual void forward(Run&) = 0;
+  /// Whether a few rows of it are enough work for several threads, which then meet at every step.
+  virtual bool meets() const { return false; }
+  /// Forward with the hands of a whole team: all members call this and walk through the same phases.
+  virtual void forward_together(Run& run, Team::Member& me) {
+    me.phase([&](int part) {
+      if (part == 0) forward(run);
+    });
+  }
   /// Whether `forward` wants to know `all_counting`, which `count` works out before.
   virtual bool counts() const { return false; }
   virtual void count(Run&) {}
@@ -110,7 +118,7 @@ class Op {
   virtual void pack(int /*thread*/, int /*threads*/) {}
   using Visit = std::function<void(int param, const std::vector<int32_t>& rows)>;
   /// After all shards looked: calls `visit` with the rows of tables that are this thread's to bring
-  /// up to date before forward; some may come twice.
+  /// up to date before forward.
   virtual void visit_rows(const std::vector<Run>&, int /*thread*/, const Visit&) {}
   virtual Cost cost() const { return {}; }
 

@@ -35,6 +35,17 @@ float* Plan::share(long floats) {
   return shared_.back()->data();
 }
 
+std::vector<float*> Plan::aside(long floats) {
+  std::vector<float*> blocks;
+  for (int i = 0; i < threads(); ++i) {
+    shared_.push_back(std::make_unique<Floats>());
+    shared_.back()->take(floats);
+    blocks.push_back(shared_.back()->data());
+  }
+  shared_floats_ += threads() * floats;
+  return blocks;
+}
+
 int Plan::slot(const std::string& name, int steps, int width, bool gradient) {
   Slot s;
   s.name = name;
@@ -129,6 +140,7 @@ void Plan::seal(int output, long target_width) {
   target_width_ = target_width;
   for (size_t i = 0; i < ops_.size(); ++i)
     if (!ops_[i]->state_names().empty()) last_with_states_ = i + 1;
+  for (const auto& op : ops_) meets_ |= op->meets();
   for (Floats& arena : arenas_) arena.resize(arena_floats_);
   for (Floats& states : states_) states.resize(state_floats_);
   if (training_) {
@@ -190,6 +202,15 @@ void Plan::sort_rows(Run& run) {
   run.rank = rank.data();
 }
 
+/// Copies `width` numbers of each step.
+static void copy_steps(int steps, int width, const float* from, long from_step, float* to,
+                       long to_step) {
+  if (width == 1)  // a call for each number would take longer than all else that a stream does here
+    for (int t = 0; t < steps; ++t) to[t * to_step] = from[t * from_step];
+  else
+    for (int t = 0; t < steps; ++t) std::copy_n(from + t * from_step, width, to + t * to_step);
+}
+
 /// Copies the shard's samples into the input slot, time first; ops see what they will look up.
 void Plan::load(Run& run) {
   const Slot& in = slots_[input_];
@@ -202,23 +223,21 @@ void Plan::load(Run& run) {
       for (int t = 0; t < run.steps; ++t) to[(long)t * run.rows] = from[t];
       continue;
     }
-    const float* from = run.batch.x + (sample * run.batch.length + run.start) * in.width;
-    float* to = run.value(in) + row * in.row;
-    const long step = run.rows * in.row;
-    for (int t = 0; t < run.steps; ++t, from += in.width, to += step)
-      for (int f = 0; f < in.width; ++f) to[f] = from[f];
+    copy_steps(run.steps, in.width,
+               run.batch.x + (sample * run.batch.length + run.start) * in.width, in.width,
+               run.value(in) + row * in.row, run.rows * in.row);
   }
   for (const auto& op : ops_) op->look(run);
 }
 
 void Plan::forward(Run& run, size_t first, size_t last) const {
-  if (!run.at_end()) last = std::min(last, head_);
+  last = std::min(last, ops_in(run));
   for (size_t i = first; i < last; ++i) ops_[i]->forward(run);
 }
 
 void Plan::backward(Run& run) const {
   if (!run.joined) std::fill_n(run.gradients, weights_->dense, 0.0f);
-  for (size_t i = run.at_end() ? ops_.size() : head_; i-- > 0;) {
+  for (size_t i = ops_in(run); i-- > 0;) {
     if (ops_[i]->bypassed) continue;
     if (!ops_[i]->further.empty()) join(run, *ops_[i]);
     ops_[i]->backward(run);
@@ -244,12 +263,12 @@ void Plan::write(const Run& run, Outputs out) const {
   const long first = s.sequence ? run.start - run.batch.from : 0;
   for (int row = 0; row < run.rows; ++row) {
     const long i = run.place(row);
-    for (int t = 0; t < run.steps_of(s); ++t) {
-      const float* from = value + ((long)t * run.rows + row) * s.row;
-      if (out.y) std::copy_n(from, s.width, out.y + i * width + (first + t) * s.width);
-      if (out.mask)
-        out.mask[i * steps + first + t] = s.mask < 0 ? 1.0f : run.value(slots_[s.mask])[(long)t * run.rows + row];
-    }
+    if (out.y)
+      copy_steps(run.steps_of(s), s.width, value + row * s.row, run.rows * s.row,
+                 out.y + i * width + first * s.width, s.width);
+    for (int t = 0; out.mask && t < run.steps_of(s); ++t)
+      out.mask[i * steps + first + t] =
+          s.mask < 0 ? 1.0f : run.value(slots_[s.mask])[(long)t * run.rows + row];
   }
 }
 
@@ -418,25 +437,51 @@ void Plan::predict(const Batch& batch, long samples, Outputs out) {
   const long piece = std::min<long>(shard_rows_, (samples + threads() - 1) / threads());
   const bool stale = packed_version_ != weights_->version;
   const long windows = this->windows(batch);
-  // Each thread keeps to its own arena and takes the next piece as long as there is one.
-  std::atomic<long> next{0};
-  team_->run([&](Team::Member& me) {
-    if (stale) me.phase([&](int part) { pack_all(part); });
-    Run& run = shards_[me.index];
+  const auto begin = [&](Run& run, long at, long w) {
     run.batch = batch;
     run.training = false;
-    for (long at; (at = next.fetch_add(piece)) < samples;) {
-      run.first_sample = 0;
-      run.first_row = (int)at;
-      run.batch_rows = run.rows = (int)std::min<long>(piece, samples - at);
-      for (long w = 0; w < windows; ++w) {
-        window(run, w, (int)w);
-        load(run);
-        forward(run, 0, ops_.size());
-        write(run, out);
-      }
+    run.first_sample = 0;
+    run.first_row = (int)at;
+    run.batch_rows = run.rows = (int)std::min<long>(piece, samples - at);
+    window(run, w, (int)w);
+  };
+  const auto alone = [&](Run& run, long at) {
+    for (long w = 0; w < windows; ++w) {
+      begin(run, at, w);
+      load(run);
+      forward(run, 0, ops_.size());
+      write(run, out);
     }
-  });
+  };
+  if (samples < threads() && meets_) {  // no row for every thread: all go through each
+    team_->run([&](Team::Member& me) {
+      if (stale) me.phase([&](int part) { pack_all(part); });
+      Run run = shards_[0];  // a view of its arena for each thread, since one may lag behind
+      const auto first = [&](const auto& work) {
+        me.phase([&](int part) {
+          if (part == 0) work();
+        });
+      };
+      for (long at = 0; at < samples; at += piece)
+        for (long w = 0; w < windows; ++w) {
+          begin(run, at, w);
+          first([&] { load(run); });
+          for (size_t i = 0; i < ops_in(run); ++i) ops_[i]->forward_together(run, me);
+          first([&] { write(run, out); });
+        }
+    });
+  } else if (samples == 1) {  // done before another thread is awake
+    const FlushDenormals flush;
+    for (int part = 0; stale && part < threads(); ++part) pack_all(part);
+    alone(shards_[0], 0);
+  } else {
+    // Each thread keeps to its own arena and takes the next piece as long as there is one.
+    std::atomic<long> next{0};
+    team_->run([&](Team::Member& me) {
+      if (stale) me.phase([&](int part) { pack_all(part); });
+      for (long at; (at = next.fetch_add(piece)) < samples;) alone(shards_[me.index], at);
+    });
+  }
   end_windows(windows, samples);
   for (Run& run : shards_) run.rows = 0;  // pieces, in no order: nothing to peek at
   packed_version_ = weights_->version;

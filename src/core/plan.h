@@ -63,7 +63,12 @@ class Plan {
   long carry(long record);
   /// Floats that all shards share: packed weights.
   float* share(long floats);
+  /// Floats for each thread apart from its arena: memory only as far as they are written.
+  std::vector<float*> aside(long floats);
   void show(const View& view) { views_.push_back(view); }
+  void hide(const Slot& slot) {
+    std::erase_if(views_, [&](const View& v) { return v.value == slot.value; });
+  }
 
   // -- running ----------------------------------------------------------------------------------
   struct Outputs {
@@ -132,6 +137,8 @@ class Plan {
   void shard(Run& run, long first_sample, int batch_rows, int thread) const;
   void load(Run& run);
   void sort_rows(Run& run);
+  /// How many ops take part: the last of them may wait for the last step.
+  size_t ops_in(const Run& run) const { return run.at_end() ? ops_.size() : head_; }
   void forward(Run& run, size_t first, size_t last) const;
   void backward(Run& run) const;
   /// The slot that one more op reads: the first reads the slot itself; others the same values, with
@@ -178,6 +185,7 @@ class Plan {
   std::vector<std::unique_ptr<TableGradient>> tables_;
   std::vector<Run> shards_;
   bool sorts_ = false;
+  bool meets_ = false;  // some op of a single row is worth the work of several threads
   std::vector<std::vector<int32_t>> ranks_, lengths_;  // [thread][rows] when sorted
   uint64_t packed_version_ = 0;
 };

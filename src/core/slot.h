@@ -26,9 +26,14 @@ struct Slot {
   bool tokens = false;
   int mask = -1;                   // the slot [steps][rows] that says which steps count
   /// Values that repeat may be there once: int32 in the arena, first how many rows of values there
-  /// are, from the 16th on which one belongs to each step and row. -1: there is one for each.
+  /// are and the number of the first of them, from the 16th on which number belongs to each step
+  /// and row. -1: there is one for each.
   long places = -1;
+  long different = 0;              // rows of values there could ever be
   bool shared = false;             // whether the ops that read it want it so
+  /// Numbers up to which those ops keep what a row comes to, as long as no weight changes: such a row
+  /// need not be there again. 0: they keep nothing.
+  long kept = 0;
   bool read = false;               // whether an op reads it, and writes its gradient
 };
 

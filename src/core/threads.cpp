@@ -69,11 +69,16 @@ Team::Team(int members)
 
 void Team::work(int member) {
   uint64_t seen = 0;
-  std::unique_lock lock(mutex_);
+  const auto waiting = [&] {
+    const uint64_t round = round_.load();
+    return round == seen || round % 2 == 0;
+  };
   for (;;) {
-    start_.wait(lock, [&] { return stop_ || (job_ && round_ != seen); });
+    for (int i = 0; i < kLookout && waiting(); ++i) pause();
+    std::unique_lock lock = hold();
+    start_.wait(lock, [&] { return stop_ || !waiting(); });
     if (stop_) return;
-    seen = round_;
+    seen = round_.load();
     const auto* job = job_;
     ++inside_;
     lock.unlock();
@@ -82,21 +87,30 @@ void Team::work(int member) {
       Member me(*this, member);
       (*job)(me);
     }
-    lock.lock();
+    lock = hold();
     if (--inside_ == 0) left_.notify_one();
   }
+}
+
+/// It is always held for moments: whoever slept meanwhile would come back much later.
+std::unique_lock<std::mutex> Team::hold() {
+  std::unique_lock lock(mutex_, std::defer_lock);
+  for (int i = 0; i < kPatience && !lock.owns_lock(); ++i)
+    if (!lock.try_lock()) pause();
+  if (!lock.owns_lock()) lock.lock();
+  return lock;
 }
 
 void Team::run(const std::function<void(Member&)>& job) {
   const std::lock_guard one(one_job_);
   if (members_ > 1) {
-    const std::lock_guard lock(mutex_);
+    const std::unique_lock lock = hold();
     for (int i = 0; i < members_; ++i) claims_[i].phases.store(0);
     finished_.store(0);
     job_ = &job;
     ++round_;
-    start_.notify_all();
   }
+  start_.notify_all();
   {
     FlushDenormals flush;
     Member me(*this, 0);
@@ -104,9 +118,12 @@ void Team::run(const std::function<void(Member&)>& job) {
   }
   if (members_ == 1) return;
   // All phases are done. Whoever has not woken up yet need not; whoever is inside leaves first.
-  std::unique_lock lock(mutex_);
-  job_ = nullptr;
-  left_.wait(lock, [&] { return inside_ == 0; });
+  std::unique_lock lock = hold();
+  ++round_;
+  lock.unlock();
+  for (int i = 0; i < kAttention && inside_.load() > 0; ++i) pause();
+  lock = hold();
+  left_.wait(lock, [&] { return inside_.load() == 0; });
 }
 
 namespace {

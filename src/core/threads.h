@@ -38,6 +38,7 @@ class Team {
     void phase(const F& part) {
       team_.phase(index, done_phases_++, part);
     }
+    int team_size() const { return team_.size(); }
     const int index;
 
    private:
@@ -72,10 +73,14 @@ class Team {
   // In pauses of the processor, about 40 ns each: the usual unevenness of two parts, before doing
   // the work of others; and what is less than the cost of waking up, before going to sleep.
   static constexpr int kPatience = 200, kAttention = 1000;
+  /// How long a thread without a job looks out for the next before it sleeps: calls from Python often
+  /// follow one another, and waking up takes longer than predicting with a small model.
+  static constexpr int kLookout = 4000;
   /// Whether all parts are finished, after a short wait.
   bool waited(uint32_t all, int spins) const;
   void sleep(uint32_t all) const;
   void work(int member);
+  std::unique_lock<std::mutex> hold();
 
   struct alignas(64) Claim {
     std::atomic<uint32_t> phases{0};  // how many phases of this part somebody has taken
@@ -87,8 +92,8 @@ class Team {
   std::mutex one_job_, mutex_;
   std::condition_variable start_, left_;
   const std::function<void(Member&)>* job_ = nullptr;
-  uint64_t round_ = 0;
-  int inside_ = 0;  // other threads that are at work on the job
+  std::atomic<uint64_t> round_{0};  // odd while there is a job
+  std::atomic<int> inside_{0};      // other threads that are at work on the job
   bool stop_ = false;
   const int process_;
 };

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from elman import _core
 from elman.errors import DataError, OptionError, ShapeError
 from elman.mapped import Mapped, is_mapped, parts
 
@@ -100,8 +101,7 @@ def _finite(values: Array | Mapped, who: str, what: str) -> None:
     if isinstance(values, Mapped) and values.whole:
         return
     for start, part in parts(values):
-        # One pass and no copy; a sum in float64 is finite if and only if all float32 are.
-        if np.isfinite(np.sum(part, dtype=np.float64)):
+        if _all_finite(part):
             continue
         place = np.argwhere(~np.isfinite(part))[0]
         got = part[tuple(place)]
@@ -109,6 +109,13 @@ def _finite(values: Array | Mapped, who: str, what: str) -> None:
             f"{who} expected finite {what}, got {got} at {_place(place, start)}. Fill or remove "
             "missing values first (or set them to a value that Masking skips)."
         )
+
+
+def _all_finite(values: Array) -> bool:
+    if values.dtype == np.float32 and values.flags.c_contiguous:
+        return _core.finite(values)
+    # One pass and no copy; a sum in float64 is finite if and only if all float32 are.
+    return bool(np.isfinite(np.sum(values, dtype=np.float64)))
 
 
 def _place(index: Array, start: tuple[int, ...] = ()) -> str:

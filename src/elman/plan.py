@@ -119,7 +119,9 @@ class Plan:
         #: Of a run, at most.
         self.steps = steps = input_shape[0] if self.has_steps else 1
         width = 1 if tokens else input_shape[-1]
-        threads = max(1, min(threads or _core.threads(), rows))
+        threads = threads or _core.threads()
+        if training or keep or loss is not None:  # rows are dealt out; else units may be, too
+            threads = max(1, min(threads, rows))
         self.native = _core.Plan(store.native, steps, rows, training, keep, threads, carry)
         self.training = training
         self.carry = carry

@@ -11,34 +11,46 @@
 namespace elman {
 namespace {
 
-// Adding this to a float below 2^22 in size rounds it to an integer kept in the low bits.
-constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23
+// Adding this to a float below 2^22 in size rounds it to an integer n and leaves n + 127 in the low
+// bits, which are 2^n once they are shifted to where a float has its exponent.
+constexpr float kRounder = 12582912.0f + 127.0f;  // 1.5 * 2^23, and the bias of exponents
 
-/// x = n ln2 + r with n whole and |r| <= ln2 / 2; `power` is 2^n. Good for |x| < 88.
-ELMAN_INLINE void reduce(V x, V& r, V& power) {
-  const V shifted = x * 1.44269504088896341f + kRounder;
-  const V n = shifted - kRounder;
-  r = x - n * 0.693359375f;
-  r = r - n * -2.12194440e-4f;
-  power = floats((bits(shifted) << 23) + 0x3f800000);
-}
+#ifdef __FMA__
+// n kLn2 is not rounded before it is subtracted, so kLn2 may have all the bits of a float.
+constexpr float kLn2 = 0.693147182f, kLn2Rest = -1.90465421e-9f;
+#else
+constexpr float kLn2 = 0.693359375f, kLn2Rest = -2.12194440e-4f;
+#endif
 
-/// (exp(r) - 1) / r for |r| <= ln2 / 2: 1 + r s(r), where s is the polynomial of degree 4 for which the
-/// largest error of exp, 0.06 ulp, is smallest.
-ELMAN_INLINE V exp_slope(V r) {
-  V p = all(1.3814771e-3f);
-  p = p * r + 8.368739e-3f;
-  p = p * r + 4.1668385e-2f;
-  p = p * r + 1.6666521e-1f;
-  p = p * r + 4.9999994e-1f;
-  return p * r + 1.0f;
-}
+/// exp(x) = 2^n (1 + r + r^2 q) with x = n ln2 + r, n whole and |r| <= ln2 / 2. Good for |x| < 88.
+/// A step of a single sequence is a chain of operations that wait for each other, most of them here:
+/// so whatever can be done beside the chain is not in it.
+struct Exp {
+  V power, r, r2, q;
+
+  explicit ELMAN_INLINE Exp(V x) {
+    const V shifted = x * 1.44269504088896341f + kRounder;
+    const V n = shifted - kRounder;
+    power = floats(bits(shifted) << 23);
+    const V rough = x - n * kLn2;
+    r = rough - n * kLn2Rest;
+    // What a kLn2 with all its bits leaves is too little for q, which then need not wait for it.
+    const V a = kLn2Rest > -1e-8f ? rough : r;
+    r2 = a * a;
+    // (exp(a) - 1 - a) / a^2: the polynomial of degree 4 for which the largest error of exp, 0.06 ulp,
+    // is smallest.
+    q = (r2 * 1.3814771e-3f + (8.368739e-3f * a + 4.1668385e-2f)) * r2 +
+        (1.6666521e-1f * a + 4.9999994e-1f);
+  }
+
+  /// exp(x) + c for a c about as large as 1, beside which a 2^n that nearly vanishes is nothing.
+  ELMAN_INLINE V plus(float c) const { return (q * r2 + r) * power + (power + c); }
+};
 
 /// exp where the caller knows |x| < 87.
 ELMAN_INLINE V exp_bounded(V x) {
-  V r, power;
-  reduce(x, r, power);
-  return (exp_slope(r) * r + 1.0f) * power;
+  const Exp e(x);
+  return (e.q * (e.r * e.r) + e.r + 1.0f) * e.power;
 }
 
 /// exp over the whole range: 0 below, infinity above.
@@ -52,11 +64,7 @@ ELMAN_INLINE V exp(V x) {
 }
 
 /// exp(x) - 1, accurate near zero; |x| < 87.
-ELMAN_INLINE V exp_minus_one(V x) {
-  V r, power;
-  reduce(x, r, power);
-  return (exp_slope(r) * r) * power + (power - 1.0f);
-}
+ELMAN_INLINE V exp_minus_one(V x) { return Exp(x).plus(-1.0f); }
 
 /// Natural logarithm of a positive number (Cephes' logf); -infinity at 0, NaN below.
 ELMAN_INLINE V log(V x) {
@@ -90,11 +98,12 @@ ELMAN_INLINE V log_one_plus(V x) {
 }
 
 ELMAN_INLINE V sigmoid(V x) {
-  return 1.0f / (1.0f + exp_bounded(at_most(at_least(-x, all(-86.0f)), all(86.0f))));
+  return 1.0f / Exp(-at_most(at_least(x, all(-86.0f)), all(86.0f))).plus(1.0f);
 }
 
 ELMAN_INLINE V tanh(V x) {
-  const V e = exp_minus_one(at_most(at_least(x + x, all(-20.0f)), all(20.0f)));
+  const V doubled = at_most(at_least(x + x, all(-20.0f)), all(20.0f));
+  const V e = exp_minus_one(doubled);
   return e / (e + 2.0f);
 }
 

@@ -52,6 +52,7 @@ struct Outer {
   Columns columns;
   float* g;        // [k][g_row], the layout of the weights
   long g_row;
+  const float* live;  // [rows] 0 where D is zero, or null
 };
 
 /// The same for several A at once and in pairs of rows, so that D is read and rounded only once:
@@ -103,6 +104,7 @@ struct SumPlaces {
 struct RecurrentPass {
   int steps, first, last;
   int rows, units;
+  int first_block, last_block;  // of the units that this call is for, forward only
   bool reverse, training;
   int activation, recurrent_activation;
   float* z;            // [blocks][z_steps * rows][vectors][L]  gates; backward leaves d_z there
@@ -210,7 +212,8 @@ struct TouchedRows {
   const TouchedRow* row;
   long count, width;
   long step;        // how many there were before this one
-  int32_t* done;    // [rows of the table] steps that each row includes, or kUntouched
+  int32_t* done;    // [rows of the table] steps that each row includes, or kUntouched; null: nothing
+                    // can be missed
   const float* fade;  // [fades] what is left of the moments after so many steps without a gradient;
   long fades;         // of more as of the last of these
 };

@@ -54,6 +54,18 @@ ELMAN_INLINE void accumulate(V (&s)[R][N], const bf16* a, long a_row, int k, con
   }
 }
 
+/// One row and M blocks side by side: s[m, 0, n] += sum_k a[k] b[m, k, n]
+template <int M, int N>
+ELMAN_INLINE void accumulate_blocks(V (&s)[M][1][N], const float* a, int k, const float* b) {
+  for (int i = 0; i < k; ++i, b += N * L) {
+    const V x = all(a[i]);
+    ELMAN_UNROLL
+    for (int m = 0; m < M; ++m)
+      ELMAN_UNROLL
+      for (int n = 0; n < N; ++n) s[m][0][n] += x * load(b + ((long)m * k * N + n) * L);
+  }
+}
+
 /// Calls f with a tile of rows at a time: f(Rows<R>{}, first row).
 template <int R>
 struct Rows {
@@ -192,6 +204,7 @@ ELMAN_INLINE void outer_tile(const Outer& o, int group, int k, long first, long 
   const float* a = o.a + first * o.a_row + k;
   const float* d = o.d + group * o.d_group + first * o.d_row;
   for (long i = first; i < last; ++i, a += o.a_row, d += o.d_row) {
+    if (o.live && o.live[i] == 0.0f) continue;
     V w[N];
     ELMAN_UNROLL
     for (int n = 0; n < N; ++n) w[n] = load(d + n * L);

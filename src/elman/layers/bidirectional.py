@@ -62,6 +62,8 @@ class Bidirectional(Layer):
             self.backward_layer = self._inside(layer, name=name, go_backwards=True)
         else:
             self.backward_layer = self._inside(backward_layer)
+        for place, leaf in zip(("forward_layer", "backward_layer"), self.leaves(), strict=True):
+            leaf.stored_in = f"{place}/{leaf.stored_in}"
         self._check_pair()
         self.asked_shape = self.asked_shape or layer.asked_shape
 
@@ -207,7 +209,11 @@ class Bidirectional(Layer):
             kind = entry["class_name"]
             if kind not in LAYERS:
                 raise unknown_name("Bidirectional", "layer", kind, LAYERS)
-            inside[option] = LAYERS[kind].from_config(dict(entry["config"]))
+            options = dict(entry["config"])
+            if options.get("return_sequences"):
+                # Keras writes down what Bidirectional does with any layer.
+                options.pop("zero_output_for_mask", None)
+            inside[option] = LAYERS[kind].from_config(options)
         return cls(**{**config, **inside})
 
 

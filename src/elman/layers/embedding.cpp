@@ -1,5 +1,6 @@
 // Embedding: a row of the table for every token. A batch's tokens repeat, so each different one is
-// looked up once where the op that follows can work with that. Its gradient touches only those rows.
+// looked up once where the op that follows can work with that, and once for all batches where that op
+// keeps what became of it. Its gradient touches only those rows.
 #include <algorithm>
 #include <stdexcept>
 
@@ -9,7 +10,7 @@
 namespace elman {
 namespace {
 
-constexpr long kAhead = 8;  // rows lie anywhere: ask memory for them early
+constexpr long kAhead = 16;  // rows lie anywhere: ask memory for them early
 
 class Embedding : public Op {
  public:
@@ -19,8 +20,14 @@ class Embedding : public Op {
     width_ = (int)p.shape[1];
     output = plan.slot(spec.name, tokens_.steps, width_);
     plan.at(output).places = plan.reserve(tokens_.steps, 16);
+    plan.at(output).different = p.shape[0];
     different_ = plan.reserve(tokens_.steps);
-    place_.assign(plan.threads(), std::vector<int32_t>(p.shape[0], -1));
+    place_.resize(plan.threads());
+    for (Integers& place : place_) {
+      place.resize(p.shape[0]);
+      std::fill(place.begin(), place.end(), -1);
+    }
+    known_.resize(plan.threads());
     visited_.resize(plan.threads());
     if (spec.flag("mask_zero")) {
       plan.add_mask(output);
@@ -28,26 +35,27 @@ class Embedding : public Op {
     }
   }
 
-  /// Numbers the different tokens in the order they are met.
+  /// Numbers the different tokens in the order they are met: in this batch, or since the weights
+  /// changed where all that came after is kept.
   void look(Run& run) override {
-    const int32_t* tokens = run.tokens(tokens_);
-    int32_t* place = place_[run.thread].data();
-    int32_t* places = run.places(plan_.at(output));
-    int32_t* different = different_tokens(run);
-    for (int32_t i = 0; i < places[0]; ++i) place[different[i]] = -1;  // those of the batch before
-    int32_t count = 0;
-    for (long i = 0; i < all(run); ++i) {
-      int32_t& number = place[tokens[i]];
-      if (number < 0) {
-        number = count;
-        different[count++] = tokens[i];
-      }
-      places[16 + i] = number;
+    const int32_t before = run.places(plan_.at(output))[0];
+    const uint64_t version = plan_.weights().version;
+    Known& known = known_[run.thread];
+    Integers& place = place_[run.thread];
+    if (!plan_.at(output).kept) {
+      for (int32_t i = 0; i < before; ++i) place[different_tokens(run)[i]] = -1;
+      known.count = 0;
+    } else if (known.version != version) {
+      forget(run);
     }
-    places[0] = count;
+    known.version = version;
+    if (!number(run)) {
+      forget(run);
+      number(run);
+    }
     run.wanted.param = table_;
-    run.wanted.rows = different;
-    run.wanted.count = count;
+    run.wanted.rows = different_tokens(run);
+    run.wanted.count = run.places(plan_.at(output))[0];
     run.wanted.width = width_;
   }
 
@@ -80,13 +88,16 @@ class Embedding : public Op {
   }
 
   void visit_rows(const std::vector<Run>& shards, int thread, const Visit& visit) override {
+    // Left to a shard that looked the row up: its core is the one that works with it next.
+    const Run& run = shards[thread];
     std::vector<int32_t>& rows = visited_[thread];
     rows.clear();
-    for (const Run& run : shards) {
-      const int32_t* different = different_tokens(run);
-      const int32_t count = run.places(plan_.at(output))[0];
-      for (int32_t i = 0; i < count; ++i)
-        if (TableGradient::owner(different[i], shards.size()) == thread) rows.push_back(different[i]);
+    const int32_t* different = different_tokens(run);
+    for (int32_t i = 0; i < run.places(plan_.at(output))[0]; ++i) {
+      const int32_t token = different[i];
+      size_t holder = TableGradient::owner(token, shards.size());
+      while (place_[holder][token] < 0) holder = holder + 1 < shards.size() ? holder + 1 : 0;
+      if ((int)holder == thread) rows.push_back(token);
     }
     visit(table_, rows);
   }
@@ -94,6 +105,38 @@ class Embedding : public Op {
   bool carries() const override { return true; }
 
  private:
+  struct Known {  // of the tokens numbered so far
+    long count = 0;
+    uint64_t version = 0;  // of the weights they were looked up in
+  };
+
+  /// False when what is kept has no room for more.
+  bool number(Run& run) {
+    const Slot& y = plan_.at(output);
+    const int32_t* tokens = run.tokens(tokens_);
+    int32_t* place = place_[run.thread].data();
+    int32_t* places = run.places(y);
+    int32_t* different = different_tokens(run);
+    const int32_t first = known_[run.thread].count, room = y.kept ? y.kept : INT32_MAX;
+    int32_t count = first;
+    for (long i = 0, n = all(run); i < n; ++i) {
+      int32_t& number = place[tokens[i]];
+      if (number < 0) {
+        if (count == room) return false;
+        number = count;
+        different[count++ - first] = tokens[i];
+      }
+      places[16 + i] = number;
+    }
+    places[0] = count - first;
+    places[1] = first;
+    known_[run.thread].count = count;
+    return true;
+  }
+  void forget(const Run& run) {
+    std::fill(place_[run.thread].begin(), place_[run.thread].end(), -1);
+    known_[run.thread].count = 0;
+  }
   long all(const Run& run) const { return (long)run.steps_of(tokens_) * run.rows; }
   int32_t* different_tokens(const Run& run) const {
     return reinterpret_cast<int32_t*>(run.arena + different_);
@@ -109,7 +152,8 @@ class Embedding : public Op {
   const int table_;
   int width_;
   long different_;                           // int32 [steps * rows] in the arena
-  std::vector<std::vector<int32_t>> place_;  // [thread][rows of the table], or -1
+  std::vector<Integers> place_;              // [thread][rows of the table], or -1
+  std::vector<Known> known_;                 // [thread]
   std::vector<std::vector<int32_t>> visited_;  // [thread]
 };
 

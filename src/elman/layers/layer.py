@@ -81,7 +81,7 @@ class Layer(Configured):
     #: Axes of the input, batch included, and how to say them; (2, 3) allows both.
     ranks: ClassVar[tuple[int, ...]] = (2, 3)
     #: Where in the layer's group of a weights file Keras keeps its tensors.
-    stored_in: ClassVar[str] = "vars"
+    stored_in: str = "vars"
     #: Options of Keras's that change nothing here, and those that are not here yet.
     ignored: ClassVar[frozenset[str]] = frozenset({"input_shape", "input_length"})
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {

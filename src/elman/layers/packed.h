@@ -1,6 +1,7 @@
 // Weight matrices as the kernels read them, and the products that use them. Shared by the ops.
 #pragma once
 
+#include <algorithm>
 #include <string>
 
 #include "isa/table.h"
@@ -25,6 +26,17 @@ inline ProductOf<bf16> of_pairs(const Product& p, const bf16* a, long a_row, lon
                                 const bf16* b) {
   return {p.rows, a, a_row, (int)k, 1, 0, b, p.c, p.c_row, p.c_group, p.vectors, p.per_group,
           p.start, p.start_row, p.start_group, nullptr};
+}
+
+/// Share `i` of `of` of the groups of the product `p`.
+inline Product groups_of(Product p, int i, int of) {
+  const int groups = (p.vectors + p.per_group - 1) / p.per_group;
+  const int first = groups * i / of, last = groups * (i + 1) / of;
+  p.b += (long)first * p.a_blocks * p.k * p.per_group * kernels().lanes;
+  p.c += first * p.c_group;
+  if (p.start) p.start += first * p.start_group;
+  p.vectors = std::min(p.vectors, last * p.per_group) - first * p.per_group;
+  return p;
 }
 
 /// A matrix [k, columns] of the weights, packed for y = x W and, if asked, for d_x = d_y W^T:
@@ -71,12 +83,12 @@ class PackedMatrix {
                               k_groups * (thread + 1) / threads);
   }
 
-  /// The gradient of the matrix: G += A^T D.
+  /// The gradient of the matrix: G += A^T D. Rows of D that are not `live` are zero.
   void gradient(const Run& run, long rows, const float* a, long a_row, const float* d, long d_row,
-                long d_group) const {
+                long d_group, const float* live = nullptr) const {
     const Param& p = weights_->params[param_];
     kernels().outer({rows, a, a_row, k_, d, d_row, d_group, columns_,
-                     run.gradients + p.offset + column0_, p.shape.back()});
+                     run.gradients + p.offset + column0_, p.shape.back(), live});
   }
 
   /// The same as one part of a pass in pairs of rows.
@@ -92,7 +104,7 @@ class PackedMatrix {
   void bias_gradient(const Run& run, int bias, long offset, long rows, const float* d, long d_row,
                      long d_group) const {
     Outer o{rows, nullptr, 0, 0, d, d_row, d_group, columns_,
-            run.gradients + weights_->params[bias].offset + offset, 0};
+            run.gradients + weights_->params[bias].offset + offset, 0, nullptr};
     kernels().sum_rows(o);
   }
 

@@ -11,6 +11,12 @@ namespace {
 
 // Steps projected at once before the recurrence uses them: few enough to stay in the cache.
 constexpr int kSegment = 16;
+// Bytes, over all threads, for projected rows that are kept while predicting.
+constexpr long kKeptBytes = 64l << 20;
+
+// Recurrent weights, in bytes, from which on a single row is worth a meeting of threads at every step:
+// they no longer fit the cache of a core, and take 10 us to come from where they are.
+constexpr double kWorthMeeting = 1e6;
 
 Columns columns(const Window& w, int units) {
   Columns c{};
@@ -63,7 +69,7 @@ class Recurrent : public Op {
     row_ = row_floats(units_);
     z_ = plan.reserve((long)z_steps_ * blocks_ * shape_.vectors * lanes);
     own_ = plan.reserve((long)ring_ * blocks_ * shape_.own * lanes);
-    if (x_.shared) projected_ = plan.reserve((long)T * w_.vectors() * lanes);
+    if (x_.shared) keep_projections(plan, plan.at(spec.inputs[0]));
     const bool sequences = spec.flag("return_sequences");
     h_steps_ = sequences ? T : ring_;
     if (sequences) {
@@ -112,52 +118,19 @@ class Recurrent : public Op {
   }
 
   void forward(Run& run) override {
-    RecurrentPass p = pass(run);
-    const int T = run.steps_of(x_);
-    Product project{};
-    project.a_row = x_.row;
-    project.k = w_.k();
-    project.a_blocks = 1;
-    project.b = w_.packed;
-    project.vectors = w_.vectors();
-    project.per_group = shape_.input.count;
-    project.start = packed_bias_ + shape_.input.first * lanes_;
-    project.start_group = shape_.vectors * lanes_;
-    const auto recur = [&](int first, int last) {
-      p.first = first;
-      p.last = last;
-      (usual_ ? cell_.forward : cell_.forward_any)(p);
-    };
-    if (x_.shared) {
-      project.rows = run.places(x_)[0];
-      project.a = run.value(x_);
-      project.c = run.arena + projected_;
-      project.c_row = shape_.input.count * lanes_;
-      project.c_group = p.projected_block;
-      kernels().product(project);
-      recur(0, T);
-    } else {
-      project.c_row = shape_.vectors * lanes_;
-      project.c_group = (long)z_steps_ * run.rows * project.c_row;
-      // Segments begin at multiples of kSegment in time, whichever way it is walked.
-      for (int first = 0, steps; first < T; first += steps) {
-        const int odd = T % kSegment;
-        steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : kSegment);
-        const long t = reverse_ ? T - first - steps : first;
-        project.rows = steps * run.rows;
-        project.a = run.value(x_) + t * run.rows * x_.row;
-        project.c = p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
-        if (x_pairs_) {
-          bf16* x = as_bf16(run.arena + x16_);
-          x_pairs_->round_rows(project.rows, w_.k(), project.a, x_.row, x, x_row16_);
-          x_pairs_->product(of_pairs(project, x, x_row16_, even(w_.k()), w_.packed16));
-        } else {
-          kernels().product(project);
-        }
-        recur(first, first + steps);
-      }
-    }
-    if (run.next_states) keep_last(run, p);
+    walk(run, x_.steps, [](const auto& part) { part(0, 1); });
+  }
+
+  bool meets() const override {
+    return 4.0 * units_ * u_[0].vectors() * lanes_ >= kWorthMeeting && shape_.stages == 1 && !pairs_;
+  }
+
+  void forward_together(Run& run, Team::Member& me) override {
+    if (!meets()) return Op::forward_together(run, me);
+    // All units of a step must be there before the next step.
+    walk(run, 1, [&](const auto& part) {
+      me.phase([&](int i) { part(i, me.team_size()); });
+    });
   }
 
   void backward(Run& run) override {
@@ -204,7 +177,9 @@ class Recurrent : public Op {
       d.per_group = 4;
       kernels().product(d);
     }
-    if (!x_pairs_) w_.gradient(run, in_rows, run.value(x_), x_.row, d_in, in_record, in_group);
+    if (!x_pairs_)
+      w_.gradient(run, in_rows, run.value(x_), x_.row, d_in, in_record, in_group,
+                  x_.shared ? nullptr : p.mask);
     const float* d_rec = p.z + shape_.recurrent[0].first * lanes_;
     if (pairs_) {
       other_gradients_of_pairs(run, p);
@@ -212,10 +187,11 @@ class Recurrent : public Op {
       // Step t saw the output of the step before it; the first saw zeros, or the state carried in.
       const long shift = rows * (T > 1 ? 1 : 0);
       u_[0].gradient(run, all - rows, p.h + (reverse_ ? shift * row_ : 0), row_,
-                     d_rec + (reverse_ ? 0 : shift * record), record, z_group);
+                     d_rec + (reverse_ ? 0 : shift * record), record, z_group,
+                     p.mask && !reverse_ ? p.mask + shift : p.mask);
       if (shape_.stages == 2)
         u_[1].gradient(run, all, p.reset, row_, p.z + shape_.recurrent[1].first * lanes_, record,
-                       z_group);
+                       z_group, p.mask);
       if (bias_ >= 0) w_.bias_gradient(run, bias_, 0, in_rows, d_in, in_record, in_group);
       if (recurrent_bias_ >= 0)
         u_[0].bias_gradient(run, bias_, recurrent_bias_, all, d_rec, record, z_group);
@@ -266,11 +242,94 @@ class Recurrent : public Op {
     return x;
   }
 
+  /// Forward. `deal` sees to it that all parts of a piece of work are done, part(i, of) for a share of
+  /// the units; the steps of the recurrence are dealt `at_once` at a time.
+  template <class Deal>
+  void walk(Run& run, int at_once, const Deal& deal) {
+    RecurrentPass p = pass(run);
+    const int T = run.steps_of(x_);
+    Product project{};
+    project.a_row = x_.row;
+    project.k = w_.k();
+    project.a_blocks = 1;
+    project.b = w_.packed;
+    project.vectors = w_.vectors();
+    project.per_group = shape_.input.count;
+    project.start = packed_bias_ + shape_.input.first * lanes_;
+    project.start_group = shape_.vectors * lanes_;
+    const auto recur = [&](int first, int last) {
+      for (; first < last; first = p.last) {
+        p.first = first;
+        p.last = std::min(last, first + at_once);
+        deal([&](int i, int of) {
+          RecurrentPass part = p;
+          part.first_block = blocks_ * i / of;
+          part.last_block = blocks_ * (i + 1) / of;
+          (usual_ ? cell_.forward : cell_.forward_any)(part);
+        });
+      }
+    };
+    if (x_.shared) {
+      project.a = run.value(x_);
+      project.c_row = shape_.input.count * lanes_;
+      project.c_group = p.projected_block;
+      deal([&](int i, int of) {
+        project.rows = run.places(x_)[0];  // those that are not kept from an earlier run
+        project.c = projected(run) + run.places(x_)[1] * project.c_row;
+        kernels().product(groups_of(project, i, of));
+      });
+      recur(0, T);
+    } else {
+      project.c_row = shape_.vectors * lanes_;
+      project.c_group = (long)z_steps_ * run.rows * project.c_row;
+      // Segments begin at multiples of kSegment in time, whichever way it is walked.
+      for (int first = 0, steps; first < T; first += steps) {
+        const int odd = T % kSegment;
+        steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : kSegment);
+        const long t = reverse_ ? T - first - steps : first;
+        project.rows = steps * run.rows;
+        project.a = run.value(x_) + t * run.rows * x_.row;
+        project.c = p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
+        if (x_pairs_) {
+          bf16* x = as_bf16(run.arena + x16_);
+          x_pairs_->round_rows(project.rows, w_.k(), project.a, x_.row, x, x_row16_);
+          x_pairs_->product(of_pairs(project, x, x_row16_, even(w_.k()), w_.packed16));
+        } else {
+          deal([&](int i, int of) { kernels().product(groups_of(project, i, of)); });
+        }
+        recur(first, first + steps);
+      }
+    }
+    if (run.next_states)
+      deal([&](int i, int) {
+        if (i == 0) keep_last(run, p);
+      });
+  }
+
+  /// Room for the projected rows of an input that repeats: those of one run, or, where nothing asks for
+  /// more than outputs, of every row met since the weights changed.
+  void keep_projections(Plan& plan, Slot& x) {
+    const long row = (long)w_.vectors() * lanes_, run = (long)x_.steps * plan.shard_rows();
+    if (plan.keeps()) {
+      projected_ = plan.reserve(x_.steps * row);
+      return;
+    }
+    const long most = kKeptBytes / (long)(sizeof(float) * row * plan.threads());
+    kept_ = x.kept ? x.kept : std::max(run, std::min(most, x.different));
+    kept_rows_ = plan.aside(kept_ * row);
+    x.kept = kept_;
+    plan.hide(x);  // rows that were projected before are not there
+  }
+  float* projected(const Run& run) const {
+    return kept_ ? kept_rows_[run.thread] : run.arena + projected_;
+  }
+
   RecurrentPass pass(const Run& run) const {
     RecurrentPass p{};
     p.steps = run.steps_of(x_);
     p.rows = run.rows;
     p.units = units_;
+    p.last_block = blocks_;
     p.reverse = reverse_;
     p.training = plan_.training();
     p.activation = activation_;
@@ -290,8 +349,9 @@ class Recurrent : public Op {
       p.ut[s] = u_[s].transpose;
     }
     if (x_.shared) {
-      p.projected = run.arena + projected_;
-      p.projected_block = (long)x_.steps * run.rows * shape_.input.count * lanes_;
+      p.projected = projected(run);
+      p.projected_block =
+          (kept_ ? kept_ : (long)x_.steps * run.rows) * shape_.input.count * lanes_;
       p.places = run.places(x_) + 16;
     }
     p.h0 = p.own0 = zeros_;
@@ -433,6 +493,8 @@ class Recurrent : public Op {
   PackedMatrix w_, u_[2];
   float* packed_bias_;
   float* zeros_;
+  long kept_ = 0;                   // projected rows of a shared input that outlive a run
+  std::vector<float*> kept_rows_;   // [thread][blocks][kept_][vectors of the input][lanes]
   long record_ = 0, states_ = 0;  // of a row's carried states: [h][blocks][own][lanes]
   long z_, own_, projected_ = 0, h_, reset_ = 0, d_h_ = 0, d_own_ = 0, d_reset_ = 0;
   long d_h_all_ = 0, d_own_all_ = 0;

@@ -30,6 +30,7 @@ struct Driver {
     float* reset;
     const float* mask;  // [rows] or null
     const int32_t* places;  // [rows] or null
+    const int32_t* places_next;  // of the next step, or null
     int t;
     bf16* h16;
     bf16* h16_prev;
@@ -63,6 +64,7 @@ struct Driver {
     }
     at.mask = p.mask ? p.mask + (long)t * p.rows : nullptr;
     at.places = p.places ? p.places + (long)t * p.rows : nullptr;
+    at.places_next = p.places && s + 1 < p.last ? at.places + (p.reverse ? -p.rows : p.rows) : nullptr;
     if constexpr (kPairs) {
       at.h16 = p.h16 + (s & 1) * p.rows * p.row16;
       at.h16_prev = p.h16 + (~s & 1) * p.rows * p.row16;
@@ -95,6 +97,17 @@ struct Driver {
     }
   }
 
+  /// Rows that were projected for other batches lie anywhere: they are asked for a step early.
+  template <int R>
+  static ELMAN_INLINE void ask_for_next(const RecurrentPass& p, const Step& at, int block, int row) {
+    constexpr int count = Cell::shape.input.count;
+    for (int r = 0; r < R; ++r) {
+      const float* x = p.projected + block * p.projected_block + (long)at.places_next[row + r] * count * L;
+      ELMAN_UNROLL
+      for (int v = 0; v < count; ++v) __builtin_prefetch(x + v * L);
+    }
+  }
+
   static void forward(const RecurrentPass& p) {
     const Act act(p.activation, p.training);
     const Rec rec(p.recurrent_activation, p.training);
@@ -124,9 +137,10 @@ struct Driver {
   static ELMAN_INLINE void stage(const RecurrentPass& p, const Step& at, const T* u, const T* a,
                                  long a_row, Act act, Rec rec) {
     constexpr int N = Cell::shape.recurrent[S].count, First = Cell::shape.recurrent[S].first;
-    const int blocks = blocks_of(p.units);
+    if constexpr (!kPairs)
+      if (p.rows == 1) return stage_of_one<S>(p, at, u, a, act, rec);
     const int depth = kPairs ? even(p.units) : p.units;
-    for (int block = 0; block < blocks; ++block) {
+    for (int block = p.first_block; block < p.last_block; ++block) {
       const T* w = u + (long)block * depth * N * L;
       float* z = at.z + block * at.z_block;
       for_tiles<tile_rows<N, T>()>(p.rows, [&](auto tile, int row) {
@@ -134,6 +148,7 @@ struct Driver {
         if (at.mask && !any_live(at.mask + row, R)) return;
         V sums[R][N];
         start<R, N, First>(sums, p, at, block, row);
+        if (at.places_next) ask_for_next<R>(p, at, block, row);
         accumulate<R, N>(sums, a + row * a_row, a_row, depth, w);
         ELMAN_UNROLL
         for (int r = 0; r < R; ++r)
@@ -142,24 +157,55 @@ struct Driver {
       });
       // Apart from the products, whose sums fill the registers; z is still in the nearest cache.
       for (int row = 0; row < p.rows; ++row) {
-        if (at.mask && at.mask[row] == 0.0f) {
-          pass_by(p, at, block, row);
-          continue;
-        }
-        V k[kV];
-        const float* x = projection(p, at, block, row);
+        V sums[N];
         ELMAN_UNROLL
-        for (int v = 0; v < kV; ++v) {
-          // What only the input has a part in is still where its projection is.
-          const bool x_only = S == 0 && (v < First || v >= First + N);
-          k[v] = load((x_only ? x : z + (long)row * kV * L) + v * L);
-        }
-        if constexpr (Cell::kStages == 2 && S == 0)
-          finish_reset(p, at, block, row, k, rec);
-        else
-          finish(p, at, block, row, k, act, rec);
+        for (int n = 0; n < N; ++n) sums[n] = load(z + ((long)row * kV + First + n) * L);
+        gates<S>(p, at, block, row, sums, act, rec);
       }
     }
+  }
+
+  /// The same where there is one row. No weight serves twice, so a tile is of blocks, as many as it
+  /// takes for sums that wait for nothing; and they go on to the gates without a way through memory.
+  template <int S>
+  static ELMAN_INLINE void stage_of_one(const RecurrentPass& p, const Step& at, const float* u,
+                                        const float* a, Act act, Rec rec) {
+    constexpr int N = Cell::shape.recurrent[S].count, First = Cell::shape.recurrent[S].first;
+    const bool live = any_live(at.mask, 1);
+    // Back and forth, step by step: the weights that are nearest are those of the last tiles.
+    for_tiles<8 / N>(p.last_block - p.first_block, [&](auto tile, int place) {
+      constexpr int M = decltype(tile)::count;
+      const int block = at.t & 1 ? p.last_block - M - place : p.first_block + place;
+      V sums[M][1][N] = {};
+      if (live) {
+        ELMAN_UNROLL
+        for (int m = 0; m < M; ++m) start<1, N, First>(sums[m], p, at, block + m, 0);
+        accumulate_blocks<M, N>(sums, a, p.units, u + (long)block * p.units * N * L);
+      }
+      ELMAN_UNROLL
+      for (int m = 0; m < M; ++m) gates<S>(p, at, block + m, 0, sums[m][0], act, rec);
+    });
+  }
+
+  /// From the sums of one row and block to what they keep: the gates, or the states as they were.
+  template <int S, int N>
+  static ELMAN_INLINE void gates(const RecurrentPass& p, const Step& at, int block, int row,
+                                 const V (&sums)[N], Act act, Rec rec) {
+    constexpr int First = Cell::shape.recurrent[S].first;
+    if (at.mask && at.mask[row] == 0.0f) return pass_by(p, at, block, row);
+    const float* x = projection(p, at, block, row);
+    const float* z = at.z + block * at.z_block + (long)row * kV * L;
+    V k[kV];
+    ELMAN_UNROLL
+    for (int v = 0; v < kV; ++v) {
+      const bool summed = v >= First && v < First + N;
+      // What only the input has a part in is still where its projection is.
+      k[v] = summed ? sums[summed ? v - First : 0] : load((S == 0 ? x : z) + v * L);
+    }
+    if constexpr (Cell::kStages == 2 && S == 0)
+      finish_reset(p, at, block, row, k, rec);
+    else
+      finish(p, at, block, row, k, act, rec);
   }
 
   /// A masked step carries the states through.

@@ -7,8 +7,8 @@
 namespace elman {
 namespace {
 
-constexpr long kAhead = 6;          // rows lie anywhere: ask memory for them early
-constexpr long kRemembered = 1<<16; // steps without settling, so that what is kept of each stays small
+constexpr long kAhead = 8;             // rows lie anywhere: ask memory for them early
+constexpr long kRemembered = 1 << 16;  // steps without settling: something is kept of each
 
 }  // namespace
 
@@ -65,10 +65,15 @@ Optimizer::Optimizer(std::shared_ptr<Weights> w, const std::string& rule,
     const Param& p = weights->params[i];
     if (!p.trainable) continue;
     pieces_.push_back({(int)i, p.offset, rounded(p.size), p.table});
-    // What has no moments stays as it is, but for decay.
-    const int32_t start = base_.decay > 0 ? 0 : kUntouched;
-    if (p.table) tables_.push_back({(int)i, std::vector<int32_t>(p.shape[0], start)});
-    else dense_total_ += rounded(p.size);
+    if (!p.table) {
+      dense_total_ += rounded(p.size);
+      continue;
+    }
+    tables_.push_back({(int)i, {}});
+    if (moment_count == 0 && !moves_untouched_) continue;
+    Integers& done = tables_.back().done;
+    done.resize(p.shape[0]);
+    std::fill_n(done.data(), done.size(), base_.decay > 0 ? 0 : kUntouched);
   }
   moments.resize(moment_count);
   for (Floats& m : moments) m.resize(weights->total);
@@ -90,8 +95,8 @@ void Optimizer::set_iterations(long steps) {
   iterations = steps;
   missed_.forget(steps);
   for (Table& t : tables_)
-    for (int32_t& done : t.done)
-      if (done != kUntouched) done = (int32_t)steps;
+    for (size_t row = 0; row < t.done.size(); ++row)
+      if (t.done.data()[row] != kUntouched) t.done.data()[row] = (int32_t)steps;
 }
 
 template <class F>
@@ -123,12 +128,12 @@ Update Optimizer::at(long offset) const {
 }
 
 void Optimizer::catch_up(Table& table, int32_t row, int part) {
-  const int32_t done = table.done[row];
+  int32_t& done = table.done.data()[row];
   if (done == kUntouched || done == iterations) return;
   const Param& p = weights->params[table.param];
   kernels().catch_up[(int)rule_](at(p.offset + row * p.shape[1]), p.shape[1],
                                  missed_.since(done, part));
-  table.done[row] = (int32_t)iterations;
+  done = (int32_t)iterations;
 }
 
 void Optimizer::catch_up(int param, const std::vector<int32_t>& rows, int part) {
@@ -165,7 +170,7 @@ void Optimizer::settle() {
 float* Optimizer::moment(int number, int param) {
   catch_up_all();
   for (Table& t : tables_)
-    if (t.param == param) std::fill(t.done.begin(), t.done.end(), (int32_t)iterations);
+    if (t.param == param) std::fill_n(t.done.data(), t.done.size(), (int32_t)iterations);
   return moments.at(number).data() + weights->params.at(param).offset;
 }
 

@@ -49,7 +49,8 @@ class Optimizer : public Updater, public Weights::Lazy {
   };
   struct Table {
     int param;
-    std::vector<int32_t> done;  // [rows] steps that the row's values include, or kUntouched
+    // [rows] steps that the row's values include, or kUntouched; empty if there is nothing to miss
+    Integers done;
   };
   /// Calls f(piece number, offset, count) for one part of all dense tensors.
   template <class F>

@@ -127,10 +127,13 @@ void update_rows(const Update& from, const TouchedRows& rows) {
       }
     }
     const TouchedRow& t = rows.row[r];
-    const long done = rows.done[t.row], missed = done == kUntouched ? 0 : rows.step - done;
-    const float fade = rows.fade[missed < rows.fades ? missed : rows.fades - 1];
+    float fade = 1.0f;
+    if (rows.done) {
+      const long done = rows.done[t.row], missed = done == kUntouched ? 0 : rows.step - done;
+      fade = rows.fade[missed < rows.fades ? missed : rows.fades - 1];
+    }
     update_run<Rule>(a, t.row * rows.width, rows.width, t.gradient, fade);
-    rows.done[t.row] = (int32_t)rows.step + 1;
+    if (rows.done) rows.done[t.row] = (int32_t)rows.step + 1;
   }
 }
 

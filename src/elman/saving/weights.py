@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from elman.errors import FileError
-from elman.layers.layer import Layer, Shape, snake
+from elman.layers.layer import Layer, Param, Shape, snake
 from elman.saving import tensors
 from elman.saving.tensors import Array, Tensors
 
@@ -20,18 +20,22 @@ if TYPE_CHECKING:
 OPTIMIZER = "optimizer/vars"
 
 
-def _groups(layers: list[Layer]) -> Iterator[tuple[Layer, str]]:
+def _numbered(layers: list[Layer]) -> Iterator[tuple[Layer, str]]:
     """Each layer and its group in the file: Keras counts the layers of a class."""
     counts: dict[str, int] = {}
     for layer in layers:
         kind = snake(type(layer).__name__)
         number = counts[kind] = counts.get(kind, -1) + 1
-        yield layer, f"layers/{kind}{f'_{number}' if number else ''}/{layer.stored_in}"
+        yield layer, f"layers/{kind}{f'_{number}' if number else ''}"
 
 
 def pack(model: Sequential) -> memoryview:
     """The HDF5 file of a model's weights and, if it was compiled, of its optimizer's state."""
-    groups = {group: (layer.name, layer.views()) for layer, group in _groups(model.layers)}
+    groups = {
+        f"{group}/{leaf.stored_in}": (leaf.name, leaf.views())
+        for layer, group in _numbered(model.layers)
+        for leaf in layer.leaves()
+    }
     if model.optimizer is not None:
         groups[OPTIMIZER] = (model.optimizer.name, _optimizer_state(model))
     return tensors.pack(groups)
@@ -51,13 +55,13 @@ def give(arrays: Tensors, layers: list[Layer], shape: Shape | None) -> None:
     """
     wanted: dict[str, tuple[int, ...]] = {}
     entering = []
-    for layer, group in _groups(layers):
+    for layer, group in _numbered(layers):
         if shape is None or not layer.known_features(shape):
             break  # saved before it had weights
         layer.check_shape(shape)
-        params = layer.params(shape)
-        wanted |= {f"{group}/{i}": p.shape for i, p in enumerate(params)}
-        entering.append((layer, shape, len(params)))
+        found = _paths(group, layer, [leaf.params(shape) for leaf in layer.leaves()])
+        wanted |= found
+        entering.append((layer, shape, len(found)))
         shape = layer.output_shape(shape)
     values = iter(arrays.read(wanted))
     for layer, shape, count in entering:
@@ -70,12 +74,19 @@ def read(arrays: Tensors, model: Sequential) -> list[Array]:
     Raises:
         FileError: a weight is not there, or does not fit.
     """
-    wanted = {
-        f"{group}/{i}": p.shape
-        for layer, group in _groups(model.layers)
-        for i, p in enumerate(layer.own_params)
-    }
+    wanted: dict[str, tuple[int, ...]] = {}
+    for layer, group in _numbered(model.layers):
+        wanted |= _paths(group, layer, [leaf.own_params for leaf in layer.leaves()])
     return arrays.read(wanted)
+
+
+def _paths(group: str, layer: Layer, params: list[list[Param]]) -> dict[str, tuple[int, ...]]:
+    """Path and shape of every weight of a layer, given those of each of its leaves."""
+    return {
+        f"{group}/{leaf.stored_in}/{i}": p.shape
+        for leaf, own in zip(layer.leaves(), params, strict=True)
+        for i, p in enumerate(own)
+    }
 
 
 # -- the optimizer --------------------------------------------------------------------------------

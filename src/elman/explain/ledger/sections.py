@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from elman.explain.ledger.elsewhere import WHY_TORCH, WHY_TWO
-from elman.layers.layer import Shape
+from elman.layers.layer import Shape, snake
 
 if TYPE_CHECKING:
     from elman.explain.ledger.counting import Account, LayerAccount
@@ -83,7 +83,9 @@ def _account(ledger: Ledger) -> Section:
 def _layer(account: LayerAccount) -> list[Line]:
     flow = f"{shape(account.input_shape)} -> {shape(account.output_shape)}"
     letters = ", ".join(f"{letter}={value}" for letter, value in account.values.items())
-    head = Line((f"{account.name}", flow, letters or "no parameters", ""), "head")
+    usual = account.name.startswith(snake(account.kind))
+    name = account.name if usual else f"{account.name} ({account.kind})"
+    head = Line((name, flow, letters or "no parameters", ""), "head")
     if not account.rows:
         return [head]
     gates = account.gates if len(account.gates) > 1 else []

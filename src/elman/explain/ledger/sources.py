@@ -56,7 +56,7 @@ def source(thing: Any) -> Source:
     if torch is not None and isinstance(thing, torch.nn.Module):
         return _torch(thing, torch.nn)
     if keras is not None and isinstance(thing, keras.Model):
-        return _keras(thing)
+        return _keras(thing, keras)
     raise OptionError(
         "ledger expected a model, a line such as '60x1 > gru(16) > dense(1)', a .keras file, a "
         f"Keras model or a PyTorch module, got {thing!r} ({type(thing).__name__}). Pass one of "
@@ -88,23 +88,22 @@ def _title(model: Sequential) -> str:
 # -- Keras ----------------------------------------------------------------------------------------
 
 
-def _keras(model: Any) -> Source:
-    uncounted = tuple(
-        Uncounted(layer.name, type(layer).__name__, int(layer.count_params()))
-        for layer in model.layers
-        if type(layer).__name__ not in {*LAYERS, "InputLayer"}
-    )
-    if not uncounted:
-        found = Sequential.from_config(model.get_config())
-        if not found.built and model.built:
-            found.build(tuple(model.input_shape))
-        return _sequential(found)
-    layers = []
-    for layer in model.layers:
-        kind = LAYERS.get(type(layer).__name__)
-        if kind is not None:
-            layers.append((kind.from_config(layer.get_config()), tuple(layer.input.shape)))
-    return Source(model.name, layers, None, uncounted)
+def _keras(model: Any, keras: Any) -> Source:
+    layers: list[tuple[Layer, Shape]] = []
+    uncounted: list[Uncounted] = []
+    for theirs in model.layers:
+        kind = type(theirs).__name__
+        if kind == "InputLayer":
+            continue
+        try:
+            layers.append(
+                (LAYERS[kind].from_config(theirs.get_config()), tuple(theirs.input.shape))
+            )
+        except (KeyError, ElmanError, AttributeError):  # no such layer, option, or no input yet
+            uncounted.append(Uncounted(theirs.name, kind, int(theirs.count_params())))
+    if not uncounted and isinstance(model, keras.Sequential):
+        return _sequential(Sequential.from_config(model.get_config()))
+    return Source(model.name, layers, None, tuple(uncounted))
 
 
 # -- PyTorch --------------------------------------------------------------------------------------
@@ -138,7 +137,8 @@ def _torch_layers(part: Any, nn: Any) -> Iterator[tuple[Layer, Shape]]:
     elif isinstance(part, nn.Embedding):
         yield Embedding(part.num_embeddings, part.embedding_dim), (None, None)
     elif isinstance(part, nn.RNN | nn.LSTM | nn.GRU) and not part.proj_size:
-        kind: Any = {nn.RNN: SimpleRNN, nn.LSTM: LSTM, nn.GRU: GRU}[type(part)]
+        kinds: Any = {nn.RNN: SimpleRNN, nn.LSTM: LSTM, nn.GRU: GRU}
+        kind = next(ours for theirs, ours in kinds.items() if isinstance(part, theirs))
         features = part.input_size
         for _ in range(part.num_layers):
             layer = kind(part.hidden_size, use_bias=part.bias, return_sequences=True)

@@ -40,8 +40,10 @@ def parts(ledger: Ledger, width: int) -> Iterator[Any]:
         yield Text(f"\n{section.title}\n", style="bold")
         if section.lines:
             yield _table(section, width)
+        if section.lines and section.notes:
             yield Text()
-        yield _list(section.notes)
+        if section.notes:
+            yield _list(section.notes)
 
 
 def _table(section: Section, width: int) -> Any:
@@ -50,15 +52,19 @@ def _table(section: Section, width: int) -> Any:
     from rich.text import Text
 
     rule = Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
-    table = Table(box=rule, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     columns = list(zip(*(line.cells for line in section.lines), strict=True))
-    widths = [2 + max(map(len, column)) for column in columns]
-    room = [width - sum(widths[:i] + widths[i + 1 :]) for i in range(len(widths))]
-    widest = widths.index(max(widths))
+    words = [max(map(len, name.split()), default=0) for name in section.header]
+    longest = [max(w, *map(len, column)) for w, column in zip(words, columns, strict=True)]
+    widest = longest.index(max(longest))
+    broken = max(len(piece) + 2 for cell in columns[widest] for piece in cell.split(" = "))
+    others = sum(longest) - longest[widest]
+    gap = 2 if others + broken + 2 * (len(longest) - 1) <= width else 1
+    space = width - gap * (len(longest) - 1)
+    room = [space - sum(longest) + one for one in longest]
+    table = Table(box=rule, pad_edge=False, show_edge=False, padding=(0, gap - 1, 0, 0))
     for i, (name, right) in enumerate(zip(section.header, section.right, strict=True)):
         # Names and numbers stay whole where they can; formulas give way.
-        fits = sum(widths) - 2 <= width
-        whole = widths[i] - 2 if not fits and i != widest and room[widest] > ROOM else None
+        whole = longest[i] if sum(longest) > space and i != widest and room[widest] > ROOM else None
         justify: Any = "right" if right else "left"
         table.add_column(name, justify=justify, overflow="fold", width=whole)
     for line in section.lines:

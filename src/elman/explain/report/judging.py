@@ -145,10 +145,20 @@ def _numbers(
     kept = targets.reshape(len(targets), -1, targets.shape[-1])
     kept = kept[counts] if counts is not None else kept.reshape(-1, targets.shape[-1])
     mean = np.broadcast_to(kept.mean(axis=0), targets.shape).astype(np.float32)
-    plain = float(loss(targets.astype(np.float32), mean, mask=counts))
+    each = loss.per_sample(targets.astype(np.float32), mean).reshape(len(targets), -1)
+    weights = np.ones(each.shape) if counts is None else counts.astype(np.float64)
+    plain = (each * weights).sum(axis=1)
+    if loss.reduction != "sum":
+        plain /= np.maximum(weights.sum(axis=1), 1)
     names = require_names(given, outputs.shape[-1], "output")
     return Judgement(
-        names, lambda values: values, found, outputs, targets, counts, plain_loss=plain
+        names,
+        lambda values: values,
+        found,
+        outputs,
+        targets,
+        counts,
+        plain_loss=float(plain.mean()),
     )
 
 

@@ -136,6 +136,15 @@ def _shown(trace: Trace, left_out: list[str]) -> Array:
     return np.arange(0, trace.steps, every)
 
 
+def counting(model: Sequential, x: Array) -> Array:
+    """Which steps of one row [steps, ...] count."""
+    try:
+        mask = model.trace(x[None]).mask
+    except DataError:  # too long to be traced
+        mask = None
+    return np.ones(len(x), bool) if mask is None else mask[0]
+
+
 def ending(counts: Array) -> int:
     """Where a row ends: behind its last step that counts, for padding says nothing."""
     there = np.flatnonzero(counts)
@@ -174,9 +183,10 @@ def _answers(model: Sequential, x: Array, rows: Array, judged: Judgement) -> Arr
 def strip(name: str, values: Array, lines: tuple[str, ...], whole: Array | None = None) -> Strip:
     """Values [steps, lines] as bytes, on a scale that `whole`, if given, shares."""
     of = values if whole is None else whole
-    seen = of[~np.isnan(of)]
+    seen = of[np.isfinite(of)]
     largest = float(np.abs(seen).max(initial=0.0))
     high = 1.0 if 0 < largest <= 1.0 else largest or 1.0
     low = -high if bool((seen < 0).any()) else 0.0
-    scaled = np.rint((values - low) / (high - low) * (NONE - 1))
-    return Strip(name, np.where(np.isnan(scaled), NONE, scaled).astype(np.uint8), low, high, lines)
+    there = np.isfinite(values)
+    scaled = (np.where(there, values, low) - low) / (high - low) * (NONE - 1)
+    return Strip(name, np.where(there, np.rint(scaled), NONE).astype(np.uint8), low, high, lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,7 @@ def confusion(found: Findings) -> Section:
         body = paragraph(
             f"Most often, {worst[a, b]:,} times, {names[a]} was taken for {names[b]}.", "note"
         )
+    single = min(len(names), CLASSES)
     if len(names) > CLASSES:
         kept = np.sort(np.argsort(-(matrix.sum(0) + matrix.sum(1)), kind="stable")[:CLASSES])
         rest = np.setdiff1d(np.arange(len(names)), kept)
@@ -47,9 +47,11 @@ def confusion(found: Findings) -> Section:
         names = [*(names[k] for k in kept), "all others"]
     heads = "".join(tag("th", tag("span", text(name)), scope="col") for name in names)
     lines = ""
-    for name, counts in zip(names, matrix, strict=True):
+    for place, (name, counts) in enumerate(zip(names, matrix, strict=True)):
         total = int(counts.sum())
-        cells = "".join(_cell(int(n), total, place, names, name) for place, n in enumerate(counts))
+        cells = "".join(
+            _cell(int(n), total, right=place == column < single) for column, n in enumerate(counts)
+        )
         lines += f'<tr><th scope="row">{text(name)}</th>{cells}<td class="sum">{total:,}</td></tr>'
     inside = (
         f'<table class="confusion"><caption>truth ↓ · said →</caption>'
@@ -61,12 +63,10 @@ def confusion(found: Findings) -> Section:
     )
 
 
-def _cell(count: int, total: int, place: int, names: Sequence[str], name: str) -> str:
-    right = names[place] == name and names.index(name) == place
+def _cell(count: int, total: int, right: bool) -> str:
     share = count / total if total else 0.0
     shown = f"<b>{share:.0%}</b><small>{count:,}</small>" if count else "<small>0</small>"
-    kind = "right" if right else None
-    return tag("td", shown, _class=kind, style=f"--s:{share:.3f}")
+    return tag("td", shown, _class="right" if right else None, style=f"--s:{share:.3f}")
 
 
 def against(found: Findings) -> Section:

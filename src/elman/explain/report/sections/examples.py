@@ -10,7 +10,7 @@ from elman.explain.report import panels, pictures
 from elman.explain.report.gathering import Findings
 from elman.explain.report.judging import Judgement
 from elman.explain.report.markup import paragraph, table, tag, text
-from elman.explain.report.replay import STEPS, ending, strip
+from elman.explain.report.replay import STEPS, counting, ending, strip
 from elman.explain.report.sections.section import MOST, Section
 from elman.mapped import take
 
@@ -84,8 +84,7 @@ def _steps(found: Findings, x: Array, row: int) -> tuple[Array, Array]:
     """Which steps of a row to draw, and which of them count."""
     if found.steps is None:
         return np.arange(1), np.ones(1, bool)
-    trace = found.model.trace(x[None])
-    counts = np.ones(found.steps, bool) if trace.mask is None else trace.mask[0]
+    counts = counting(found.model, x)
     steps = np.arange(0, ending(counts), -(-found.steps // STEPS))
     if x.dtype == np.int32:
         steps = np.arange(min(ending(counts), panels.WORDS))
