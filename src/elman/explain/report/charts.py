@@ -13,6 +13,8 @@ WIDE, HIGH = 350, 232
 LEFT, RIGHT, TOP, BOTTOM = 48, 14, 22, 40
 #: Of a letter, on average, and between two labels.
 LETTER, LINE = 6.3, 14
+#: A logarithmic axis spans so many at least: what hardly changes is to look like it.
+DECADES = 2
 
 
 @dataclass
@@ -61,6 +63,8 @@ def chart(
     ys = [math.log10(y) if log else y for _, y in seen] + ([0.0] if zero else [])
     if diagonal:
         xs = ys = xs + ys
+    if log:
+        ys.append(max(ys) - DECADES)
     labels = [_short(line.label) for line in lines]
     right = RIGHT if dots else RIGHT + max(len(label) for label in labels) * LETTER
     x_axis = _Axis(min(xs), max(xs), LEFT, WIDE - right)
@@ -135,12 +139,9 @@ def ticks(low: float, high: float, most: int = 6) -> list[float]:
 
 
 def _decades(low: float, high: float) -> list[float]:
-    """Powers of ten between two of their exponents, where few also 2 and 5 times those."""
-    first, last = math.floor(low), math.ceil(high)
-    every = -(-(last - first) // 6)
-    steps = (1, 2, 5) if high - low < 2 else (1,)
-    found = [n + math.log10(m) for n in range(first, last + 1, every) for m in steps]
-    return [at for at in found if low - 1e-6 <= at <= high + 1e-6]
+    """Whole numbers between two: powers of ten of a logarithmic axis, at most six or so."""
+    first, last = math.ceil(low - 1e-6), math.floor(high + 1e-6)
+    return [float(n) for n in range(first, last + 1, max(1, -(-(last - first) // 6)))]
 
 
 def _frame(x_axis: _Axis, y_axis: _Axis, x_label: str, y_label: str, log: bool) -> str:
@@ -158,7 +159,7 @@ def _frame(x_axis: _Axis, y_axis: _Axis, x_label: str, y_label: str, log: bool) 
         )
     parts.append(f'<path class="axis" d="M{left:.1f} {bottom}H{right:.1f}"/>')
     span = right - left
-    for value in ticks(x_axis.low, x_axis.high, max(2, int(span // 45))):
+    for value in ticks(x_axis.low, x_axis.high, max(2, int(span // 36))):
         x = x_axis(value)
         parts.append(
             f'<path class="axis" d="M{x:.1f} {bottom}v4"/>'

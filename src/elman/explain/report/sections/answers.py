@@ -53,8 +53,9 @@ def confusion(found: Findings) -> Section:
             _cell(int(n), total, right=place == column < single) for column, n in enumerate(counts)
         )
         lines += f'<tr><th scope="row">{text(name)}</th>{cells}<td class="sum">{total:,}</td></tr>'
+    kind = "confusion many" if len(names) > 6 else "confusion"
     inside = (
-        f'<table class="confusion"><caption>truth ↓ · said →</caption>'
+        f'<table class="{kind}"><caption>truth ↓ · said →</caption>'
         f'<thead><tr><td></td>{heads}<th scope="col">{what}</th></tr></thead>'
         f"<tbody>{lines}</tbody></table>"
     )

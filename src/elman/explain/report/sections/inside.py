@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from elman.explain.gates import LayerStatistics
 from elman.explain.report import charts
 from elman.explain.report.charts import Line
 from elman.explain.report.gathering import Findings
@@ -11,6 +12,10 @@ from elman.explain.report.markup import paragraph, scrolling, table, tag, text
 from elman.explain.report.replay import STEPS
 from elman.explain.report.sections.section import MOST, Section
 from elman.explain.trace import recurrent
+from elman.layers.recurrent import Recurrent
+
+#: So many dead units are named.
+DEAD = 10
 
 
 def gradient(found: Findings) -> Section:
@@ -54,36 +59,36 @@ def gates(found: Findings) -> Section:
     title = "What the gates do"
     if found.gates is None:
         return Section("gates", title, "There is no recurrent layer, or all steps are masked.", "")
-    rows, dead = [], ""
     leaves = {leaf.path: leaf for layer in found.model.layers for leaf in recurrent(layer)}
-    for name, of in found.gates.items():
-        for gate, mean in of.mean.items():
-            half = ""
-            if of.half_life is not None and gate == leaves[name].keep_gate:
-                least, middle, most = np.quantile(of.half_life, (0, 0.5, 1))
-                half = f"{middle:.3g} ({least:.3g} to {most:.3g})"
-            shut, opened = float(of.shut[gate].mean()), float(of.open[gate].mean())
-            rows.append(
-                (name, gate.replace("_", " "), f"{mean:.2f}", f"{shut:.1%}", f"{opened:.1%}", half)
-            )
-        words = f"{name}: {len(of.dead)} of {leaves[name].units:,} units are dead"
-        words += f", {len(of.zero)} of them always 0" if len(of.zero) else ""
-        words += (
-            f" (unit {', '.join(map(str, of.dead[:10]))}{' …' * (len(of.dead) > 10)})"
-            if len(of.dead)
-            else ""
-        )
-        dead += tag("li", text(words + "."))
+    body = "".join(_gates_of(leaves[name], of) for name, of in found.gates.items())
     how = (
         "The half-life is after how many steps half of what a unit keeps is forgotten: the middle "
         "unit, and from the shortest to the longest. A gate within 1 % of 0 or 1 is stuck: it "
         "hardly learns. A dead unit's state varies by less than 1 % of the liveliest unit's. "
         f"From {found.gate_rows:,} rows."
     )
-    header = ("layer", "gate", "mean", "near 0", "near 1", "half-life, steps")
-    numbers = (False, False, True, True, True, True)
-    body = scrolling(table(header, rows, numbers), "gates") if rows else ""
-    return Section("gates", title, how, body + tag("ul", dead))
+    return Section("gates", title, how, body)
+
+
+def _gates_of(layer: Recurrent, of: LayerStatistics) -> str:
+    """One layer's gates as a table, and its dead units in words."""
+    rows = []
+    for gate, mean in of.mean.items():
+        half = ""
+        if of.half_life is not None and gate == layer.keep_gate:
+            least, middle, most = np.quantile(of.half_life, (0, 0.5, 1))
+            half = f"{middle:.3g} ({least:.3g} to {most:.3g})"
+        shut, opened = float(of.shut[gate].mean()), float(of.open[gate].mean())
+        rows.append((gate.replace("_", " "), f"{mean:.2f}", f"{shut:.1%}", f"{opened:.1%}", half))
+    header = ("gate", "mean", "near 0", "near 1", "half-life, steps")
+    numbers = (False, True, True, True, True)
+    words = f"{len(of.dead)} of {layer.units:,} units are dead"
+    if len(of.zero):
+        words += f", {len(of.zero)} of them always 0"
+    if len(of.dead):
+        words += f": {', '.join(map(str, of.dead[:DEAD]))}{' …' * (len(of.dead) > DEAD)}"
+    drawn = scrolling(table(header, rows, numbers), f"gates of {layer.path}") if rows else ""
+    return tag("h3", text(layer.path)) + drawn + paragraph(f"{words}.", "note")
 
 
 def ledger(found: Findings) -> Section:
