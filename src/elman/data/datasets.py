@@ -175,12 +175,9 @@ def voices(languages: Iterable[str] | str | None = None) -> Dataset:
     code = list(LANGUAGES)
     measured = stored["x"] / np.array([1, 10, 1000], np.float32)  # to Hz, dB, crossings per sample
     sequences = np.split(measured, np.cumsum(stored["len"])[:-1])
-    # Prompt by prompt: the last fifth, which `validation_split=0.2` keeps aside, has all voices too.
-    kept = [
-        row
-        for row in np.argsort(stored["prompt"], kind="stable")
-        if code[stored["y"][row]] in chosen
-    ]
+    # Prompt by prompt: the last rows, which `validation_split` keeps aside, have all voices too.
+    order = np.argsort(stored["prompt"], kind="stable")
+    kept = [row for row in order if code[stored["y"][row]] in chosen]
     y = np.array([chosen.index(code[stored["y"][row]]) for row in kept], np.int32)
     held_out = _held_out([str(stored["prompt"][row]) for row in kept])
     x, center, scale = _standardised([sequences[row] for row in kept], held_out)
