@@ -39,24 +39,14 @@ from harness import (
     through,
     weights_of,
 )
+from test_cells import CELLS, cell
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-CELLS: dict[str, tuple[type[Recurrent], dict[str, Any]]] = {
-    "simple_rnn": (SimpleRNN, {}),
-    "lstm": (LSTM, {}),
-    "gru": (GRU, {}),
-    "gru_reset_before": (GRU, {"reset_after": False}),
-}
 STATES = ("state", "cell_state")
 every_cell = pytest.mark.parametrize("name", CELLS)
 both_ways = pytest.mark.parametrize("backwards", [False, True], ids=["forwards", "backwards"])
 ends = pytest.mark.parametrize("sequences", [False, True], ids=["last", "sequences"])
-
-
-def cell(name: str, units: int, **options: Any) -> Recurrent:
-    kind, form = CELLS[name]
-    return kind(units, **form, **options)
 
 
 class Moved:

@@ -38,10 +38,7 @@ from test_states import carrying, in_pieces, models, sequences
 Array = np.ndarray[Any, np.dtype[Any]]
 
 CELLS: dict[str, tuple[type[Recurrent], dict[str, Any]]] = {
-    "simple_rnn": (SimpleRNN, {}),
-    "lstm": (LSTM, {}),
-    "gru": (GRU, {}),
-    "gru_reset_before": (GRU, {"reset_after": False}),
+    **EVERY_CELL,
     "lstm_any": (LSTM, {"activation": "softsign", "recurrent_activation": "hard_sigmoid"}),
     "gru_any": (GRU, {"activation": "softsign", "reset_after": False}),
 }

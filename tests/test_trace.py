@@ -31,15 +31,10 @@ from elman.layers import (
     SimpleRNN,
 )
 from harness import assert_close, prepared, randomize, through, weights_of
+from test_cells import CELLS, cell
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-CELLS: dict[str, tuple[type[Recurrent], dict[str, Any]]] = {
-    "simple_rnn": (SimpleRNN, {}),
-    "lstm": (LSTM, {}),
-    "gru": (GRU, {}),
-    "gru_reset_before": (GRU, {"reset_after": False}),
-}
 GATES = {
     "simple_rnn": ("state",),
     "lstm": ("input_gate", "forget_gate", "candidate", "output_gate", "cell_state", "state"),
@@ -49,11 +44,6 @@ GATES = {
 every_cell = pytest.mark.parametrize("name", CELLS)
 both_ways = pytest.mark.parametrize("backwards", [False, True], ids=["forwards", "backwards"])
 ends = pytest.mark.parametrize("sequences", [False, True], ids=["last", "sequences"])
-
-
-def cell(name: str, units: int, **options: Any) -> Recurrent:
-    kind, form = CELLS[name]
-    return kind(units, **form, **options)
 
 
 def formulas(model: Sequential, x: Array) -> dict[str, Array]:
