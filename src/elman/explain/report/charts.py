@@ -150,9 +150,7 @@ def _frame(x_axis: _Axis, y_axis: _Axis, x_label: str, y_label: str, log: bool) 
     parts = []
     for value in _decades(y_axis.low, y_axis.high) if log else ticks(y_axis.low, y_axis.high):
         y = y_axis(value)
-        name = (
-            f"{10**value:.0e}" if log and abs(value) > 3 else f"{10**value if log else value:.6g}"
-        )
+        name = _power(round(value)) if log else f"{value:.6g}"
         parts.append(
             f'<path class="grid" d="M{left:.1f} {y:.1f}H{right:.1f}"/>'
             f'<text x="{left - 6:.1f}" y="{y + 4:.1f}" text-anchor="end">{name}</text>'
@@ -171,6 +169,17 @@ def _frame(x_axis: _Axis, y_axis: _Axis, x_label: str, y_label: str, log: bool) 
         f'<text class="what" x="4" y="12">{text(y_label)}</text>'
     )
     return "".join(parts)
+
+
+def _power(exponent: int) -> str:
+    """A power of ten, as people write it.
+
+    >>> _power(-2), _power(-7)
+    ('0.01', '10⁻⁷')
+    """
+    if abs(exponent) <= 3:
+        return f"{10.0**exponent:g}"
+    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _path(placed: Sequence[tuple[float, float] | None]) -> str:
