@@ -380,6 +380,32 @@ def test_without_matplotlib_the_error_names_the_extra(
         model.trace(x).plot()
 
 
+def test_a_notebook_shows_a_picture_without_being_told_how(model: Sequential, x: Array) -> None:
+    figure: Any = model.trace(x).plot()
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("colours", ["", "1"])
+def test_in_a_notebook_every_table_is_still_text(
+    x: Array, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], colours: str
+) -> None:
+    """There rich would write into the page, and colours are forced."""
+    model = Sequential([Input((None, x.shape[-1])), LSTM(3), Dense(1)])
+    model.compile("adam", "mse")
+    expected = [str(model.ledger(steps=5)), repr(model.trace(x).statistics())]
+    expected.append(repr(model.gradient_flow(x, np.zeros(len(x)))))
+    model.summary()
+    expected.append(capsys.readouterr().out)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", colours)
+    shown = [str(model.ledger(steps=5)), repr(model.trace(x).statistics())]
+    shown.append(repr(model.gradient_flow(x, np.zeros(len(x)))))
+    model.summary()
+    shown.append(capsys.readouterr().out)
+    assert shown == expected
+    assert all("lstm" in text and "\x1b" not in text for text in shown)
+
+
 def test_a_picture_needs_no_display_and_leaves_no_window() -> None:
     code = (
         "import sys, elman; from elman.layers import GRU;"

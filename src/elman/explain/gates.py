@@ -80,7 +80,7 @@ class GateStatistics(Mapping[str, LayerStatistics]):
                     f"{found.open[gate].mean():.1%}", _range(half_life),
                 )  # fmt: skip
         text = io.StringIO()
-        out = Console(width=80, file=text)
+        out = Console(width=80, file=text, color_system=None, force_jupyter=False)
         if table.row_count:
             out.print(table)
         for name, found in self.items():

@@ -134,7 +134,7 @@ class GradientFlow(Mapping[str, StateFlow]):
                 f"{flow.reach} of {len(flow.back) - 1}", flow.verdict,
             )  # fmt: skip
         text = io.StringIO()
-        Console(width=80, file=text).print(table)
+        Console(width=80, file=text, color_system=None, force_jupyter=False).print(table)
         return text.getvalue().rstrip()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,16 @@ def new_figure(width: float, height: float) -> Figure:
             "plot expected the package matplotlib, got none. Install it with "
             '`pip install "elman[plot]"`.'
         ) from error
-    figure = Figure(figsize=(width, height), dpi=110, layout="constrained")
+
+    class Picture(Figure):
+        """A figure that a notebook shows when it is the last line of a cell, without pyplot."""
+
+        def _repr_png_(self) -> bytes:
+            kept = io.BytesIO()
+            self.savefig(kept, format="png")
+            return kept.getvalue()
+
+    figure = Picture(figsize=(width, height), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 

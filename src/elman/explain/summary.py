@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def summary(model: Sequential, line_length: int | None = None, print_fn: Any = N
         )
     width = line_length or 80
     kept = io.StringIO() if print_fn else None
-    out = Console(width=width, file=kept) if kept else _console(width)
+    # In a notebook, too, the table is text: what is saved with it can be read anywhere.
+    out = Console(width=width, file=kept, force_jupyter=False) if kept else _console(width)
     out.print(table)
     if unknown:
         out.print(
@@ -50,9 +52,11 @@ def summary(model: Sequential, line_length: int | None = None, print_fn: Any = N
 def _console(width: int) -> Any:
     from rich.console import Console
 
-    console = Console()
-    if console.width > width or not console.is_terminal:
-        console = Console(width=width)
+    console = Console(force_jupyter=False)
+    if not sys.stdout.isatty():
+        console = Console(width=width, color_system=None, force_jupyter=False)
+    elif console.width > width:
+        console = Console(width=width, force_jupyter=False)
     return console
 
 

@@ -22,7 +22,14 @@ def plain(ledger: Ledger) -> str:
     from rich.console import Console
 
     kept = io.StringIO()
-    Console(width=terminal(), file=kept, color_system=None, highlight=False).print(ledger)
+    console = Console(
+        width=terminal(),
+        file=kept,
+        color_system=None,
+        highlight=False,
+        force_jupyter=False,  # in a notebook rich would write into the page instead
+    )
+    console.print(ledger)
     return "\n".join(line.rstrip() for line in kept.getvalue().splitlines())
 
 
