@@ -46,6 +46,12 @@ def gradient(found: Findings) -> Section:
         f"far it is still 1 % of its maximum. From {found.flow_rows:,} rows."
     )
     body = f'<div class="charts">{drawings}</div>{tag("ul", sentences)}'
+    if found.replay.masked:
+        body += paragraph(
+            "The last step is that of the longest row. Shorter ones are padded and carry their "
+            "state through: there the norm says how many rows have ended, too.",
+            "note",
+        )
     if len(by_layer) > MOST:
         body += paragraph(f"The first {MOST} of {len(by_layer)} layers are drawn.", "note")
     return Section("gradient", title, how, body)
