@@ -71,7 +71,8 @@ def chart(
     y_axis = _Axis(min(ys), max(ys), HIGH - BOTTOM, TOP)
     if backwards:
         x_axis.first, x_axis.last = x_axis.last, x_axis.first
-    parts = [_frame(x_axis, y_axis, x_label, y_label, log)]
+    whole = all(x == round(x) for x in xs)
+    parts = [_frame(x_axis, y_axis, x_label, y_label, log, whole)]
     if diagonal:
         low, high = max(x_axis.low, y_axis.low), min(x_axis.high, y_axis.high)
         parts.append(
@@ -144,7 +145,7 @@ def _decades(low: float, high: float) -> list[float]:
     return [float(n) for n in range(first, last + 1, max(1, -(-(last - first) // 6)))]
 
 
-def _frame(x_axis: _Axis, y_axis: _Axis, x_label: str, y_label: str, log: bool) -> str:
+def _frame(x_axis: _Axis, y_axis: _Axis, x_label: str, y_label: str, log: bool, whole: bool) -> str:
     bottom, left = HIGH - BOTTOM, min(x_axis.first, x_axis.last)
     right = max(x_axis.first, x_axis.last)
     parts = []
@@ -158,6 +159,8 @@ def _frame(x_axis: _Axis, y_axis: _Axis, x_label: str, y_label: str, log: bool) 
     parts.append(f'<path class="axis" d="M{left:.1f} {bottom}H{right:.1f}"/>')
     span = right - left
     for value in ticks(x_axis.low, x_axis.high, max(2, int(span // 36))):
+        if whole and value != round(value):
+            continue
         x = x_axis(value)
         parts.append(
             f'<path class="axis" d="M{x:.1f} {bottom}v4"/>'
