@@ -195,11 +195,19 @@ def test_a_length_below_one_is_refused():
 
 def test_all_voices_of_one_prompt_are_on_the_same_side():
     with np.load(datasets.path("voices3.npz")) as stored:
-        prompts, y = stored["prompt"], stored["y"]
+        order = sorted(range(len(stored["y"])), key=lambda row: str(stored["prompt"][row]))
+        prompts, y = stored["prompt"][order], stored["y"][order]
     data = datasets.voices()
     test = np.array([zlib.crc32(str(prompt).encode()) % 5 == 0 for prompt in prompts])
     np.testing.assert_array_equal(data.y_test, y[test])
     np.testing.assert_array_equal(data.y_train, y[~test])
+
+
+def test_the_last_fifth_of_the_training_rows_has_all_voices_in_like_shares():
+    y = datasets.voices().y_train
+    first, last = np.split(y, [len(y) * 4 // 5])
+    shares = [np.bincount(part, minlength=5) / len(part) for part in (first, last)]
+    np.testing.assert_allclose(*shares, atol=0.05)
 
 
 def test_languages_number_the_classes_in_the_order_given():

@@ -157,7 +157,8 @@ def voices(languages: Iterable[str] | str | None = None) -> Dataset:
 
     `x` float32 [N, T, 3]: dominant frequency, level and zero-crossing rate of each 25 ms slice,
     at most 60 slices, each standardised from the training part. Held out: the prompts whose
-    name's `crc32` is a multiple of five, about 20 %, all voices of one prompt together.
+    name's `crc32` is a multiple of five, about 20 %, all voices of one prompt together. Rows are
+    in the order of the prompts' names.
 
     Args:
         languages: Which of "en", "es", "fr", "it", "ru", in the order that numbers the classes;
@@ -174,7 +175,9 @@ def voices(languages: Iterable[str] | str | None = None) -> Dataset:
     code = list(LANGUAGES)
     measured = stored["x"] / np.array([1, 10, 1000], np.float32)  # to Hz, dB, crossings per sample
     sequences = np.split(measured, np.cumsum(stored["len"])[:-1])
-    kept = [row for row, y in enumerate(stored["y"]) if code[y] in chosen]
+    # Prompt by prompt: the last rows, which `validation_split` keeps aside, have all voices too.
+    order = np.argsort(stored["prompt"], kind="stable")
+    kept = [row for row in order if code[stored["y"][row]] in chosen]
     y = np.array([chosen.index(code[stored["y"][row]]) for row in kept], np.int32)
     held_out = _held_out([str(stored["prompt"][row]) for row in kept])
     x, center, scale = _standardised([sequences[row] for row in kept], held_out)
