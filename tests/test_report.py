@@ -186,6 +186,7 @@ def test_an_output_for_every_step_is_judged_where_the_mask_says(tmp_path):
     assert_whole(page, middle="confusion")
     found = judging.judge(model, material(x, y))
     assert found.matrix.sum() == 20 * 6
+    assert "Shorter ones are padded" in words_of(page)
     right = np.mean(model.predict(x, verbose=0).argmax(-1)[:, :6] == y[:, :6])
     assert f"{right:.1%} of the steps are right" in words_of(page)
 

@@ -138,8 +138,8 @@ def count(
         "    elman inspect model.keras ecg-beats --open\n"
         "    elman inspect model.keras data.npz --out page.html\n"
         "\n"
-        "numpy.savez('data.npz', x=x, y=y) writes such a file; names (of the classes), words,\n"
-        "feature_names, units, step (seconds) and about may be in it too.\n"
+        "numpy.savez('data.npz', x=x, y=y) writes such a file. It may also hold names\n"
+        "(of the classes), words, feature_names, units, step (seconds) and about.\n"
     )
 )
 def inspect(

@@ -71,7 +71,8 @@ def chart(
     y_axis = _Axis(min(ys), max(ys), HIGH - BOTTOM, TOP)
     if backwards:
         x_axis.first, x_axis.last = x_axis.last, x_axis.first
-    parts = [_frame(x_axis, y_axis, x_label, y_label, log)]
+    whole = all(x == round(x) for x in xs)
+    parts = [_frame(x_axis, y_axis, x_label, y_label, log, whole)]
     if diagonal:
         low, high = max(x_axis.low, y_axis.low), min(x_axis.high, y_axis.high)
         parts.append(
@@ -144,15 +145,13 @@ def _decades(low: float, high: float) -> list[float]:
     return [float(n) for n in range(first, last + 1, max(1, -(-(last - first) // 6)))]
 
 
-def _frame(x_axis: _Axis, y_axis: _Axis, x_label: str, y_label: str, log: bool) -> str:
+def _frame(x_axis: _Axis, y_axis: _Axis, x_label: str, y_label: str, log: bool, whole: bool) -> str:
     bottom, left = HIGH - BOTTOM, min(x_axis.first, x_axis.last)
     right = max(x_axis.first, x_axis.last)
     parts = []
     for value in _decades(y_axis.low, y_axis.high) if log else ticks(y_axis.low, y_axis.high):
         y = y_axis(value)
-        name = (
-            f"{10**value:.0e}" if log and abs(value) > 3 else f"{10**value if log else value:.6g}"
-        )
+        name = _power(round(value)) if log else f"{value:.6g}"
         parts.append(
             f'<path class="grid" d="M{left:.1f} {y:.1f}H{right:.1f}"/>'
             f'<text x="{left - 6:.1f}" y="{y + 4:.1f}" text-anchor="end">{name}</text>'
@@ -160,6 +159,8 @@ def _frame(x_axis: _Axis, y_axis: _Axis, x_label: str, y_label: str, log: bool) 
     parts.append(f'<path class="axis" d="M{left:.1f} {bottom}H{right:.1f}"/>')
     span = right - left
     for value in ticks(x_axis.low, x_axis.high, max(2, int(span // 36))):
+        if whole and value != round(value):
+            continue
         x = x_axis(value)
         parts.append(
             f'<path class="axis" d="M{x:.1f} {bottom}v4"/>'
@@ -171,6 +172,17 @@ def _frame(x_axis: _Axis, y_axis: _Axis, x_label: str, y_label: str, log: bool) 
         f'<text class="what" x="4" y="12">{text(y_label)}</text>'
     )
     return "".join(parts)
+
+
+def _power(exponent: int) -> str:
+    """A power of ten, as people write it.
+
+    >>> _power(-2), _power(-7)
+    ('0.01', '10⁻⁷')
+    """
+    if abs(exponent) <= 3:
+        return f"{10.0**exponent:g}"
+    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _path(placed: Sequence[tuple[float, float] | None]) -> str:

@@ -80,6 +80,7 @@ class Replay:
 
     examples: list[Example]
     left_out: list[str]
+    masked: bool = False  #: whether some steps do not count
 
 
 def replay(model: Sequential, x: Any, judged: Judgement) -> Replay:
@@ -108,13 +109,14 @@ def replay(model: Sequential, x: Any, judged: Judgement) -> Replay:
     examples = []
     for place, row in enumerate(rows):
         counts = np.ones(trace.steps, bool) if trace.mask is None else trace.mask[place]
+        name = "share of each class" if judged.classes else "output"
         steps, answer = shown[shown < ending(counts)], None
         if answers is not None:
             # The answer is carried through masked steps.
-            answer = strip("answer so far", answers[place][steps], judged.names, whole=answers)
+            answer = strip(name, answers[place][steps], judged.names, whole=answers)
         layers = [_layer(trace, name, place, steps) for name in list(trace.layers)[:LAYERS]]
         examples.append(Example(int(row), roles[int(row)], steps, counts[steps], answer, layers))
-    return Replay(examples, left_out)
+    return Replay(examples, left_out, trace.mask is not None)
 
 
 def _shown(trace: Trace, left_out: list[str]) -> Array:

@@ -46,6 +46,12 @@ def gradient(found: Findings) -> Section:
         f"far it is still 1 % of its maximum. From {found.flow_rows:,} rows."
     )
     body = f'<div class="charts">{drawings}</div>{tag("ul", sentences)}'
+    if found.replay.masked:
+        body += paragraph(
+            "The last step is that of the longest row. Shorter ones are padded and carry their "
+            "state through: there the norm says how many rows have ended, too.",
+            "note",
+        )
     if len(by_layer) > MOST:
         body += paragraph(f"The first {MOST} of {len(by_layer)} layers are drawn.", "note")
     return Section("gradient", title, how, body)
@@ -77,10 +83,10 @@ def _gates_of(layer: Recurrent, of: LayerStatistics) -> str:
         half = ""
         if of.half_life is not None and gate == layer.keep_gate:
             least, middle, most = np.quantile(of.half_life, (0, 0.5, 1))
-            half = f"{middle:.3g} ({least:.3g} to {most:.3g})"
+            half = f"{middle:.3g} ({least:.3g}\N{EN DASH}{most:.3g})"
         shut, opened = float(of.shut[gate].mean()), float(of.open[gate].mean())
         rows.append((gate.replace("_", " "), f"{mean:.2f}", f"{shut:.1%}", f"{opened:.1%}", half))
-    header = ("gate", "mean", "near 0", "near 1", "half-life, steps")
+    header = ("gate", "mean", "near 0", "near 1", "half-life")
     numbers = (False, True, True, True, True)
     words = f"{len(of.dead)} of {layer.units:,} units are dead"
     if len(of.zero):

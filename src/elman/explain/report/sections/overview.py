@@ -67,7 +67,7 @@ def _score(found: Findings) -> str:
 
 def learning(found: Findings) -> Section:
     names = [name for name in found.curves if not name.startswith("val_")]
-    names = [n for n in names if n != "learning_rate"]
+    names = sorted((n for n in names if n != "learning_rate"), key=lambda name: name != "loss")
     title = "How it learned"
     if not names:
         text_ = "The model's file holds no history: it was never trained, or saved by Keras."
