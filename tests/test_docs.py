@@ -20,6 +20,7 @@ def test_pages_with_examples_are_found() -> None:
     assert {page.stem for page in PAGES if examples(page)} >= {
         "files",
         "long_sequences",
+        "report",
         "streaming",
     }
 

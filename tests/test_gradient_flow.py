@@ -327,3 +327,10 @@ def test_data_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(traces, "MOST_BYTES", 2000)
     with pytest.raises(DataError, match=r"Take x\[:\d\]"):
         model.gradient_flow(normal(9, 5, 2), normal(9, 1))
+
+
+def test_a_gradient_that_has_overflowed_says_so() -> None:
+    gradient = np.ones((2, 5, 3))
+    gradient[0, 2] = np.inf
+    flow = StateFlow("lstm/state", gradient, backwards=False)
+    assert flow.verdict == "not finite" and "not finite" in str(flow)

@@ -55,6 +55,17 @@ for isa in _core.available_isas():
         for name in plan.native.names:
             plan.native.peek(name)
 elman.set_dtype_policy("float32")
+elman.set_threads(3)
+for mode in Bidirectional.MODES:  # two readers of one slot, and looking inside
+    model = Sequential([Embedding(50, 5, mask_zero=True)])
+    model.add(Bidirectional(LSTM(7, return_sequences=True, dropout=0.2), merge_mode=mode))
+    model.add(Bidirectional(GRU(3)))
+    model.add(Dense(1, "sigmoid"))
+    model.compile("adam", "binary_crossentropy")
+    x, y = rng.integers(0, 50, (11, 19)), rng.integers(0, 2, (11, 1))
+    model.fit(x, y, batch_size=4, epochs=3, verbose=0)
+    model.gradient_flow(x, y)
+    model.trace(x).statistics()
 model = Sequential([Embedding(50, 5, mask_zero=True), LSTM(256, return_sequences=True), GRU(7)])
 model.predict(rng.integers(0, 50, (1, 9)), verbose=0)  # threads share the units of one row
 stream = model.stream()

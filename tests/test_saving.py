@@ -392,7 +392,8 @@ def test_the_recorded_files_are_what_keras_writes_now(keras):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_losses_and_metrics_given_to_keras_as_functions_are_known(keras, tmp_path):
     model = keras.Sequential([keras.Input((5, 3)), keras.layers.GRU(4), keras.layers.Dense(1)])
-    model.compile("sgd", keras.losses.mean_squared_error, [keras.metrics.mean_absolute_error])
+    mean_absolute_error = keras.metrics.mean_absolute_error
+    model.compile("sgd", keras.losses.mean_squared_error, metrics=[mean_absolute_error])
     model.save(tmp_path / "m.keras")
     loaded = elman.load(tmp_path / "m.keras")
     assert loaded.metrics_names == ["loss", "mean_absolute_error"]

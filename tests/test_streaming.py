@@ -86,9 +86,13 @@ def test_every_step_gives_the_bits_of_predict(
 
 
 @every_cell
-def test_one_row_gives_the_bits_of_many(name: str, isa: str) -> None:
-    # Units for full tiles of blocks and a rest, whatever the width of vectors.
-    model = Sequential([Input((None, 2)), Masking(), cell(name, 150)])
+@pytest.mark.parametrize("activation", ["tanh", "softsign"])
+@pytest.mark.parametrize("units", [1, 5, 17, 150])
+def test_one_row_gives_the_bits_of_many(name: str, isa: str, units: int, activation: str) -> None:
+    # 150: full tiles of blocks and a rest, whatever the width of vectors.
+    layer = cell(name, units)
+    layer.activation = activation
+    model = Sequential([Input((None, 2)), Masking(), layer])
     randomize(model, 1)
     x = sequences(7, 5)
     wanted = model.predict(x, verbose=0)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from elman.errors import ElmanError, SpecError
 
@@ -34,6 +34,7 @@ app = App(
         "    elman bench                 how fast this machine trains\n"
         "    elman count '60x1 > lstm(16)'    where its parameters come from\n"
         "    elman quiz                  learn to count them\n"
+        "    elman inspect model.keras ecg-beats    a page of what a model does\n"
     ),
     help_format="plaintext",
     version=_version,
@@ -129,6 +130,50 @@ def count(
         Console(width=terminal(), highlight=False).print(found)
     else:
         print(found)
+
+
+@app.command(
+    help_epilogue=(
+        "Examples:\n\n"
+        "    elman inspect model.keras ecg-beats --open\n"
+        "    elman inspect model.keras data.npz --out page.html\n"
+        "\n"
+        "numpy.savez('data.npz', x=x, y=y) writes such a file; names (of the classes), words,\n"
+        "feature_names, units, step (seconds) and about may be in it too.\n"
+    )
+)
+def inspect(
+    model: str,
+    data: str,
+    /,
+    *,
+    out: str = "report.html",
+    loss: str | None = None,
+    open: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Write one HTML page of all there is to see of a model: scores, errors, gates, gradients.
+
+    Parameters
+    ----------
+    model
+        A .keras file, of elman's or Keras's.
+    data
+        An .npz file with x and y, or tweets, voices, ecg-beats or digits: their held-out rows.
+    out
+        The page to write.
+    loss
+        The loss, for a model that was saved without one.
+    open
+        Open the page in a browser.
+    """
+    from elman.explain.report import inspect as write
+
+    path = write(model, data, out, loss)
+    print(path)
+    if open:
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())
 
 
 @app.command(

@@ -685,6 +685,7 @@ class Sequential:
     ledger = visited.ledger
     gradient_flow = visited.gradient_flow
     embedding = visited.embedding
+    report = visited.report
 
     # -- as plain data ----------------------------------------------------------------------------
 

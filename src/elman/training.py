@@ -262,13 +262,18 @@ def predict(model: Sequential, x: Any, batch_size: int | None, verbose: int | st
 
 
 def _predict_rows(plan: Plan, values: Array | Mapped, out: Array, chunk: int) -> Iterator[int]:
-    """Outputs of all rows, some at a time; how many are done."""
-    if isinstance(values, Mapped):
-        chunk = min(chunk, values.most(1, None))
-    for first in range(0, len(values), chunk):
-        part = slice(first, first + chunk)
+    """Outputs of all rows, some at a time, `chunk` at first; how many are done."""
+    most = values.most(1, None) if isinstance(values, Mapped) else len(values)
+    done, count = 0, min(chunk, most)
+    while done < len(values):
+        part = slice(done, min(done + count, len(values)))
+        began = time.perf_counter()
         plan.native.predict(plan.arrange(take(values, part)), out[part])
-        yield min(part.stop, len(values))
+        took = max(time.perf_counter() - began, 1e-6)
+        done = part.stop
+        # Each end of a chunk is waited for by all threads, so chunks are as long as the bar allows.
+        count = int(np.clip(count * CHUNK_SECONDS / took, 1, min(8 * count, most)))
+        yield done
 
 
 def train_on_batch(

@@ -9,6 +9,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
     from elman.explain.gradient_flow import GradientFlow
     from elman.explain.ledger import Ledger
     from elman.explain.meaning import Meaning
@@ -174,3 +177,46 @@ def embedding(model: Sequential, words: Any, counts: Any = None) -> Meaning:
     from elman.explain.meaning import meaning as visit
 
     return visit(model, words, counts)
+
+
+def report(
+    model: Sequential,
+    x: Any,
+    y: Any,
+    path: str | os.PathLike[str] = "report.html",
+    *,
+    names: Iterable[str] | None = None,
+    words: Any = None,
+    feature_names: Iterable[str] | None = None,
+    units: Iterable[str] | None = None,
+    step: str | float | None = None,
+    title: str = "data",
+) -> Path:
+    """Write one HTML page of what there is to see; it needs a browser, and no network.
+
+    How well the model does, how it learned, what it confuses, the most wrong rows, gates and
+    states step by step, how far the gradient reaches, and every parameter.
+
+    Args:
+        x, y: data to show it, as in `evaluate`; better not those it was trained on.
+        path: the page, ends in ".html"; an older one is replaced as a whole.
+        names: of the classes, or of the numbers of an output.
+        words: the word of each token: a list, or a dict either way round.
+        feature_names, units: of each feature of a step.
+        step: seconds from one step to the next, or words for what one is ("25 ms of sound").
+        title: what the data are called.
+
+    Returns:
+        the path.
+
+    Raises:
+        NotReadyError: the model has not been compiled with a loss.
+        ElmanError: data, names and model do not fit together.
+        FileError: the page cannot be written there.
+    """
+    from elman.explain.report import report as visit
+
+    return visit(
+        model, x, y, path, names=names, words=words, feature_names=feature_names, units=units,
+        step=step, title=title,
+    )  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,14 @@ from trainings import CELLS, FEATURES, OPTIMIZERS, STACKS, STEPS, TAGGER, TRAINI
 ROWS = 7
 
 
+def _numbers(name: str) -> np.random.Generator:
+    """Random numbers of a case's own: another case beside it changes none of them."""
+    return np.random.default_rng(zlib.crc32(name.encode()))
+
+
 def cell(keras: Any, name: str) -> Arrays:
     """Weights, data, and what one cell makes of them in every use."""
-    rng = np.random.default_rng(sorted(CELLS).index(name))
+    rng = _numbers(name)
     whole = keras.Input((STEPS, FEATURES))
     inputs = {False: whole, True: keras.layers.Masking()(whole)}
     layers, outputs = [], {}
@@ -50,7 +56,7 @@ def cell(keras: Any, name: str) -> Arrays:
 
 def stack(keras: Any, name: str) -> Arrays:
     """Weights, data, and what layers above each other make of them."""
-    rng = np.random.default_rng(20 + sorted(STACKS).index(name))
+    rng = _numbers(name)
     model = keras.Sequential([keras.Input((STEPS, FEATURES)), *STACKS[name](keras)])
     weights = trainings.any_weights([w.shape for w in model.get_weights()], rng)
     model.set_weights(weights)

@@ -59,6 +59,15 @@ ELMAN_INLINE V at_most(V x, V high) { return __builtin_ia32_minps256(high, x); }
 ELMAN_INLINE V at_least(V x, V low) { return x < low ? low : x; }
 ELMAN_INLINE V at_most(V x, V high) { return x > high ? high : x; }
 #endif
+// a b + c. The compiler contracts such a sum by itself; of a b + c d it may contract either half, not
+// everywhere the same one, and then equal rows would differ in the last bit: there it is asked for.
+#if defined(__AVX512F__) && ELMAN_LANES == 16
+ELMAN_INLINE V multiply_add(V a, V b, V c) { return __builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4); }
+#elif defined(__FMA__) && ELMAN_LANES == 8
+ELMAN_INLINE V multiply_add(V a, V b, V c) { return __builtin_ia32_vfmaddps256(a, b, c); }
+#else
+ELMAN_INLINE V multiply_add(V a, V b, V c) { return a * b + c; }
+#endif
 ELMAN_INLINE V absolute(V x) { return floats(bits(x) & 0x7fffffff); }
 ELMAN_INLINE V copy_sign(V size, V sign) {
   return floats((bits(size) & 0x7fffffff) | (bits(sign) & (int32_t)0x80000000));

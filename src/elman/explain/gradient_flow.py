@@ -40,7 +40,7 @@ class StateFlow:
             geometric mean.
         verdict: "vanishes" if less than 1 % of the maximum is left at the first step, "explodes" if
             the norm is over 100 times larger there than at the last, else "steady"; "none" if
-            there is no gradient at all.
+            there is no gradient at all, "not finite" if it has overflowed.
     """
 
     def __init__(self, name: str, gradient: Array, backwards: bool) -> None:
@@ -52,6 +52,9 @@ class StateFlow:
         self.back: Array = self.norms if backwards else self.norms[::-1]
         there = np.flatnonzero(self.back)
         self.verdict, self.reach, self.factor = "none", 0, 0.0
+        if not np.isfinite(self.norms).all():
+            self.verdict = "not finite"
+            return
         if not len(there):
             return
         near, far = there[0], there[-1]
@@ -65,6 +68,8 @@ class StateFlow:
         steps = len(self.back) - 1
         if self.verdict == "none":
             return f"{self.name}: the loss does not depend on this state"
+        if self.verdict == "not finite":
+            return f"{self.name}: the gradient is not finite; weights, or states, have overflowed"
         left = self.back[-1] / self.back.max()
         return (
             f"{self.name} {self.verdict}: the gradient reaches {self.reach} of {steps} steps back, "

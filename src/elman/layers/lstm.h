@@ -29,7 +29,7 @@ struct Lstm {
     z[2] = act.keep(z[2], g);
     z[3] = rec.keep(z[3], o);
     // 2   c = f c_prev + i g
-    const V c = f * own_prev[0] + i * g;
+    const V c = multiply_add(f, own_prev[0], i * g);
     // 3   h = o act(c)
     const V a = act(c);
     h = o * a;

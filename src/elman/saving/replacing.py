@@ -26,14 +26,7 @@ def replace(path: Path, content: bytes | memoryview, who: str) -> None:
     Raises:
         FileError: there is no such folder, no permission or no room.
     """
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise FileError(f"{who} expected a file name, got the folder '{path}'. Add a name to it.")
-    if not target.parent.is_dir():
-        raise FileError(
-            f"{who} expected a folder that exists, got '{path}': there is no '{target.parent}'. "
-            "Make it first, or choose another."
-        )
+    target = place(path, who)
     # A name of its own, so that two runs that save to one place do not meet.
     started = target.with_name(f".{target.name}.{secrets.token_hex(4)}.unfinished")
     try:
@@ -49,6 +42,23 @@ def replace(path: Path, content: bytes | memoryview, who: str) -> None:
     finally:
         with contextlib.suppress(OSError):
             started.unlink(missing_ok=True)
+
+
+def place(path: Path, who: str) -> Path:
+    """Where a file of this name would lie, links followed.
+
+    Raises:
+        FileError: it is a folder, or in one that does not exist.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise FileError(f"{who} expected a file name, got the folder '{path}'. Add a name to it.")
+    if not target.parent.is_dir():
+        raise FileError(
+            f"{who} expected a folder that exists, got '{path}': there is no '{target.parent}'. "
+            "Make it first, or choose another."
+        )
+    return target
 
 
 def _write(path: Path, content: bytes | memoryview, mode: int | None) -> None:
