@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import elman
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 MOST_BYTES = 1_500_000  # of all notebooks: they are read on the web, and live in everybody's clone
@@ -167,6 +169,24 @@ def test_the_notebook_holds_nothing_of_the_machine_that_ran_it(path: Path) -> No
         if not kind.startswith("image/")
     )
     assert not re.findall(r"(?<![\w<])/(?:home|tmp|root|usr|work|Users)/|\\Users\\", text)
+
+
+@pytest.mark.parametrize(
+    ("path", "spec"),
+    [
+        ("1_sequences.ipynb", "90 > dense(16) > dense(1)"),
+        ("1_sequences.ipynb", "30x3 > rnn(16) > dense(1)"),
+        ("4_gates.ipynb", "100x32 > lstm(16)"),
+        ("4_gates.ipynb", "100x32 > gru(16)"),
+        ("5_ecg.ipynb", "60x1 > rnn(16,seq) > gru(16,seq) > lstm(16) > dense(1)"),
+    ],
+)
+def test_the_lesson_arrives_at_the_counts_it_is_about(path: str, spec: str) -> None:
+    shown = "".join(
+        "".join(output.get("data", {}).get("text/markdown", ""))
+        for output in outputs(EXAMPLES / path)
+    )
+    assert f"**{elman.parse(spec).count_params():,}**" in shown
 
 
 def test_all_notebooks_together_are_small() -> None:

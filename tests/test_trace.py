@@ -370,6 +370,15 @@ def test_without_matplotlib_the_error_names_the_extra(
         model.trace(x).plot()
 
 
+def test_features_have_the_names_they_are_given(model: Sequential, x: Array) -> None:
+    trace = model.trace(x)
+    names = [f"lead {n}" for n in range(x.shape[-1])]
+    above, *_ = panels(trace.plot(features=names))
+    assert [text.get_text() for text in above.get_legend().get_texts()] == names
+    with pytest.raises(ShapeError, match=f"each of {len(names)} features, got 1"):
+        trace.plot(features=["voltage"])
+
+
 def test_a_notebook_shows_a_picture_without_being_told_how(model: Sequential, x: Array) -> None:
     figure: Any = model.trace(x).plot()
     assert figure._repr_png_().startswith(b"\x89PNG")

@@ -32,6 +32,7 @@ def plot_trace(
     tokens: Iterable[str] | Mapping[int, str] | None,
     seconds: float | None,
     units: Iterable[int] | None,
+    features: Iterable[str] | None,
     path: str | Path | None,
 ) -> Figure:
     """See `Trace.plot`."""
@@ -39,6 +40,7 @@ def plot_trace(
     chosen = None if units is None else _units(trace, names, units)
     row = _row(trace, row)
     words = _words(trace, row, tokens)
+    inputs = _features(trace, features)
     if seconds is not None and not seconds > 0:
         raise OptionError(
             f"plot expected seconds, the duration of a step, to be above 0, got {seconds!r}. "
@@ -52,7 +54,7 @@ def plot_trace(
     axes: list[Any] = list(
         figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios, squeeze=False)[:, 0]
     )
-    _draw_input(axes[0], trace, row, step, words)
+    _draw_input(axes[0], trace, row, step, words, inputs)
     for axis, (name, gate) in zip(axes[1:], panels, strict=True):
         _draw_gate(axis, trace, f"{name}/{gate}", row, step, chosen)
         _hatch(axis, trace.layers[name].mask, row, step)
@@ -116,10 +118,26 @@ def _words(
     return words
 
 
+def _features(trace: Trace, features: Iterable[str] | None) -> list[str]:
+    """A name for each feature of the input; tokens have none."""
+    count = 0 if trace.input.dtype == np.int32 else trace.input.shape[-1]
+    if features is None:
+        return [f"feature {f}" for f in range(count)]
+    names = [str(name) for name in features]
+    if len(names) != count:
+        raise ShapeError(
+            f"plot expected a name for each of {count} features, got {len(names)}. "
+            "Name each, or leave features out."
+        )
+    return names
+
+
 # -- drawing --------------------------------------------------------------------------------------
 
 
-def _draw_input(axis: Any, trace: Trace, row: int, step: float, words: list[str] | None) -> None:
+def _draw_input(
+    axis: Any, trace: Trace, row: int, step: float, words: list[str] | None, names: list[str]
+) -> None:
     values = trace.input[row]
     times = (np.arange(trace.steps) + 0.5) * step
     plots.plain(axis)
@@ -142,7 +160,7 @@ def _draw_input(axis: Any, trace: Trace, row: int, step: float, words: list[str]
         _heat(axis, values.T, values, step)
         return
     for f in range(features):
-        axis.plot(times, values[:, f], color=plots.COLOURS[f], linewidth=1.2, label=f"feature {f}")
+        axis.plot(times, values[:, f], color=plots.COLOURS[f], linewidth=1.2, label=names[f])
     if features > 1:
         axis.legend(
             fontsize=7, ncols=features, loc="lower right", bbox_to_anchor=(1, 1), frameon=False

@@ -53,7 +53,7 @@ def _console(width: int) -> Any:
     from rich.console import Console
 
     console = Console(force_jupyter=False)
-    if not sys.stdout.isatty():
+    if not getattr(sys.stdout, "isatty", bool)():
         console = Console(width=width, color_system=None, force_jupyter=False)
     elif console.width > width:
         console = Console(width=width, force_jupyter=False)

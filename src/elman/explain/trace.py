@@ -128,6 +128,7 @@ class Trace(Mapping[str, Array]):
         tokens: Iterable[str] | Mapping[int, str] | None = None,
         seconds: float | None = None,
         units: Iterable[int] | None = None,
+        features: Iterable[str] | None = None,
         path: str | Path | None = None,
     ) -> Figure:
         """Draw heat maps over time, the input above them. Needs no display.
@@ -141,6 +142,7 @@ class Trace(Mapping[str, Array]):
             tokens: words below the time axis: one for each step, or a dict from token to word.
             seconds: duration of a step; the time axis is then in seconds.
             units: which units to draw; all where None.
+            features: a name for each feature of the input, such as `data.feature_names`.
             path: where to save the picture (.png, .svg, .pdf) too.
 
         Returns:
@@ -148,11 +150,12 @@ class Trace(Mapping[str, Array]):
 
         Raises:
             MissingPackageError: matplotlib is not installed.
-            ElmanError: no such row, layer or unit, or another number of words than steps.
+            ElmanError: no such row, layer or unit, or another number of words than steps or of
+                names than features.
         """
         from elman.explain.plot_trace import plot_trace
 
-        return plot_trace(self, row, layer, tokens, seconds, units, path)
+        return plot_trace(self, row, layer, tokens, seconds, units, features, path)
 
     def __repr__(self) -> str:
         counted = "" if self.mask is None else f", {self.mask.mean():.0%} of the steps count"
