@@ -9,8 +9,10 @@
 namespace elman {
 namespace {
 
-// Steps projected at once before the recurrence uses them: few enough to stay in the cache.
-constexpr int kSegment = 16;
+// Steps projected at once before the recurrence uses them: few enough for their projections to stay in
+// the cache of a core, beside the recurrent weights.
+constexpr int kMostSteps = 16;
+constexpr long kSegmentBytes = 256l << 10;
 // Bytes, over all threads, for projected rows that are kept while predicting.
 constexpr long kKeptBytes = 64l << 20;
 
@@ -64,10 +66,13 @@ class Recurrent : public Op {
     recurrent_bias_ = bias_ >= 0 && plan.weights().params[bias_].shape.size() == 2
                           ? (long)G * units_ : -1;
 
-    z_steps_ = keeps ? T : std::min(T, kSegment);
+    const long z_step = (long)blocks_ * shape_.vectors * lanes;
+    const long fit = kSegmentBytes / (long)(sizeof(float) * z_step * plan.shard_rows());
+    segment_ = (int)std::clamp<long>(fit, 1, kMostSteps);
+    z_steps_ = keeps ? T : std::min(T, segment_);
     ring_ = keeps ? T : std::min(T, 2);
     row_ = row_floats(units_);
-    z_ = plan.reserve((long)z_steps_ * blocks_ * shape_.vectors * lanes);
+    z_ = plan.reserve(z_steps_ * z_step);
     own_ = plan.reserve((long)ring_ * blocks_ * shape_.own * lanes);
     if (x_.shared) keep_projections(plan, plan.at(spec.inputs[0]));
     const bool sequences = spec.flag("return_sequences");
@@ -282,10 +287,10 @@ class Recurrent : public Op {
     } else {
       project.c_row = shape_.vectors * lanes_;
       project.c_group = (long)z_steps_ * run.rows * project.c_row;
-      // Segments begin at multiples of kSegment in time, whichever way it is walked.
+      // Segments begin at multiples of segment_ in time, whichever way it is walked.
       for (int first = 0, steps; first < T; first += steps) {
-        const int odd = T % kSegment;
-        steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : kSegment);
+        const int odd = T % segment_;
+        steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : segment_);
         const long t = reverse_ ? T - first - steps : first;
         project.rows = steps * run.rows;
         project.a = run.value(x_) + t * run.rows * x_.row;
@@ -424,7 +429,7 @@ class Recurrent : public Op {
     if (shape_.stages == 2) reset16_ = plan_.reserve(row / 2);
     if (x_pairs_) {
       x_row16_ = rounded(x_.width);
-      x16_ = plan_.reserve(std::min(x_.steps, kSegment) * x_row16_ / 2);
+      x16_ = plan_.reserve(std::min(x_.steps, segment_) * x_row16_ / 2);
     }
     if (!training) return;
     d_z16_ = plan_.reserve(row * shape_.vectors / 2);
@@ -488,7 +493,7 @@ class Recurrent : public Op {
   const int bias_;
   const int activation_, recurrent_activation_;
   bool usual_;
-  int lanes_, blocks_, z_steps_, ring_, h_steps_;
+  int lanes_, blocks_, segment_, z_steps_, ring_, h_steps_;
   long row_, recurrent_bias_;
   PackedMatrix w_, u_[2];
   float* packed_bias_;
