@@ -14,7 +14,7 @@ class Numbering {
   int32_t add(int32_t token) {
     Entry* entry = &entries_[place(token)];
     if (entry->token == token) return entry->number;
-    if (2 * (size_ + 1) > (long)entries_.size()) {
+    if (4 * (size_ + 1) > (long)entries_.size()) {
       grow();
       entry = &entries_[place(token)];
     }
@@ -43,7 +43,7 @@ class Numbering {
       i = i + 1 < entries_.size() ? i + 1 : 0;
     return i;
   }
-  /// At most every other entry is taken.
+  /// At most one entry of four is taken, so that most tokens are in the first place.
   void grow() {
     std::vector<Entry> before(2 * entries_.size());
     before.swap(entries_);
@@ -53,7 +53,7 @@ class Numbering {
   }
 
   int shift_ = 22;
-  std::vector<Entry> entries_ = std::vector<Entry>(1 << (32 - 22));  // a power of two
+  std::vector<Entry> entries_ = std::vector<Entry>(size_t{1} << (32 - 22));  // a power of two
   int32_t size_ = 0;
 };
 

@@ -10,7 +10,7 @@
 namespace elman {
 namespace {
 
-constexpr long kAhead = 16;  // rows lie anywhere: ask memory for them early
+constexpr long kAhead = 32;  // rows lie anywhere: ask memory for them early
 
 class Embedding : public Op {
  public:
