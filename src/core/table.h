@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "isa/table.h"
+#include "numbering.h"
 #include "slot.h"
 #include "weights.h"
 
@@ -14,9 +15,9 @@ namespace elman {
 class TableGradient {
  public:
   TableGradient(const Weights& weights, int param, int threads)
-      : param(param), width(weights.params[param].shape[1]), rows_(weights.params[param].shape[0]),
+      : param(param), width(weights.params[param].shape[1]),
         shards_(threads), touched_(threads), kept_(threads), pairs_(threads) {
-    for (Shard& s : shards_) s.seen.assign(rows_ / 64 + 1, 0);
+    for (Shard& s : shards_) s.seen.assign(weights.params[param].shape[0] / 64 + 1, 0);
   }
 
   /// Whose a row is among `parts`. Tokens are mixed first: the frequent ones are neighbours.
@@ -28,14 +29,14 @@ class TableGradient {
   struct LookedUp {
     const int32_t* tokens = nullptr;
     long count = 0;
-    const int32_t* place = nullptr;  // [rows of the table] the row's place in `tokens`
+    const Numbering* place = nullptr;  // of a row in `tokens`
     float* gradient = nullptr;
     long stride = 0;                 // floats from gradient to gradient
   };
   /// All of what a shard looked up in this batch; or, with `copies`, some more of it.
   void take(int shard, const LookedUp& found) {
     Shard& s = shards_[shard];
-    if (copies) s.copy(found, rows_, rounded(width));
+    if (copies) s.copy(found, rounded(width));
     else s.all = found;
     for (long i = 0; i < found.count; ++i)
       s.seen[found.tokens[i] / 64] |= uint64_t{1} << found.tokens[i] % 64;
@@ -63,12 +64,12 @@ class TableGradient {
       long both = 0;
       for (long i = 0; i < kept; ++i) {
         pairs[both].to = touched[i].gradient;
-        pairs[both].place = s.all.place + touched[i].row;
+        pairs[both].row = touched[i].row;
         both += s.has(touched[i].row);
       }
-      for (long i = 0; i < both; ++i) __builtin_prefetch(pairs[i].place);
+      for (long i = 0; i < both; ++i) s.all.place->ask(pairs[i].row);
       for (long i = 0; i < both; ++i) {
-        pairs[i].from = s.all.gradient + *pairs[i].place * s.all.stride;
+        pairs[i].from = s.all.gradient + s.all.place->find(pairs[i].row) * s.all.stride;
         for (long j = 0; j < width; j += 16) __builtin_prefetch(pairs[i].from + j);
       }
       for (long i = 0; i < both; ++i) kernels().add(rounded(width), pairs[i].to, pairs[i].from);
@@ -99,32 +100,31 @@ class TableGradient {
     bool has(int32_t token) const { return seen[token / 64] >> token % 64 & 1; }
 
     /// Adds to copies of what came before.
-    void copy(const LookedUp& found, long rows, long padded) {
-      if (place.empty()) place.assign(rows, -1);
+    void copy(const LookedUp& found, long padded) {
       for (long i = 0; i < found.count; ++i) {
-        const int32_t token = found.tokens[i];
-        float* from = found.gradient + i * found.stride;
-        if (place[token] >= 0) {
-          kernels().add(padded, values.data() + place[token] * padded, from);
+        const float* from = found.gradient + i * found.stride;
+        const int32_t number = place.add(found.tokens[i]);
+        if (number < (int32_t)tokens.size()) {
+          kernels().add(padded, values.data() + number * padded, from);
           continue;
         }
-        place[token] = (int32_t)tokens.size();
-        tokens.push_back(token);
+        tokens.push_back(found.tokens[i]);
         values.insert(values.end(), from, from + padded);
       }
-      all = {tokens.data(), (long)tokens.size(), place.data(), values.data(), padded};
+      all = {tokens.data(), (long)tokens.size(), &place, values.data(), padded};
     }
     void forget() {
-      for (const int32_t token : tokens) place[token] = -1;
+      place.clear();
       tokens.clear();
       values.clear();
     }
-    std::vector<int32_t> tokens, place;
+    Numbering place;
+    std::vector<int32_t> tokens;
     std::vector<float> values;
   };
   struct Pair {  // gradients of one row in two shards
     float* to;
-    const int32_t* place;
+    int32_t row;
     const float* from;
   };
 
@@ -139,7 +139,6 @@ class TableGradient {
     return holder;
   }
 
-  const long rows_;
   std::vector<Shard> shards_;
   std::vector<std::vector<TouchedRow>> touched_;  // [part], of which
   std::vector<long> kept_;                        // [part] so many count

@@ -10,7 +10,7 @@
 namespace elman {
 namespace {
 
-constexpr long kAhead = 16;  // rows lie anywhere: ask memory for them early
+constexpr long kAhead = 32;  // rows lie anywhere: ask memory for them early
 
 class Embedding : public Op {
  public:
@@ -22,11 +22,6 @@ class Embedding : public Op {
     plan.at(output).places = plan.reserve(tokens_.steps, 16);
     plan.at(output).different = p.shape[0];
     different_ = plan.reserve(tokens_.steps);
-    place_.resize(plan.threads());
-    for (Integers& place : place_) {
-      place.resize(p.shape[0]);
-      std::fill(place.begin(), place.end(), -1);
-    }
     known_.resize(plan.threads());
     visited_.resize(plan.threads());
     if (spec.flag("mask_zero")) {
@@ -38,19 +33,12 @@ class Embedding : public Op {
   /// Numbers the different tokens in the order they are met: in this batch, or since the weights
   /// changed where all that came after is kept.
   void look(Run& run) override {
-    const int32_t before = run.places(plan_.at(output))[0];
     const uint64_t version = plan_.weights().version;
     Known& known = known_[run.thread];
-    Integers& place = place_[run.thread];
-    if (!plan_.at(output).kept) {
-      for (int32_t i = 0; i < before; ++i) place[different_tokens(run)[i]] = -1;
-      known.count = 0;
-    } else if (known.version != version) {
-      forget(run);
-    }
+    if (!plan_.at(output).kept || known.version != version) known.tokens.clear();
     known.version = version;
     if (!number(run)) {
-      forget(run);
+      known.tokens.clear();
       number(run);
     }
     run.wanted.param = table_;
@@ -84,7 +72,7 @@ class Embedding : public Op {
     // One sum for each token, in the place of the first: sums never overtake what is still to be read.
     if (!y.shared)
       kernels().sum_places({all(run), 1, (int)(y.row / kernels().lanes), d, y.row, 0, places + 16, d, 0});
-    gradient(run).take(run.thread, {different_tokens(run), places[0], place_[run.thread].data(), d, y.row});
+    gradient(run).take(run.thread, {different_tokens(run), places[0], &known_[run.thread].tokens, d, y.row});
   }
 
   void visit_rows(const std::vector<Run>& shards, int thread, const Visit& visit) override {
@@ -96,7 +84,8 @@ class Embedding : public Op {
     for (int32_t i = 0; i < run.places(plan_.at(output))[0]; ++i) {
       const int32_t token = different[i];
       size_t holder = TableGradient::owner(token, shards.size());
-      while (place_[holder][token] < 0) holder = holder + 1 < shards.size() ? holder + 1 : 0;
+      while (known_[holder].tokens.find(token) < 0)
+        holder = holder + 1 < shards.size() ? holder + 1 : 0;
       if ((int)holder == thread) rows.push_back(token);
     }
     visit(table_, rows);
@@ -106,7 +95,7 @@ class Embedding : public Op {
 
  private:
   struct Known {  // of the tokens numbered so far
-    long count = 0;
+    Numbering tokens;
     uint64_t version = 0;  // of the weights they were looked up in
   };
 
@@ -114,28 +103,17 @@ class Embedding : public Op {
   bool number(Run& run) {
     const Slot& y = plan_.at(output);
     const int32_t* tokens = run.tokens(tokens_);
-    int32_t* place = place_[run.thread].data();
     int32_t* places = run.places(y);
     int32_t* different = different_tokens(run);
-    const int32_t first = known_[run.thread].count, room = y.kept ? y.kept : INT32_MAX;
-    int32_t count = first;
+    Numbering& known = known_[run.thread].tokens;
+    const int32_t first = known.size();
     for (long i = 0, n = all(run); i < n; ++i) {
-      int32_t& number = place[tokens[i]];
-      if (number < 0) {
-        if (count == room) return false;
-        number = count;
-        different[count++ - first] = tokens[i];
-      }
-      places[16 + i] = number;
+      different[known.size() - first] = tokens[i];  // stays there if it is new
+      places[16 + i] = known.add(tokens[i]);
     }
-    places[0] = count - first;
+    places[0] = known.size() - first;
     places[1] = first;
-    known_[run.thread].count = count;
-    return true;
-  }
-  void forget(const Run& run) {
-    std::fill(place_[run.thread].begin(), place_[run.thread].end(), -1);
-    known_[run.thread].count = 0;
+    return !y.kept || known.size() <= y.kept;
   }
   long all(const Run& run) const { return (long)run.steps_of(tokens_) * run.rows; }
   int32_t* different_tokens(const Run& run) const {
@@ -152,7 +130,6 @@ class Embedding : public Op {
   const int table_;
   int width_;
   long different_;                           // int32 [steps * rows] in the arena
-  std::vector<Integers> place_;              // [thread][rows of the table], or -1
   std::vector<Known> known_;                 // [thread]
   std::vector<std::vector<int32_t>> visited_;  // [thread]
 };

@@ -141,10 +141,13 @@ void Optimizer::catch_up(int param, const std::vector<int32_t>& rows, int part) 
     if (table.param != param) continue;
     const Param& p = weights->params[param];
     const Update all = at(p.offset);
-    const long width = p.shape[1], count = (long)rows.size();
-    for (long r = 0; r < count; ++r) {
-      if (r + kAhead < count) {
-        const long ahead = rows[r + kAhead] * width;
+    const long width = p.shape[1];
+    // Last first: the lookup that follows begins with those whose pages were used last.
+    for (long r = (long)rows.size(); r-- > 0;) {
+      if (r >= kAhead) {
+        const int32_t next = rows[r - kAhead];
+        const long ahead = next * width;
+        __builtin_prefetch(table.done.data() + next, 1);
         for (long i = 0; i < width; i += 16) {
           __builtin_prefetch(all.value + ahead + i, 1);
           for (int m = 0; m < all.moments; ++m) __builtin_prefetch(all.moment[m] + ahead + i, 1);

@@ -114,13 +114,15 @@ void update(const Update& from, long count, const float* gradient) {
 }
 
 /// A step of the rows of a table that have a gradient; they lie anywhere, so memory is asked early.
+/// Last come, first served: the processor still knows the pages of those that were used last.
 template <class Rule>
 void update_rows(const Update& from, const TouchedRows& rows) {
   constexpr long kAhead = 12;
   const Update a = from;
-  for (long r = 0; r < rows.count; ++r) {
-    if (r + kAhead < rows.count) {
-      const long ahead = rows.row[r + kAhead].row * rows.width;
+  for (long r = rows.count; r-- > 0;) {
+    if (r >= kAhead) {
+      const long row = rows.row[r - kAhead].row, ahead = row * rows.width;
+      if (rows.done) __builtin_prefetch(rows.done + row, 1);
       for (long i = 0; i < rows.width; i += 16) {
         __builtin_prefetch(a.value + ahead + i, 1);
         for (int j = 0; j < a.moments; ++j) __builtin_prefetch(a.moment[j] + ahead + i, 1);
