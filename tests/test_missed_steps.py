@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -131,3 +132,56 @@ def test_missed_steps_are_as_near_to_float64_as_steps_taken(
     for name, moment in moments.items():
         allowed = max(worst(taken_moments[name], exact_moments[name]), few)
         assert worst(moment, exact_moments[name]) <= allowed, name
+
+
+WORDS = 300
+SENTENCES = np.random.default_rng(4).integers(0, WORDS, (60, 5))
+ANSWERS = np.random.default_rng(5).normal(size=(60, 1))
+MOVING = ("adam", "amsgrad", "adamw", "sgd-nesterov", "rmsprop", "rmsprop-momentum")
+
+
+def beginner(rule: str) -> elman.Sequential:
+    elman.set_random_seed(7)
+    model = elman.Sequential(
+        [elman.Input((5,)), Embedding(WORDS, 3, mask_zero=True), SimpleRNN(4), Dense(1)]
+    )
+    model.compile(RULES[rule](), "mse")
+    return model
+
+
+def go_on(model: elman.Sequential, first: int, last: int, **more: Any) -> list[Array]:
+    """The weights after epochs in which each row of the table misses most steps."""
+    model.fit(
+        SENTENCES, ANSWERS, batch_size=3, shuffle=False, verbose=0,
+        initial_epoch=first, epochs=last, **more,
+    )  # fmt: skip
+    return model.get_weights()
+
+
+def assert_same_bits(got: list[Array], wanted: list[Array]) -> None:
+    for a, b in zip(got, wanted, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+class Looking(elman.callbacks.Callback):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        assert self.model is not None
+        self.model.get_weights()
+
+
+@pytest.mark.parametrize("rule", MOVING)
+def test_nothing_done_at_the_end_of_an_epoch_changes_a_bit(rule: str, tmp_path: Path) -> None:
+    wanted = go_on(beginner(rule), 0, 3)
+    assert_same_bits(go_on(beginner(rule), 0, 3, callbacks=[Looking()]), wanted)
+    saving = elman.callbacks.ModelCheckpoint(tmp_path / "saved.keras")
+    assert_same_bits(go_on(beginner(rule), 0, 3, callbacks=[saving]), wanted)
+    held_out = (SENTENCES[:9], ANSWERS[:9])
+    assert_same_bits(go_on(beginner(rule), 0, 3, validation_data=held_out), wanted)
+
+
+@pytest.mark.parametrize("rule", MOVING)
+def test_training_goes_on_from_a_file_as_if_it_had_not_stopped(rule: str, tmp_path: Path) -> None:
+    wanted = go_on(beginner(rule), 0, 4)
+    saving = elman.callbacks.ModelCheckpoint(tmp_path / "saved.keras")
+    go_on(beginner(rule), 0, 2, callbacks=[saving])
+    assert_same_bits(go_on(elman.models.load_model(tmp_path / "saved.keras"), 2, 4), wanted)

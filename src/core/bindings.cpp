@@ -197,6 +197,11 @@ NB_MODULE(_core, m) {
                      const std::lock_guard lock(o.weights->in_use);
                      o.set_iterations(steps);
                    })
+      .def("catch_up", [](Optimizer& o) {
+             const std::lock_guard lock(o.weights->in_use);
+             o.catch_up_all();
+           }, nb::call_guard<nb::gil_scoped_release>(),
+           "Bring every row of every table up to date, and what the optimizer keeps beside it.")
       .def("moment", [](nb::handle self, int m, int i) {
              Optimizer& o = nb::cast<Optimizer&>(self);
              const std::lock_guard lock(o.weights->in_use);

@@ -114,6 +114,9 @@ def fit(
                     chunk = int(np.clip(count * CHUNK_SECONDS / took, 1, min(2 * count + 1, most)))
                 if watchers.wants_chunks:
                     watchers.on_chunk_end(done, batches, scores.logs())
+            # Steps that a row missed differ in the last bit when they are made good in two pieces.
+            # So that it does not matter who looks at the weights now, all of them are.
+            optimizer.catch_up()
             results = scores.logs()
             if held_out is not None:
                 results.update(_validate(model, held_out, batch, watchers))

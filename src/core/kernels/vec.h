@@ -65,6 +65,12 @@ ELMAN_INLINE V at_most(V x, V high) { return x > high ? high : x; }
 ELMAN_INLINE V multiply_add(V a, V b, V c) { return __builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4); }
 #elif defined(__FMA__) && ELMAN_LANES == 8
 ELMAN_INLINE V multiply_add(V a, V b, V c) { return __builtin_ia32_vfmaddps256(a, b, c); }
+#elif defined(__FP_FAST_FMAF)
+ELMAN_INLINE V multiply_add(V a, V b, V c) {
+  ELMAN_UNROLL
+  for (int i = 0; i < L; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  return c;
+}
 #else
 ELMAN_INLINE V multiply_add(V a, V b, V c) { return a * b + c; }
 #endif

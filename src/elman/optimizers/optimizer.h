@@ -36,6 +36,8 @@ class Optimizer : public Updater, public Weights::Lazy {
   float* moment(int number, int param);
   Weights::Lazy* lazy() override { return tables_.empty() ? nullptr : this; }
   void set_iterations(long steps);
+  /// Brings every row of every table up to date, moments too.
+  void catch_up_all();
 
   std::shared_ptr<Weights> weights;
   std::vector<Floats> moments;
@@ -64,8 +66,6 @@ class Optimizer : public Updater, public Weights::Lazy {
   float bias() const;
   Update at(long offset) const;
   void catch_up(Table& table, int32_t row, int part);
-  /// Brings every row up to date, moments too.
-  void catch_up_all();
 
   Rule rule_;
   Update base_{};
