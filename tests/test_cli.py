@@ -46,6 +46,14 @@ def test_the_help_of_a_command_explains_its_options():
         assert word in done.stdout
 
 
+@pytest.mark.parametrize("command", ["demo", "bench", "count", "inspect", "quiz"])
+def test_the_help_of_a_command_shows_examples_of_it_alone_within_the_columns(command):
+    done = run(command, "--help")
+    examples = [line for line in done.stdout.splitlines() if line.startswith("    elman ")]
+    assert len(examples) > 1 and all(line.split()[1] == command for line in examples)
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
 def test_demo_trains_one_task_and_closes_with_the_table():
     done = run("demo", "ecg", "--epochs", "1", "--seed", "3")
     assert done.returncode == 0, done.stderr

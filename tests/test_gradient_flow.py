@@ -14,6 +14,7 @@ from elman import (
     NotReadyError,
     Sequential,
     ShapeError,
+    UnknownNameError,
     _core,
 )
 from elman.explain import trace as traces
@@ -317,6 +318,21 @@ def test_data_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(traces, "MOST_BYTES", 2000)
     with pytest.raises(DataError, match=r"Take x\[:\d\]"):
         model.gradient_flow(normal(9, 5, 2), normal(9, 1))
+
+
+def test_an_unknown_state_is_named_and_the_nearest_suggested() -> None:
+    model = Sequential([Input((None, 2)), Bidirectional(LSTM(3)), Dense(1)])
+    model.compile(loss="mean_squared_error")
+    flow = model.gradient_flow(normal(3, 5, 2), normal(3, 1))
+    with pytest.raises(UnknownNameError, match="mean 'bidirectional/forward_lstm/state'"):
+        flow["forward_lstm/state"]
+    assert flow.get("lstm/state") is None
+
+
+def test_without_a_recurrent_layer_it_says_so() -> None:
+    model = Sequential([Input((2,)), Dense(1)])
+    model.compile(loss="mean_squared_error")
+    assert "no recurrent layer" in repr(model.gradient_flow(normal(3, 2), normal(3, 1)))
 
 
 def test_a_gradient_that_has_overflowed_says_so() -> None:

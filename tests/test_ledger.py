@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import elman
 import keras_judge
-from elman import NotReadyError, OptionError, SpecError, UnknownNameError
+from elman import NotReadyError, OptionError, SpecError, UnknownNameError, initializers
 from elman.explain.ledger import budget, formulas
 from elman.explain.ledger.counting import LayerAccount
 from elman.layers import GRU, LAYERS, LSTM, Dense, Embedding, Input, SimpleRNN
@@ -167,6 +167,40 @@ def test_what_is_fixed_is_told():
     assert "63 of them are fixed" in str(ledger)
 
 
+def test_one_fixed_direction_is_told_by_ledger_and_summary_and_the_file_of_the_optimizer():
+    line = "9x2 > bi(gru(3,trainable=false),backward_layer=gru(3,back,name=other)) > dense(1)"
+    # The options of the other direction are its own.
+    model, shown = elman.parse(line), []
+    assert model.ledger().total - model.ledger().trainable == 63
+    model.summary(print_fn=shown.append)
+    assert "Fixed: 63" in shown[0]
+    model.compile("adam", "mse")
+    assert model.trainable_indices == [3, 4, 5, 6, 7]
+
+
+def test_counting_a_line_draws_no_random_weights(monkeypatch):
+    def drawn(*_):
+        raise AssertionError("a weight was drawn")
+
+    monkeypatch.setattr(initializers.Orthogonal, "__call__", drawn)
+    monkeypatch.setattr(initializers.GlorotUniform, "__call__", drawn)
+    assert "67 parameters" in str(elman.ledger("9x2 > gru(3) > dense(1)"))
+    assert elman.ledger(budget=100, like="9x2 > gru(?) > dense(1)").training_bytes > 0
+    with pytest.raises(AssertionError, match="drawn"):  # whoever wants a model has one to train
+        elman.parse("9x2 > gru(3)")
+
+
+def test_what_has_no_parameters_needs_no_letters():
+    told = str(elman.ledger("9x2 > activation(relu)"))
+    assert "0 parameters" in told and "Letters" not in told
+
+
+def test_one_is_not_many():
+    told = " ".join(str(elman.ledger("1x1 > rnn(1,nobias)", batch_size=1)).split())
+    assert "1 unit on the flattened input of simple_rnn, 1 step x 1 feature:" in told
+    assert "batch of 1 row," in told
+
+
 # -- what does not matter -------------------------------------------------------------------------
 
 
@@ -224,7 +258,10 @@ def test_a_pytorch_module_is_read_layer_by_layer():
     assert tuple(norm) == ("norm", "LayerNorm", 4)
     counted = sum(found.torch for found in ledger.elsewhere)
     assert counted + norm.parameters == sum(p.numel() for p in net.parameters())
-    assert "Not counted: norm (LayerNorm), 4 parameters" in str(ledger)
+    told = " ".join(str(ledger).split())
+    assert "Not counted: norm (LayerNorm), 4 parameters" in told
+    assert f"{ledger.total:,} parameters, and 4 not counted" in told
+    assert f"In PyTorch the module has {counted + 4:,} parameters" in told
 
 
 def test_a_pytorch_module_that_goes_both_ways_is_counted_twice():

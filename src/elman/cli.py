@@ -42,7 +42,14 @@ app = App(
 )
 
 
-@app.command
+@app.command(
+    help_epilogue=(
+        "Examples:\n\n"
+        "    elman demo                  text, sound and an ECG, one after the other\n"
+        "    elman demo ecg              one of them\n"
+        "    elman demo audio --seed 1   again, from other random weights\n"
+    )
+)
 def demo(task: str = "all", /, *, seed: int = 0, epochs: int | None = None) -> None:
     """Watch recurrent networks learn from real text, real sound and a real ECG.
 
@@ -60,7 +67,13 @@ def demo(task: str = "all", /, *, seed: int = 0, epochs: int | None = None) -> N
     demonstration.run(task, seed=seed, epochs=epochs)
 
 
-@app.command
+@app.command(
+    help_epilogue=(
+        "Examples:\n\n"
+        "    elman bench                 how fast this machine trains\n"
+        "    elman bench ecg gru128 --seconds 3 --json bench.json\n"
+    )
+)
 def bench(*cases: str, seconds: float = 1.0, json: str | None = None) -> None:
     """Measure how fast elman trains and predicts here, beside the limit of this processor.
 

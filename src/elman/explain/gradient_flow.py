@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from elman.errors import unknown_name
 from elman.explain import plots
-from elman.explain.trace import recurrent, require_room
+from elman.explain.trace import NoSuchName, recurrent, require_room
 from elman.samples import Data
 
 if TYPE_CHECKING:
@@ -90,6 +91,10 @@ class GradientFlow(Mapping[str, StateFlow]):
         self._flows = {flow.name: flow for flow in flows}
 
     def __getitem__(self, name: str) -> StateFlow:
+        if name not in self._flows:
+            raise NoSuchName(
+                str(unknown_name(f"gradient flow of {self._label}", "state", name, self._flows))
+            )
         return self._flows[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -116,6 +121,8 @@ class GradientFlow(Mapping[str, StateFlow]):
         return plots.saved(figure, path)
 
     def __repr__(self) -> str:
+        if not self:
+            return f"{self._label} has no recurrent layer: no gradient flows through time."
         from rich.console import Console
         from rich.table import Table
 

@@ -25,7 +25,12 @@ def summary(model: Sequential, line_length: int | None = None, print_fn: Any = N
         if layer.built:
             count = sum(p.size for p in layer.own_params)
             total += count
-            trainable += sum(p.size for p in layer.own_params if p.trainable and layer.trainable)
+            trainable += sum(
+                p.size
+                for leaf in layer.leaves()
+                for p in leaf.own_params
+                if p.trainable and leaf.trainable and layer.trainable
+            )
             shown = f"{count:,}"
         else:
             shown, unknown = "?", unknown + 1

@@ -67,7 +67,7 @@ class Trace(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         if name not in self._values:
-            raise _NoSuchName(str(unknown_name(f"trace of {self._label}", "name", name, self)))
+            raise NoSuchName(str(unknown_name(f"trace of {self._label}", "name", name, self)))
         return self._values[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -174,7 +174,7 @@ class Trace(Mapping[str, Array]):
         return "\n".join(line[:80] for line in lines)
 
 
-class _NoSuchName(UnknownNameError, KeyError):
+class NoSuchName(UnknownNameError, KeyError):
     """An unknown name, which `in` and `get` of a mapping expect as a KeyError."""
 
     __str__ = Exception.__str__  # KeyError's own shows the quoted message

@@ -117,7 +117,7 @@ class Bidirectional(Layer):
         return [self.forward_layer, self.backward_layer]
 
     def params(self, input_shape: Shape) -> list[Param]:
-        return [p.inside(leaf.name) for leaf in self.leaves() for p in leaf.params(input_shape)]
+        return [p.inside(leaf) for leaf in self.leaves() for p in leaf.params(input_shape)]
 
     def build_params(self, input_shape: Shape, values: list[Array] | None = None) -> None:
         self.check_shape(input_shape)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +24,18 @@ Shape = tuple[int | None, ...]
 
 #: Parameters of one layer: 8 GiB of float32. More is a slip of the keyboard.
 LARGEST = 2**31
+
+_drawn: ContextVar[bool] = ContextVar("drawn", default=True)
+
+
+@contextmanager
+def undrawn() -> Iterator[None]:
+    """Make weights of zeros meanwhile: who only counts them need not wait for random ones."""
+    before = _drawn.set(False)
+    try:
+        yield
+    finally:
+        _drawn.reset(before)
 
 
 class Param:
@@ -56,10 +70,11 @@ class Param:
         self.table = table
         self.letters = letters
 
-    def inside(self, layer: str) -> Param:
-        """The same tensor, as the layer around `layer` names it."""
+    def inside(self, layer: Layer) -> Param:
+        """The same tensor of `layer`, as the layer around that one has it."""
         made = copy(self)
-        made.name = f"{layer}/{self.name}"
+        made.name = f"{layer.name}/{self.name}"
+        made.trainable = self.trainable and layer.trainable
         return made
 
     @property
@@ -213,10 +228,16 @@ class Layer(Configured):
             )
         self.own_params = params
         if values is None:
-            rng = seeds.generator()
-            values = [p.initializer(p.shape, rng) for p in params]
+            values = self._first_values(params)
         self._values = [np.ascontiguousarray(value, np.float32) for value in values]
         self.built_for = input_shape
+
+    @staticmethod
+    def _first_values(params: list[Param]) -> list[Array]:
+        if not _drawn.get():
+            return [np.zeros(p.shape, np.float32) for p in params]
+        rng = seeds.generator()
+        return [p.initializer(p.shape, rng) for p in params]
 
     def _features(self, shape: Shape) -> int | None:
         return shape[-1]

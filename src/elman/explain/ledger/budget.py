@@ -6,7 +6,7 @@ from elman import spec
 from elman.errors import OptionError
 from elman.explain.ledger.sources import source
 from elman.layers import InputLayer
-from elman.layers.layer import Shape
+from elman.layers.layer import Shape, undrawn
 from elman.models import Sequential
 from elman.spec import parsing
 
@@ -19,14 +19,15 @@ def largest(like: str, budget: int) -> tuple[Sequential, int]:
         budget: how many parameters there may be.
 
     Returns:
-        the model, and what `?` is.
+        the model, its weights zeros, and what `?` is.
 
     Raises:
         SpecError: the line cannot be read.
         NotReadyError: the line does not say what enters the model.
         OptionError: no number fits, or every number does.
     """
-    source(spec.parse(like, unknown=1))  # says what is wrong with the line
+    with undrawn():
+        source(spec.parse(like, unknown=1))  # says what is wrong with the line
     if count(like, 1) > budget:
         raise OptionError(
             f"ledger expected a budget that '?' = 1 fits into, got {budget:,}: {like} needs "
@@ -46,7 +47,8 @@ def largest(like: str, budget: int) -> tuple[Sequential, int]:
             low = middle
         else:
             high = middle
-    return spec.parse(like, unknown=low), low
+    with undrawn():
+        return spec.parse(like, unknown=low), low
 
 
 def count(line: str, unknown: int) -> int:

@@ -73,9 +73,12 @@ def _account(ledger: Ledger) -> Section:
     ]
     notes += ledger.notes
     used = [letter for letter in LEGEND if any(letter in a.values for a in ledger.layers)]
-    notes.append(f"Letters: {', '.join(f'{letter} {LEGEND[letter]}' for letter in used)}.")
+    if used:
+        notes.append(f"Letters: {', '.join(f'{letter} {LEGEND[letter]}' for letter in used)}.")
     notes.append(_does_not_matter(ledger))
-    title = f"{ledger.total:,} parameters"
+    title = counted(ledger.total, "parameter")
+    if ledger.uncounted:
+        title += f", and {sum(part.parameters for part in ledger.uncounted):,} not counted"
     return Section(title, ("", "shape", "formula", "count"), tuple(lines), tuple(notes),
                    (False, False, False, True))  # fmt: skip
 
@@ -165,14 +168,15 @@ def _costs(ledger: Ledger) -> Section:
     notes = []
     if any(account.timed for account in ledger.layers):
         notes.append(
-            f"Multiply-adds of the matrix products for one sequence of {ledger.steps:,} steps"
+            f"Multiply-adds of the matrix products for one sequence of "
+            f"{counted(ledger.steps, 'step')}"
             f"{assumed}, forward."
         )
     notes.append(f"The weights are {ledger.total:,} float32 numbers: {size(ledger.weight_bytes)}.")
     if ledger.training_bytes is not None:
         notes.append(
             f"Training keeps {size(ledger.training_bytes)} of activations and their gradients for "
-            f"a batch of {ledger.batch_size:,} rows, as its plan lays them out."
+            f"a batch of {counted(ledger.batch_size, 'row')}, as its plan lays them out."
         )
     return Section(
         "What they cost", ("layer", "multiply-adds per step", "steps", "per sequence"),
@@ -187,10 +191,10 @@ def _comparisons(ledger: Ledger) -> Section:
     notes = []
     if flat := ledger.flattened:
         notes.append(
-            f"A dense layer of {flat.units:,} units on the flattened input of {flat.layer}, "
-            f"{flat.steps:,} steps x {flat.features:,} features: {flat.formula} = {flat.dense:,} "
-            f"parameters, and {flat.dense_longer:,} for twice the steps; {flat.layer} has "
-            f"{flat.recurrent:,} for any number of steps."
+            f"A dense layer of {counted(flat.units, 'unit')} on the flattened input of "
+            f"{flat.layer}, {counted(flat.steps, 'step')} x {counted(flat.features, 'feature')}: "
+            f"{flat.formula} = {flat.dense:,} parameters, and {flat.dense_longer:,} for twice the "
+            f"steps; {flat.layer} has {flat.recurrent:,} for any number of steps."
         )
     if hot := ledger.one_hot:
         notes.append(
@@ -212,6 +216,15 @@ def shape(extents: Shape) -> str:
     '?x3'
     """
     return "x".join("?" if e is None else str(e) for e in extents[1:])
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "feature"), counted(2400, "parameter")
+    ('1 feature', '2,400 parameters')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def size(count: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from elman import spec
 from elman.errors import ElmanError, NotReadyError, OptionError
 from elman.layers import GRU, LAYERS, LSTM, Bidirectional, Dense, Embedding, Layer, SimpleRNN
-from elman.layers.layer import Shape, unused
+from elman.layers.layer import Shape, undrawn, unused
 from elman.models import Sequential
 
 #: How the names of model files end.
@@ -48,7 +48,8 @@ def source(thing: Any) -> Source:
 
         return _sequential(load_model(thing))
     if isinstance(thing, str):
-        return _sequential(spec.parse(thing))
+        with undrawn():
+            return _sequential(spec.parse(thing))
     if isinstance(thing, Sequential):
         return _sequential(thing)
     # Whoever has such an object has imported its library; nobody else pays for it.
@@ -102,7 +103,8 @@ def _keras(model: Any, keras: Any) -> Source:
         except (KeyError, ElmanError, AttributeError):  # no such layer, option, or no input yet
             uncounted.append(Uncounted(theirs.name, kind, int(theirs.count_params())))
     if not uncounted and isinstance(model, keras.Sequential):
-        return _sequential(Sequential.from_config(model.get_config()))
+        with undrawn():
+            return _sequential(Sequential.from_config(model.get_config()))
     return Source(model.name, layers, None, tuple(uncounted))
 
 
@@ -123,9 +125,11 @@ def _torch(module: Any, nn: Any) -> Source:
         own = sum(p.numel() for p in part.parameters(recurse=False))
         if own and not made:
             uncounted.append(Uncounted(path or "itself", type(part).__name__, own))
+    theirs = sum(p.numel() for p in module.parameters())
     return Source(
         type(module).__name__, layers, None, tuple(uncounted),
-        ("PyTorch does not say in which order modules are used: they stand here in the order in "
+        (f"In PyTorch the module has {theirs:,} parameters. Above are the same layers of elman.",
+         "PyTorch does not say in which order modules are used: they stand here in the order in "
          "which they were made.",),
     )  # fmt: skip
 

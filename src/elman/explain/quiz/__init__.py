@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from elman.errors import OptionError
 from elman.explain.quiz import exercises
 from elman.explain.quiz.answers import read
-from elman.explain.quiz.exercises import PATIENTS, TOPICS, Exercise
+from elman.explain.quiz.exercises import CONVENTION, PATIENTS, TOPICS, Exercise
 from elman.explain.quiz.mistakes import recognise
+from elman.layers.layer import whole
 
 if TYPE_CHECKING:
     from elman.explain.ledger import Ledger
@@ -78,12 +79,12 @@ class Question:
         """Judge an answer, and recognise the mistake behind a wrong one.
 
         Args:
-            given: a number, or text such as "2,400" or "3 * ((16 + 32) * 16 + 16) + 48".
+            given: a whole number, or text such as "2,400" or "3 * ((16 + 32) * 16 + 16) + 48".
 
         Raises:
-            DataError: the text is no number and no arithmetic.
+            DataError: it is neither a whole number nor arithmetic.
         """
-        number = read(given) if isinstance(given, str) else int(given)
+        number = read(given)
         if number == self.answer:
             return Check(True, number, self.answer, (), f"{number:,} is right.")
         from elman.spec import parse
@@ -91,7 +92,10 @@ class Question:
         found = recognise(self.exercise, parse(self.exercise.spec), number)
         reasons = " ".join(m.says for m in found)
         if not found:
+            alone = [a.name for a in self.ledger.layers if a.total == number]
             reasons = f"It is {abs(number - self.answer):,} too {_side(number, self.answer)}."
+            if alone:
+                reasons = f"That is {alone[0]} alone: the network has other layers too."
         return Check(
             False, number, self.answer, tuple(m.name for m in found),
             f"{number:,} is not right. {reasons}",
@@ -133,7 +137,7 @@ class Quiz:
 
     def sheet(self) -> str:
         """The exercises in Markdown, to print and hand out."""
-        lines = [f"# How many parameters? (sheet {self.seed})", ""]
+        lines = [f"# How many parameters? (sheet {self.seed})", "", CONVENTION, ""]
         for number, question in enumerate(self, 1):
             lines += [f"{number}. {question.text}", "", "    Answer: ____________", ""]
         return "\n".join(lines)
@@ -160,9 +164,10 @@ def quiz(count: int = 8, seed: int = 0, topic: str | None = None) -> Quiz:
         topic: one of `TOPICS` for all of them; from easy to hard where None.
 
     Raises:
-        OptionError: fewer than one exercise, or a seed that is no whole number.
+        OptionError: fewer than one exercise, or a count or a seed that is no whole number.
         UnknownNameError: there is no such topic.
     """
+    count = whole("quiz", "count", count)
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise OptionError(f"quiz expected a whole number as seed, got {seed!r}. Use e.g. 0.")
     topics = exercises.course(count)

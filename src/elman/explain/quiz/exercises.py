@@ -6,23 +6,33 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from elman.errors import OptionError, unknown_name
+from elman.errors import unknown_name
+
+#: What an exercise leaves unsaid: textbooks and PyTorch count some layers otherwise.
+CONVENTION = "The layers are Keras's, with its defaults."
 
 #: The recurrent layers as a spec and as a story say them.
 WORDS = {"rnn": "simple RNN", "gru": "GRU", "lstm": "LSTM"}
+ORDER = ", one after the other"
 SIZES = (4, 8, 10, 12, 16, 20, 24, 32, 48, 64)
 
-#: Who was recorded, in what unit of time, and the numbers of one step.
+#: Who was recorded, what a step is called, and the numbers of one step.
 RECORDINGS = (
-    ("patients", "seconds", 1, "one voltage"),
-    ("heartbeats", "samples", 2, "two ECG leads"),
-    ("walks", "samples", 3, "three axes of acceleration"),
-    ("sound clips", "time slices", 3, "frequency, level and zero-crossing rate"),
-    ("kitchens", "minutes", 4, "four gas concentrations"),
-    ("stations", "hours", 5, "temperature, pressure, humidity, wind and rain"),
-    ("spoken words", "time slices", 13, "13 cepstral coefficients"),
+    ("patients", "second", 1, "one voltage"),
+    ("heartbeats", "sample", 2, "two voltages"),
+    ("walks", "sample", 3, "three accelerations"),
+    ("sound clips", "time slice", 3, "three numbers (frequency, level, zero-crossing rate)"),
+    ("kitchens", "minute", 4, "four gas concentrations"),
+    ("weather stations", "hour", 5, "five readings (temperature, pressure, humidity, wind, rain)"),
+    ("spoken words", "time slice", 13, "13 cepstral coefficients"),
 )
-TEXTS = (("sentences", "words"), ("reviews", "words"), ("tweets", "words"), ("names", "characters"))
+#: What was written, what a step is called, and sizes of the vocabulary.
+TEXTS = (
+    ("sentences", "word", (1000, 5000, 15000)),
+    ("reviews", "word", (1000, 5000, 15000)),
+    ("tweets", "word", (1000, 5000, 15000)),
+    ("names", "character", (30, 50, 100)),
+)
 
 
 @dataclass(frozen=True)
@@ -60,13 +70,7 @@ def make(topic: str, rng: random.Random) -> Exercise:
 
 
 def course(count: int) -> list[str]:
-    """Topics of so many exercises, from the easiest on.
-
-    Raises:
-        OptionError: fewer than one exercise.
-    """
-    if count < 1:
-        raise OptionError(f"quiz expected at least 1 exercise, got {count}. Ask for e.g. 8.")
+    """Topics of so many exercises, from the easiest on."""
     names = list(TOPICS)
     return [names[i * len(names) // count] for i in range(count)]
 
@@ -82,25 +86,30 @@ def _recorded(topic: str, layers: list[tuple[str, int]], rng: random.Random) -> 
     records, steps = _numbers(rng)
     return Exercise(
         topic,
-        f"{records:,} {who}, {steps} {unit} each, at every step {what}. The network is "
-        f"{_said(layers)}, and an output layer of one unit. How many parameters does it have?",
+        f"{_measured(records, who, steps, unit, what)} The network is {_said(layers)}, and an "
+        "output layer of one unit. How many parameters does it have?",
         " > ".join([f"{steps}x{features}", *_stack(layers), "dense(1)"]),
         records,
         steps,
     )
 
 
+def _measured(records: int, who: str, steps: int, unit: str, what: str) -> str:
+    """What there is: '100 patients, 60 seconds each, one voltage per second.'"""
+    return f"{records:,} {who}, {steps} {unit}s each, {what} per {unit}."
+
+
 def _said(layers: list[tuple[str, int]]) -> str:
-    """The layers in words: 'a simple RNN and a GRU of 16 units each'."""
+    """The layers in words: 'a simple RNN and a GRU of 16 units each, in this order'."""
     sizes = {units for _, units in layers}
     if len(layers) > 1 and len(sizes) == 1:
         names = [f"a {WORDS[kind]}" if kind != "lstm" else "an LSTM" for kind, _ in layers]
-        return f"{', '.join(names[:-1])} and {names[-1]} of {sizes.pop()} units each"
+        return f"{', '.join(names[:-1])} and {names[-1]} of {sizes.pop()} units each{ORDER}"
     names = [
         f"{'an' if kind == 'lstm' else 'a'} {WORDS[kind]} of {units} units"
         for kind, units in layers
     ]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}{ORDER}"
 
 
 def _stack(layers: list[tuple[str, int]]) -> list[str]:
@@ -128,14 +137,14 @@ def _rnn(rng: random.Random) -> Exercise:
 
 
 def _embedding(rng: random.Random) -> Exercise:
-    who, unit = rng.choice(TEXTS)
+    who, unit, vocabularies = rng.choice(TEXTS)
     records, steps = _numbers(rng)
-    words, wide, units = rng.choice((50, 100, 1000, 15000)), rng.choice((8, 16, 32)), 16
+    words, wide, units = rng.choice(vocabularies), rng.choice((8, 16, 32)), 16
     return Exercise(
         "embedding",
-        f"{records:,} {who} of {steps} {unit}, {words:,} different {unit} in all. An embedding "
-        f"turns each into {wide} numbers; then come a simple RNN of {units} units and an output "
-        "layer of one unit. How many parameters does the network have?",
+        f"{records:,} {who} of {steps} {unit}s, from a vocabulary of {words:,} {unit}s. An "
+        f"embedding turns each {unit} into {wide} numbers; then come a simple RNN of {units} units "
+        "and an output layer of one unit. How many parameters does the network have?",
         f"{steps} > embedding({words},{wide}) > rnn({units}) > dense(1)",
         records,
         steps,
@@ -163,9 +172,9 @@ def _bidirectional(rng: random.Random) -> Exercise:
     kind, units = rng.choice(list(WORDS)), rng.choice(SIZES)
     return Exercise(
         "bidirectional",
-        f"{records:,} {who}, {steps} {unit} each, at every step {what}. A bidirectional "
-        f"{WORDS[kind]} of {units} units in each direction is followed by an output layer of one "
-        "unit, which sees both directions. How many parameters does the network have?",
+        f"{_measured(records, who, steps, unit, what)} A bidirectional {WORDS[kind]} of {units} "
+        "units in each direction is followed by an output layer of one unit, which sees both "
+        "directions. How many parameters does the network have?",
         f"{steps}x{features} > bi({kind}({units})) > dense(1)",
         records,
         steps,
@@ -186,9 +195,9 @@ TOPICS: dict[str, Callable[[random.Random], Exercise]] = {
 #: The exercise of the course: 100 patients, and three recurrent layers one after the other.
 PATIENTS = Exercise(
     "stack",
-    "100 patients, 60 seconds each, at every step one voltage. The network is a simple RNN, a GRU "
-    "and an LSTM of 16 units each, and an output layer of one unit. How many parameters does it "
-    "have?",
+    f"{_measured(100, 'patients', 60, 'second', 'one voltage')} The network is a simple RNN, a GRU "
+    f"and an LSTM of 16 units each{ORDER}, and an output layer of one unit. How many parameters "
+    "does it have?",
     "60x1 > rnn(16,seq) > gru(16,seq) > lstm(16) > dense(1)",
     100,
     60,

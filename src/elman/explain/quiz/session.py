@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from elman.errors import DataError
+from elman.explain.quiz.exercises import CONVENTION
 
 if TYPE_CHECKING:
     from elman.explain.quiz import Question, Quiz
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 #: Answers to one question, before its solution is shown.
 TRIES = 3
 HELP = "A number or its arithmetic; Enter alone shows the solution, q ends the quiz."
+WORDS_FOR_HELP = ("help", "h", "?")
+WORDS_FOR_END = ("q", "quit", "exit")
 
 
 def run(quiz: Quiz, ask: Callable[[str], str] = input, say: Callable[[str], None] = print) -> int:
@@ -22,18 +25,29 @@ def run(quiz: Quiz, ask: Callable[[str], str] = input, say: Callable[[str], None
         quiz: the questions.
         ask: shows a prompt and returns what was typed; `EOFError` ends the quiz.
         say: shows a text.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the score is said first.
     """
-    say(HELP)
+    say(f"{CONVENTION}\n{HELP}")
     right = posed = 0
     for number, question in enumerate(quiz, 1):
         say(f"\n{number} of {len(quiz)} - {question.exercise.topic}\n{_folded(question.text)}")
-        outcome = _pose(question, ask, say)
+        try:
+            outcome = _pose(question, ask, say)
+        except KeyboardInterrupt:
+            say(_score(right, posed))
+            raise
         if outcome is None:
             break
         posed += 1
         right += outcome
-    say(f"\n{right} of {posed} right." if posed else "\nNo question answered.")
+    say(_score(right, posed))
     return right
+
+
+def _score(right: int, posed: int) -> str:
+    return f"\n{right} of {posed} right." if posed else "\nNo question answered."
 
 
 def _pose(question: Question, ask: Callable[[str], str], say: Callable[[str], None]) -> bool | None:
@@ -44,8 +58,11 @@ def _pose(question: Question, ask: Callable[[str], str], say: Callable[[str], No
             typed = ask("> ").strip()
         except EOFError:
             return None
-        if typed.lower() in ("q", "quit", "exit"):
+        if typed.lower() in WORDS_FOR_END:
             return None
+        if typed.lower() in WORDS_FOR_HELP:
+            say(HELP)
+            continue
         if not typed:
             break
         try:
