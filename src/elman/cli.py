@@ -28,13 +28,12 @@ app = App(
     help="Train, run and explain recurrent neural networks.",
     help_epilogue=(
         "Examples:\n\n"
-        "    elman demo                  text, sound and an ECG, one after the other\n"
-        "    elman demo ecg              one of them\n"
-        "    elman demo audio --seed 1   again, from other random weights\n"
-        "    elman bench                 how fast this machine trains\n"
-        "    elman count '60x1 > lstm(16)'    where its parameters come from\n"
-        "    elman quiz                  learn to count them\n"
-        "    elman inspect model.keras ecg-beats    a page of what a model does\n"
+        "    elman demo                           text, sound and an ECG in turn\n"
+        "    elman demo ecg                       one of them\n"
+        "    elman bench                          how fast this machine trains\n"
+        "    elman count '60x1 > lstm(16)'        where its parameters come from\n"
+        "    elman quiz                           learn to count them\n"
+        "    elman inspect model.keras ecg-beats  a page of what a model does\n"
     ),
     help_format="plaintext",
     version=_version,
