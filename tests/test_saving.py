@@ -289,10 +289,11 @@ def test_a_model_without_weights_neither_saves_nor_loads_them(tmp_path):
 # -- Keras ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("ending", ["keras", "h5"])
 @pytest.mark.parametrize("name", record_files.NAMES)
-def test_a_file_of_keras_opens_and_trains_on_as_recorded(name):
+def test_a_file_of_keras_opens_and_trains_on_as_recorded(name, ending):
     asked = quoted(name)
-    model = elman.load(GOLDEN / f"{name}.keras")
+    model = elman.load(GOLDEN / f"{name}.{ending}")
     saved = [asked[f"saved {i}"] for i in range(len(model.weights))]
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), saved, strict=True))
     loss = record_files.train(model, name, trainings.part(asked, "given "), AFTER)["loss"]

@@ -1,9 +1,9 @@
-"""The .keras files that the tests open without Keras, and how Keras goes on training from them.
+"""The files that the tests open without Keras, and how Keras goes on training from them.
 
     python tests/golden/record_files.py
 
-writes `NAME.keras` for each of `NAMES` beside this file, and `files.npz` with the data and the
-weights that Keras reaches when it trains on from the file.
+writes `NAME.keras` and the older `NAME.h5` for each of `NAMES` beside this file, and `files.npz`
+with the data and the weights that Keras reaches when it trains on from the file.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def main() -> None:
         model, data = begun(keras, name)
         path = Path(__file__).with_name(f"{name}.keras")
         model.save(path)
+        model.save(path.with_suffix(".h5"))
         answers |= {f"{name}/given {key}": values for key, values in data.items()}
         answers |= {f"{name}/saved {i}": w for i, w in enumerate(model.get_weights())}
         answers[f"{name}/loss"] = np.array(train(model, name, data, AFTER)["loss"])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from elman.errors import FileError
-from elman.saving import kinds
+from elman.saving import kinds, text
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
@@ -18,9 +17,6 @@ CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 MOST_MEMBERS = 1000
 #: What is larger than `FLOOR` and shrinks by more than `MOST_EXPANSION` is a bomb, not weights.
 FLOOR, MOST_EXPANSION = 2**20, 100
-#: Text is a few KiB per layer. Only the first values of weights may make it long (an initializer
-#: can be an array): some 22 characters for the 4 bytes of a number.
-TEXT, TEXT_PER_WEIGHT = 4 * 2**20, 6
 
 
 class Archive:
@@ -85,10 +81,7 @@ class Archive:
         return members
 
     def _refused(self, what: str) -> FileError:
-        return FileError(
-            f"{self._expected}, got {what} in '{self.path}'. Do not use this file; ask for it "
-            "again where it came from."
-        )
+        return text.refused(what, f"'{self.path}'", self._expected)
 
     def read(self, name: str) -> bytes:
         """A member's bytes, its checksum checked.
@@ -120,22 +113,10 @@ class Archive:
             FileError: it is not there, damaged, too long, nested too deep, or no object.
         """
         weights = self._members.get(WEIGHTS)
-        most = TEXT + TEXT_PER_WEIGHT * (weights.file_size if weights else 0)
+        most = text.most(weights.file_size if weights else 0)
         if name in self._members and self._members[name].file_size > most:
             raise self._refused(f"{self._members[name].file_size:,} bytes of text in {name!r}")
-        content = self.read(name)
-        try:
-            found = json.loads(content)
-        except RecursionError as error:
-            raise self._refused(f"text nested too deep in {name!r}") from error
-        except ValueError as error:
-            raise FileError(
-                f"{self._expected}, got no JSON in {name!r} of '{self.path}' ({error}). Save the "
-                "model again."
-            ) from error
-        if not isinstance(found, dict):
-            raise self._refused(f"JSON that is no object in {name!r}")
-        return found
+        return text.parsed(self.read(name), name, f"'{self.path}'", self._expected)
 
 
 def pack(members: Mapping[str, bytes | memoryview]) -> memoryview:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elman.errors import FileError, NotReadyError, OptionError
-from elman.saving import archive, config, history, kinds, weights
+from elman.saving import archive, config, history, kinds, legacy, weights
 from elman.saving.archive import CONFIG, METADATA, WEIGHTS, Archive
 from elman.saving.replacing import replace
-from elman.saving.tensors import Tensors
+from elman.saving.weights import Numbered
 from elman.version import __version__
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ def load_model(
     compile: bool = True,
     safe_mode: bool = True,
 ) -> Sequential:
-    """Open a model that elman or Keras 3 saved. No code in the file is ever run.
+    """Open a model that elman or Keras saved. No code in the file is ever run.
 
     Args:
-        filepath: a .keras file.
+        filepath: a .keras file, or a whole-model .h5 file of Keras 2 or 3.
         custom_objects: accepted for Keras where empty; elman builds its own classes only.
         compile: whether to compile it as it was, optimizer's state included, to train on.
         safe_mode: accepted for Keras where True; elman has no other.
@@ -100,12 +100,18 @@ def load_model(
             "out."
         )
     path = Path(filepath)
-    with Archive(path, "load") as file:
-        reader = config.Reader(file.text(CONFIG), f"'{path}'", "load")
-        metadata = file.text(METADATA) if METADATA in file else {}
-        content = _weights_in(file)
-    layers = reader.layers()
-    with Tensors(content, f"'{path}'", "load") as arrays:
+    arrays: Numbered
+    metadata: dict[str, Any] = {}
+    if kinds.is_hdf5(path):
+        arrays = older = legacy.Named(path.read_bytes(), f"'{path}'", "load")
+        reader = config.Reader(older.model(), f"'{path}'", "load")
+    else:
+        with Archive(path, "load") as file:
+            reader = config.Reader(file.text(CONFIG), f"'{path}'", "load")
+            metadata = file.text(METADATA) if METADATA in file else {}
+            arrays = Numbered(_weights_in(file), f"'{path}'", "load")
+    with arrays:
+        layers = reader.layers()
         weights.give(arrays, layers, reader.input_shape)
         model = Sequential([*reader.input, *layers], name=reader.name)
         if compile and reader.compile(model):
@@ -149,7 +155,7 @@ def load_weights(model: Sequential, filepath: FilePath) -> None:
 
     Args:
         model: a model with the same layers as the one that was saved.
-        filepath: a .weights.h5 or .keras file of elman's or Keras's.
+        filepath: a .weights.h5, .keras or older .h5 file of elman's or Keras's.
 
     Raises:
         NotReadyError: the model has no weights yet.
@@ -165,11 +171,12 @@ def load_weights(model: Sequential, filepath: FilePath) -> None:
             content = path.read_bytes()
         except OSError as error:
             raise kinds.unreadable(path, who, error) from error
-        if content[:8] != b"\x89HDF\r\n\x1a\n":
+        if not content.startswith(kinds.HDF5):
             raise FileError(
                 f"{who} expected a .weights.h5 or .keras file, got '{path}', {kinds.describe(path)}"
             )
-    with Tensors(content, f"'{path}'", who) as arrays:
+    arrays = legacy.opened(content, f"'{path}'", who)
+    with arrays:
         values = weights.read(arrays, model)
         compiled = model.optimizer is not None
         state = weights.OptimizerState(arrays, model, f"{who} of '{path}'") if compiled else None

@@ -7,6 +7,18 @@ from pathlib import Path
 
 from elman.errors import FileError
 
+#: How every HDF5 file begins.
+HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+def is_hdf5(path: Path) -> bool:
+    """Whether there is a file that begins as an HDF5 file does."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(HDF5)) == HDF5
+    except OSError:
+        return False
+
 
 def describe(path: Path) -> str:
     """The end of an error's sentence: what this is, and what to do."""
@@ -14,13 +26,8 @@ def describe(path: Path) -> str:
         return _describe_folder(path)
     with open(path, "rb") as file:
         head = file.read(16)
-    if head[:8] == b"\x89HDF\r\n\x1a\n":
-        return (
-            "an HDF5 file. If it holds weights only, build the model in code and call "
-            "load_weights. If it is a whole model in Keras's older format: Keras runs code that a "
-            "Lambda in it holds (CVE-2025-9905), so only if you know where it comes from, open it "
-            "with Keras and save it as .keras."
-        )
+    if head.startswith(HDF5):
+        return "an HDF5 file. Let its name end in .h5."
     if head[:4] == b"PK\x03\x04":
         return _describe_zip(path)
     if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):

@@ -41,7 +41,31 @@ def pack(model: Sequential) -> memoryview:
     return tensors.pack(groups)
 
 
-def give(arrays: Tensors, layers: list[Layer], shape: Shape | None) -> None:
+class Numbered(Tensors):
+    """The arrays of a file of Keras 3's: by layer, numbered in the layer's order."""
+
+    def paths(
+        self, group: str, layer: Layer, params: list[list[Param]]
+    ) -> dict[str, tuple[int, ...]]:
+        """Path and shape of every weight of a layer, given those of each of its leaves."""
+        return {
+            f"{group}/{leaf.stored_in}/{i}": p.shape
+            for leaf, own in zip(layer.leaves(), params, strict=True)
+            for i, p in enumerate(own)
+        }
+
+    def weights(self, wanted: dict[str, tuple[int, ...]]) -> list[Array]:
+        """The arrays at some `paths`, as the layers have them."""
+        return self.read(wanted)
+
+    def optimizer(self, model: Sequential) -> tuple[list[str], bool]:
+        """Paths of what the optimizer kept, in Keras's order, and whether the rate is in it."""
+        assert model.optimizer is not None
+        count = self.count(OPTIMIZER) or 0
+        return [f"{OPTIMIZER}/{i}" for i in range(count)], model.optimizer.schedule is None
+
+
+def give(arrays: Numbered, layers: list[Layer], shape: Shape | None) -> None:
     """Build layers with the weights of a file. Sizes are checked before memory is taken.
 
     Args:
@@ -59,16 +83,16 @@ def give(arrays: Tensors, layers: list[Layer], shape: Shape | None) -> None:
         if shape is None or not layer.known_features(shape):
             break  # saved before it had weights
         layer.check_shape(shape)
-        found = _paths(group, layer, [leaf.params(shape) for leaf in layer.leaves()])
+        found = arrays.paths(group, layer, [leaf.params(shape) for leaf in layer.leaves()])
         wanted |= found
         entering.append((layer, shape, len(found)))
         shape = layer.output_shape(shape)
-    values = iter(arrays.read(wanted))
+    values = iter(arrays.weights(wanted))
     for layer, shape, count in entering:
         layer.build_params(shape, [next(values) for _ in range(count)])
 
 
-def read(arrays: Tensors, model: Sequential) -> list[Array]:
+def read(arrays: Numbered, model: Sequential) -> list[Array]:
     """The weights of a file for a model that has some already, in its order.
 
     Raises:
@@ -76,17 +100,8 @@ def read(arrays: Tensors, model: Sequential) -> list[Array]:
     """
     wanted: dict[str, tuple[int, ...]] = {}
     for layer, group in _numbered(model.layers):
-        wanted |= _paths(group, layer, [leaf.own_params for leaf in layer.leaves()])
-    return arrays.read(wanted)
-
-
-def _paths(group: str, layer: Layer, params: list[list[Param]]) -> dict[str, tuple[int, ...]]:
-    """Path and shape of every weight of a layer, given those of each of its leaves."""
-    return {
-        f"{group}/{leaf.stored_in}/{i}": p.shape
-        for leaf, own in zip(layer.leaves(), params, strict=True)
-        for i, p in enumerate(own)
-    }
+        wanted |= arrays.paths(group, layer, [leaf.own_params for leaf in layer.leaves()])
+    return arrays.weights(wanted)
 
 
 # -- the optimizer --------------------------------------------------------------------------------
@@ -100,8 +115,8 @@ def _optimizer_state(model: Sequential) -> list[Array]:
     if optimizer.schedule is None:
         found.append(np.array(optimizer.learning_rate, np.float32))
     if native is not None:
-        order = _order(optimizer, model.trainable_indices)
-        found += [native.moment(moment, index) for moment, index in order]
+        kept = order(optimizer, model.trainable_indices)
+        found += [native.moment(moment, index) for moment, index in kept]
     return found
 
 
@@ -117,40 +132,39 @@ class OptimizerState:
         FileError: the state does not fit.
     """
 
-    def __init__(self, arrays: Tensors, model: Sequential, who: str) -> None:
+    def __init__(self, arrays: Numbered, model: Sequential, who: str) -> None:
         assert model.optimizer is not None
         self._model, self._optimizer = model, model.optimizer
         self._steps: int | None = None
         self._rate: np.float32 | None = None
         self._moments: list[tuple[int, int, Array]] = []
-        ruled = self._optimizer.schedule is not None
-        order = _order(self._optimizer, model.trainable_indices)
-        count, first = arrays.count(OPTIMIZER), 1 if ruled else 2
+        paths, rated = arrays.optimizer(model)
+        kept = order(self._optimizer, model.trainable_indices)
+        count, first = len(paths), 2 if rated else 1
         if not count:
             return
-        if count not in (first, first + len(order)):
+        if count not in (first, first + len(kept)):
             warnings.warn(
-                f"{who} expected {first + len(order)} arrays of the optimizer, got {count}: "
+                f"{who} expected {first + len(kept)} arrays of the optimizer, got {count}: "
                 "training goes on with a fresh one. Was the model compiled in another way?",
                 stacklevel=4,
             )
             return
-        (steps,) = arrays.read({f"{OPTIMIZER}/0": ()}, kind="iu", dtype=np.int64)
+        (steps,) = arrays.read({paths[0]: ()}, kind="iu", dtype=np.int64)
         if not 0 <= steps < 2**31:
             raise FileError(
                 f"{who} expected how many steps were taken, got {steps}. Do not use this file."
             )
         self._steps = int(steps)
-        if not ruled:
-            (rate,) = arrays.read({f"{OPTIMIZER}/1": ()})
+        if rated:
+            (rate,) = arrays.read({paths[1]: ()})
             self._rate = np.float32(rate)
         if count > first:
             shapes = [p.shape for layer in model.layers for p in layer.own_params]
-            paths = [f"{OPTIMIZER}/{i}" for i in range(first, count)]
             values = arrays.read(
-                {path: shapes[index] for path, (_, index) in zip(paths, order, strict=True)}
+                {path: shapes[index] for path, (_, index) in zip(paths[first:], kept, strict=True)}
             )
-            self._moments = [(m, i, value) for (m, i), value in zip(order, values, strict=True)]
+            self._moments = [(m, i, value) for (m, i), value in zip(kept, values, strict=True)]
 
     def give(self) -> None:
         """Let the model's optimizer go on where it was."""
@@ -167,7 +181,7 @@ class OptimizerState:
                 native.moment(moment, index)[...] = value
 
 
-def _order(optimizer: Optimizer, indices: list[int]) -> list[tuple[int, int]]:
+def order(optimizer: Optimizer, indices: list[int]) -> list[tuple[int, int]]:
     """Keras's order of what an optimizer keeps: (which moment, of which weight)."""
     count = len(optimizer.moments())
     # Adam makes its first two together, weight by weight; all else comes one after the other.
