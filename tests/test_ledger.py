@@ -275,8 +275,12 @@ def test_a_keras_model_is_read_and_what_elman_lacks_is_named():
     keras = keras_judge.keras()
     if keras is None:
         pytest.skip("Keras is not installed here")
-    known = [keras.Input((20,)), keras.layers.Embedding(50, 8), keras.layers.GRU(6)]
-    model = keras.Sequential([*known, keras.layers.Dense(2)])
+    known = [
+        keras.Input((20,)),
+        keras.layers.Embedding(50, 8, name="embedding"),  # Keras would number it for the process
+        keras.layers.GRU(6, name="gru"),
+    ]
+    model = keras.Sequential([*known, keras.layers.Dense(2, name="dense")])
     ledger = elman.ledger(model)
     assert ledger.total == model.count_params()
     assert ledger.title.endswith("embedding(50,8) > gru(6) > dense(2)")
