@@ -622,6 +622,14 @@ def fuzz(good: dict[str, bytes], path: Path, seconds: float, seed: int) -> dict[
     return found
 
 
+@pytest.mark.parametrize("option, value", [("activation", "x" * 20_000), ("units", [0.5] * 9_000)])
+def test_an_error_is_brief_however_much_a_file_says(good, packed, option, value):
+    path = packed(config__json=changed(good, lambda c: layer(c)["config"].update({option: value})))
+    with pytest.raises(FileError) as raised:
+        elman.load(path)
+    assert len(str(raised.value)) < 2000
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_mutants_of_a_file_raise_nothing_but_errors_of_elman(good, tmp_path):
     found = fuzz(good, tmp_path / "m.keras", 3, seed=1990)
