@@ -630,6 +630,17 @@ def test_an_error_is_brief_however_much_a_file_says(good, packed, option, value)
     assert len(str(raised.value)) < 2000
 
 
+def test_an_error_is_brief_where_the_zip_is_damaged(packed):
+    path = packed()
+    content = bytearray(path.read_bytes())
+    at = content.index(b"config.json")
+    content[at - 4 : at - 2] = b"\xff\x7f"  # the length of its name in its own header
+    path.write_bytes(content)
+    with pytest.raises(FileError, match=r"damaged 'config\.json'") as raised:
+        elman.load(path)
+    assert len(str(raised.value)) < 2000
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_mutants_of_a_file_raise_nothing_but_errors_of_elman(good, tmp_path):
     found = fuzz(good, tmp_path / "m.keras", 3, seed=1990)

@@ -99,8 +99,8 @@ class Archive:
                 content = member.read(info.file_size + 1)
         except Exception as error:  # whatever zip, zlib and the disk have to say
             raise FileError(
-                f"{self._expected}, got a damaged {name!r} in '{self.path}' ({error}). Save or "
-                "copy the model again."
+                f"{self._expected}, got a damaged {name!r} in '{self.path}' ({text.brief(error)}). "
+                "Save or copy the model again."
             ) from error
         if len(content) != info.file_size:
             raise self._refused(f"a member {name!r} that is not as long as it claims")

@@ -15,6 +15,7 @@ from elman.config import serialize
 from elman.errors import ElmanError, FileError
 from elman.layers import LAYERS, Input, InputLayer, Layer
 from elman.layers.layer import Shape
+from elman.saving.text import brief
 
 if TYPE_CHECKING:
     from elman.models import Sequential
@@ -59,8 +60,8 @@ class Reader:
 
     def _refused(self, what: str, action: str) -> FileError:
         return FileError(
-            f"{self._who} expected a Sequential of elman's layers, got {_brief(what)} in "
-            f"{self._where}. {_brief(action)}"
+            f"{self._who} expected a Sequential of elman's layers, got {brief(what)} in "
+            f"{self._where}. {brief(action)}"
         )
 
     # -- names ------------------------------------------------------------------------------------
@@ -219,11 +220,6 @@ class Reader:
                 size = options.get(option)
                 if size is not None and not (isinstance(size, int) and 0 < size <= most):
                     raise self._refused(f"{option}={size!r} ({path})", f"{most} is plenty.")
-
-
-def _brief(text: str, longest: int = 600) -> str:
-    """Text for an error: what a file holds may be as long as it likes."""
-    return text if len(text) <= longest else f"{text[:longest]} ..."
 
 
 def _is_input(first: list[Any]) -> bool:

@@ -59,8 +59,8 @@ class Tensors:
             raise
         except Exception as error:  # a damaged file can make h5py say anything
             raise FileError(
-                f"{self._expected}, got a damaged HDF5 file in {self.where} ({error}). Save or "
-                "copy it again."
+                f"{self._expected}, got a damaged HDF5 file in {self.where} ({text.brief(error)}). "
+                "Save or copy it again."
             ) from error
 
     def refused(self, path: str, what: str, action: str = "Do not use this file.") -> FileError:

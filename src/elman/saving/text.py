@@ -35,7 +35,8 @@ def parsed(content: str | bytes, name: str, where: str, expected: str) -> dict[s
         raise refused(f"text nested too deep in {name!r}", where, expected) from error
     except ValueError as error:
         raise FileError(
-            f"{expected}, got no JSON in {name!r} of {where} ({error}). Save the model again."
+            f"{expected}, got no JSON in {name!r} of {where} ({brief(error)}). "
+            "Save the model again."
         ) from error
     if not isinstance(found, dict):
         raise refused(f"JSON that is no object in {name!r}", where, expected)
@@ -48,3 +49,9 @@ def refused(what: str, where: str, expected: str) -> FileError:
         f"{expected}, got {what} in {where}. Do not use this file; ask for it again where it came "
         "from."
     )
+
+
+def brief(words: object, longest: int = 600) -> str:
+    """Words for an error: what a file holds may be as long as it likes."""
+    text = str(words)
+    return text if len(text) <= longest else f"{text[:longest]} ..."
