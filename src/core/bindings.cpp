@@ -116,6 +116,8 @@ bool finite(const In<float>& values) {
 }  // namespace
 
 NB_MODULE(_core, m) {
+  // What a program still holds when it ends, in a global or in another library's cache, is no leak.
+  nb::set_leak_warnings(false);
   m.doc() = "elman's native engine: weights, plans and optimizers";
 
   m.def("isa", [] { return std::string(kernels().isa); }, "The instruction set in use.");
