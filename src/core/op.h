@@ -1,7 +1,6 @@
 // An op: forward and backward over slots. Layers add their ops to a plan by a word and a spec.
 #pragma once
 
-#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -31,23 +30,6 @@ struct Batch {
   long from = 0, to = 0;          // those to go through: [from, to), in runs of the plan's steps
 };
 
-/// Rows of a table that a shard looked up, and what an optimizer keeps beside them. Their update will
-/// find them in no near cache, so memory is asked for them early, a few at a time, while there is
-/// something else to compute.
-struct WantedRows {
-  int param = -1;                 // the table, or -1
-  const int32_t* rows = nullptr;
-  long count = 0, width = 0;
-  std::vector<const float*> moments;  // laid out as the table is
-  long asked = 0;
-
-  void ask(long few) {
-    for (const long last = std::min(count, asked + few); asked < last; ++asked)
-      for (const float* m : moments)
-        for (long i = 0; i < width; i += 16) __builtin_prefetch(m + rows[asked] * width + i, 1);
-  }
-};
-
 /// Everything that may differ between two batches, for one shard of rows.
 struct Run {
   int thread = 0;
@@ -58,7 +40,6 @@ struct Run {
   float* arena = nullptr;
   float* gradients = nullptr;  // of the weights: this thread's own block
   std::vector<std::unique_ptr<TableGradient>>* tables = nullptr;  // one for all threads
-  WantedRows wanted;
   double loss = 0;           // out: this shard's part of the batch's loss
   double all_counting = 0;   // the same of all shards
   Batch batch;

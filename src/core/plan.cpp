@@ -354,7 +354,6 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
         if (recomputed) return;
         window(run, b % windows, (int)b);
         load(run);
-        if (updater) updater->want(run.wanted);
       };
       if (recomputed) {
         me.phase(begin);

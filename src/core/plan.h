@@ -22,8 +22,6 @@ class Updater {
   virtual void gather(const std::vector<Run>& shards, int part) = 0;
   virtual void change(const std::vector<Run>&, int /*part*/, float /*rate*/) {}
   virtual void finish(float /*rate*/) {}
-  /// Fills in what `change` will need of the rows that a shard looked up.
-  virtual void want(WantedRows& wanted) const { wanted.moments.clear(); }
   /// Whether the change of a part needs what others have gathered, and so must wait for them.
   virtual bool needs_all() const { return true; }
   /// Whether rows of tables move on without a gradient, and so must be brought up to date before

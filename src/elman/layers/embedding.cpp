@@ -41,10 +41,6 @@ class Embedding : public Op {
       known.tokens.clear();
       number(run);
     }
-    run.wanted.param = table_;
-    run.wanted.rows = different_tokens(run);
-    run.wanted.count = run.places(plan_.at(output))[0];
-    run.wanted.width = width_;
   }
 
   void forward(Run& run) override {

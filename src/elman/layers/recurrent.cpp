@@ -146,13 +146,9 @@ class Recurrent : public Op {
       std::memset(p.d_h, 0, sizeof(float) * rows * row_);
       std::memset(p.d_own, 0, sizeof(float) * rows * blocks_ * shape_.own_carry * lanes_);
     }
-    // In parts, if there is something to ask memory for meanwhile.
-    const long rows_of_step = (run.wanted.count + T - 1) / T;
-    for (p.last = (int)T; p.last > 0; p.last = p.first) {
-      p.first = rows_of_step ? p.last - 1 : 0;
-      (usual_ ? cell_.backward : cell_.backward_any)(p);
-      run.wanted.ask(rows_of_step);
-    }
+    p.first = 0;
+    p.last = (int)T;
+    (usual_ ? cell_.backward : cell_.backward_any)(p);
 
     // What reaches the input's projection: each row of it, or the sums of those that repeat.
     const float* d_in = p.z + shape_.input.first * lanes_;

@@ -254,14 +254,6 @@ void Optimizer::change(const std::vector<Run>& shards, int part, float rate) {
   });
 }
 
-void Optimizer::want(WantedRows& wanted) const {
-  wanted.moments.clear();
-  if (wanted.param < 0 || !weights->params[wanted.param].trainable) return;
-  for (const Floats& m : moments)
-    wanted.moments.push_back(m.data() + weights->params[wanted.param].offset);
-  wanted.asked = 0;
-}
-
 void Optimizer::finish(float rate) {
   const float correction = bias();
   ++iterations;

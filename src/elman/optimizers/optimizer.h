@@ -26,7 +26,6 @@ class Optimizer : public Updater, public Weights::Lazy {
   void gather(const std::vector<Run>& shards, int part) override;
   void change(const std::vector<Run>& shards, int part, float rate) override;
   void finish(float rate) override;
-  void want(WantedRows& rows) const override;
   bool needs_all() const override { return clips_norms(); }
   bool moves_untouched() const override { return moves_untouched_ && !tables_.empty(); }
   void catch_up(int param, const std::vector<int32_t>& rows, int part) override;
