@@ -10,9 +10,9 @@
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
-#include <bit>
 #include <utility>
 
+#include "finite.h"
 #include "isa/table.h"
 #include "kernels/activation_list.h"
 #include "optimizers/optimizer.h"
@@ -103,16 +103,6 @@ Spec spec(std::string name, std::vector<int> inputs, std::vector<int> params,
   return {std::move(name), std::move(inputs), std::move(params), std::move(options)};
 }
 
-/// Without a branch per number, so that whole vectors of them are looked at.
-bool finite(const In<float>& values) {
-  constexpr uint32_t infinite = 0x7f800000;  // the exponent of infinity and of every NaN
-  const float* x = values.data();
-  uint32_t found = 0;
-  for (size_t i = 0, n = values.size(); i < n; ++i)
-    found |= (std::bit_cast<uint32_t>(x[i]) & infinite) == infinite;
-  return !found;
-}
-
 }  // namespace
 
 NB_MODULE(_core, m) {
@@ -134,7 +124,8 @@ NB_MODULE(_core, m) {
     nb::gil_scoped_release release;
     return fma_peak(seconds);
   }, "seconds"_a = 0.1, "Floating-point operations a second in multiply-adds, on all threads.");
-  m.def("finite", &finite, "values"_a.noconvert(), "Whether float32 numbers have no NaN or infinity.");
+  m.def("finite", [](const In<float>& values) { return finite(values.data(), values.size()); },
+        "values"_a.noconvert(), "Whether float32 numbers have no NaN or infinity.");
   m.def("activations", [] {
     std::vector<std::string> names;
 #define ELMAN_NAME(name) names.push_back(#name);

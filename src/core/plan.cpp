@@ -251,8 +251,12 @@ void Plan::join(Run& run, const Op& op) const {
     kernels().add(rows * s.row, run.gradient(s), run.arena + gradient);
 }
 
-void Plan::pack_all(int thread) {
-  for (const auto& op : ops_) op->pack(thread, threads());
+void Plan::pack(int part) {
+  for (const auto& op : ops_) op->pack(part, threads());
+}
+
+void Plan::pack_all() {
+  for (int part = 0; part < threads(); ++part) pack(part);
 }
 
 void Plan::write(const Run& run, Outputs out) const {
@@ -307,7 +311,7 @@ void Plan::update(Team::Member& me, Updater* updater, float rate) {
   me.phase([&](int part) {
     if (part == 0) updater->finish(rate);
     for (const auto& table : tables_) table->clear(part);
-    pack_all(part);
+    pack(part);
   });
 }
 
@@ -337,7 +341,7 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
   }
   for (const auto& table : tables_) table->copies = recomputed;
   team_->run([&](Team::Member& me) {
-    if (stale) me.phase([&](int part) { pack_all(part); });
+    if (stale) me.phase([&](int part) { pack(part); });
     for (long b = 0; b < runs; ++b) {
       const long at = first + b / windows * batch_rows;
       const auto begin = [&](int part) {
@@ -430,23 +434,25 @@ double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t ste
   return loss;
 }
 
+/// Sets up window `w` of a run that only predicts, of the rows [first, last) of `batch`.
+void Plan::take(Run& run, const Batch& batch, long first, long last, long w) const {
+  run.batch = batch;
+  run.training = false;
+  run.first_sample = 0;
+  run.first_row = (int)first;
+  run.batch_rows = run.rows = (int)(last - first);
+  window(run, w, (int)w);
+}
+
 void Plan::predict(const Batch& batch, long samples, Outputs out) {
   const auto lock = begin();
   weights_->settle();
   const long piece = std::min<long>(shard_rows_, (samples + threads() - 1) / threads());
   const bool stale = packed_version_ != weights_->version;
   const long windows = this->windows(batch);
-  const auto begin = [&](Run& run, long at, long w) {
-    run.batch = batch;
-    run.training = false;
-    run.first_sample = 0;
-    run.first_row = (int)at;
-    run.batch_rows = run.rows = (int)std::min<long>(piece, samples - at);
-    window(run, w, (int)w);
-  };
   const auto alone = [&](Run& run, long at) {
     for (long w = 0; w < windows; ++w) {
-      begin(run, at, w);
+      take(run, batch, at, std::min(at + piece, samples), w);
       load(run);
       forward(run, 0, ops_.size());
       write(run, out);
@@ -454,7 +460,7 @@ void Plan::predict(const Batch& batch, long samples, Outputs out) {
   };
   if (samples < threads() && meets_) {  // no row for every thread: all go through each
     team_->run([&](Team::Member& me) {
-      if (stale) me.phase([&](int part) { pack_all(part); });
+      if (stale) me.phase([&](int part) { pack(part); });
       Run run = shards_[0];  // a view of its arena for each thread, since one may lag behind
       const auto first = [&](const auto& work) {
         me.phase([&](int part) {
@@ -463,7 +469,7 @@ void Plan::predict(const Batch& batch, long samples, Outputs out) {
       };
       for (long at = 0; at < samples; at += piece)
         for (long w = 0; w < windows; ++w) {
-          begin(run, at, w);
+          take(run, batch, at, std::min(at + piece, samples), w);
           first([&] { load(run); });
           for (size_t i = 0; i < ops_in(run); ++i) ops_[i]->forward_together(run, me);
           first([&] { write(run, out); });
@@ -471,13 +477,13 @@ void Plan::predict(const Batch& batch, long samples, Outputs out) {
     });
   } else if (samples == 1) {  // done before another thread is awake
     const FlushDenormals flush;
-    for (int part = 0; stale && part < threads(); ++part) pack_all(part);
+    if (stale) pack_all();
     alone(shards_[0], 0);
   } else {
     // Each thread keeps to its own arena and takes the next piece as long as there is one.
     std::atomic<long> next{0};
     team_->run([&](Team::Member& me) {
-      if (stale) me.phase([&](int part) { pack_all(part); });
+      if (stale) me.phase([&](int part) { pack(part); });
       for (long at; (at = next.fetch_add(piece)) < samples;) alone(shards_[me.index], at);
     });
   }
@@ -492,13 +498,8 @@ void Plan::advance(const Batch& batch, long count, const int* rows, Outputs out)
   const long windows = this->windows(batch);
   if (rows) choose_states(count, rows);
   const auto go = [&](Run& run, long first, long last) {
-    run.batch = batch;
-    run.training = false;
-    run.first_sample = 0;
-    run.first_row = (int)first;
-    run.batch_rows = run.rows = (int)(last - first);
     for (long w = 0; w < windows; ++w) {
-      window(run, w, (int)w);
+      take(run, batch, first, last, w);
       if (rows) {
         run.states = chosen_[w % 2].data();
         run.next_states = chosen_[(w + 1) % 2].data();
@@ -510,14 +511,14 @@ void Plan::advance(const Batch& batch, long count, const int* rows, Outputs out)
   };
   if (count <= shard_rows_) {  // one step of a few rows is done before another thread is awake
     const FlushDenormals flush;
-    for (int part = 0; stale && part < threads(); ++part) pack_all(part);
+    if (stale) pack_all();
     go(shards_[0], 0, count);
     for (int part = 1; part < threads(); ++part) shards_[part].rows = 0;
   } else {
     if (team_->elsewhere()) team_ = Team::of(team_->size());
     const long n = threads();
     team_->run([&](Team::Member& me) {
-      if (stale) me.phase([&](int part) { pack_all(part); });
+      if (stale) me.phase([&](int part) { pack(part); });
       me.phase([&](int part) { go(shards_[part], count * part / n, count * (part + 1) / n); });
     });
   }

@@ -144,7 +144,9 @@ class Plan {
   int read(int slot);
   /// Before an op's backward: adds up what the readers of its output left.
   void join(Run& run, const Op& op) const;
-  void pack_all(int thread);
+  void pack(int part);
+  void pack_all();
+  void take(Run& run, const Batch& batch, long first, long last, long w) const;
   void recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Outputs out);
   void visit(Updater* updater, int thread) const;
   void update(Team::Member& me, Updater* updater, float rate);

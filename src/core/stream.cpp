@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "finite.h"
 #include "isa/table.h"
 #include "plan.h"
 
@@ -227,12 +228,6 @@ class Stream {
     static PyObject* const made = nb::object(nb::module_::import_("numpy").attr("empty")).release().ptr();
     static PyObject* const kind = nb::object(nb::module_::import_("numpy").attr("float32")).release().ptr();
     return nb::handle(made)(shape, nb::handle(kind));
-  }
-
-  static bool finite(const float* x, long n) {
-    float zero = 0;
-    for (long i = 0; i < n; ++i) zero += x[i] * 0.0f;
-    return zero == 0.0f;
   }
 
   struct Scratch {

@@ -20,9 +20,18 @@ class TableGradient {
     for (Shard& s : shards_) s.seen.assign(weights.params[param].shape[0] / 64 + 1, 0);
   }
 
-  /// Whose a row is among `parts`. Tokens are mixed first: the frequent ones are neighbours.
-  static int owner(int32_t token, size_t parts) {
-    return (int)(((uint64_t)((uint32_t)token * 2654435761u) * parts) >> 32);
+  /// The shard, among those that looked a row up, whose core works with it: has(shard) tells which
+  /// did. Only the row decides, not who asks.
+  template <class Has>
+  static int holder(int32_t token, int shards, const Has& has) {
+    // Tokens are mixed first: the frequent ones are neighbours.
+    const int first = (int)(((uint64_t)((uint32_t)token * 2654435761u) * shards) >> 32);
+    int holder = first;
+    for (int k = shards - 1; k >= 0; --k) {  // to the end: where it stops no processor could foresee
+      const int shard = first + k < shards ? first + k : first + k - shards;
+      holder = has(shard) ? shard : holder;
+    }
+    return holder;
   }
 
   /// Different rows that a shard looked up, and their gradients, padded to a multiple of 16.
@@ -53,7 +62,8 @@ class TableGradient {
     for (long i = 0; i < own.count; ++i) {
       touched[kept].row = own.tokens[i];
       touched[kept].gradient = own.gradient + i * own.stride;
-      kept += holder(own.tokens[i]) == part;
+      const auto has = [&](int shard) { return shards_[shard].has(own.tokens[i]); };
+      kept += holder(own.tokens[i], (int)shards_.size(), has) == part;
     }
     kept_[part] = kept;
     // What the others have is in the caches of their cores: all is asked for before it is used.
@@ -127,17 +137,6 @@ class TableGradient {
     int32_t row;
     const float* from;
   };
-
-  /// One of the shards that looked a row up; which one, only the row decides.
-  int holder(int32_t token) const {
-    const int n = (int)shards_.size(), first = owner(token, n);
-    int holder = first;
-    for (int k = n - 1; k >= 0; --k) {  // to the end: where it stops could not be foreseen either
-      const int shard = first + k < n ? first + k : first + k - n;
-      holder = shards_[shard].has(token) ? shard : holder;
-    }
-    return holder;
-  }
 
   std::vector<Shard> shards_;
   std::vector<std::vector<TouchedRow>> touched_;  // [part], of which

@@ -79,10 +79,8 @@ class Embedding : public Op {
     const int32_t* different = different_tokens(run);
     for (int32_t i = 0; i < run.places(plan_.at(output))[0]; ++i) {
       const int32_t token = different[i];
-      size_t holder = TableGradient::owner(token, shards.size());
-      while (known_[holder].tokens.find(token) < 0)
-        holder = holder + 1 < shards.size() ? holder + 1 : 0;
-      if ((int)holder == thread) rows.push_back(token);
+      const auto has = [&](int shard) { return known_[shard].tokens.find(token) >= 0; };
+      if (TableGradient::holder(token, (int)shards.size(), has) == thread) rows.push_back(token);
     }
     visit(table_, rows);
   }

@@ -73,7 +73,7 @@ Optimizer::Optimizer(std::shared_ptr<Weights> w, const std::string& rule,
     if (moment_count == 0 && !moves_untouched_) continue;
     Integers& done = tables_.back().done;
     done.resize(p.shape[0]);
-    std::fill_n(done.data(), done.size(), base_.decay > 0 ? 0 : kUntouched);
+    std::fill(done.begin(), done.end(), base_.decay > 0 ? 0 : kUntouched);
   }
   moments.resize(moment_count);
   for (Floats& m : moments) m.resize(weights->total);
@@ -95,8 +95,8 @@ void Optimizer::set_iterations(long steps) {
   iterations = steps;
   missed_.forget(steps);
   for (Table& t : tables_)
-    for (size_t row = 0; row < t.done.size(); ++row)
-      if (t.done.data()[row] != kUntouched) t.done.data()[row] = (int32_t)steps;
+    for (int32_t& done : t.done)
+      if (done != kUntouched) done = (int32_t)steps;
 }
 
 template <class F>
@@ -128,7 +128,7 @@ Update Optimizer::at(long offset) const {
 }
 
 void Optimizer::catch_up(Table& table, int32_t row, int part) {
-  int32_t& done = table.done.data()[row];
+  int32_t& done = table.done[row];
   if (done == kUntouched || done == iterations) return;
   const Param& p = weights->params[table.param];
   kernels().catch_up[(int)rule_](at(p.offset + row * p.shape[1]), p.shape[1],
@@ -173,7 +173,7 @@ void Optimizer::settle() {
 float* Optimizer::moment(int number, int param) {
   catch_up_all();
   for (Table& t : tables_)
-    if (t.param == param) std::fill_n(t.done.data(), t.done.size(), (int32_t)iterations);
+    if (t.param == param) std::fill(t.done.begin(), t.done.end(), (int32_t)iterations);
   return moments.at(number).data() + weights->params.at(param).offset;
 }
 
