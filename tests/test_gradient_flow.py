@@ -41,13 +41,11 @@ from harness import (
     weights_of,
 )
 from test_cells import CELLS, cell
+from test_trace import both_ways, ends, every_cell, normal
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 STATES = ("state", "cell_state")
-every_cell = pytest.mark.parametrize("name", CELLS)
-both_ways = pytest.mark.parametrize("backwards", [False, True], ids=["forwards", "backwards"])
-ends = pytest.mark.parametrize("sequences", [False, True], ids=["last", "sequences"])
 
 
 class Moved:
@@ -117,10 +115,6 @@ def assert_followed(model: Sequential, x: Array, tolerance: float = 1e-5) -> Gra
         norms = np.sqrt((slopes**2).sum(axis=(0, 2)))
         assert_close(flow[name].norms, norms, tolerance, name)
     return flow
-
-
-def normal(*shape: int) -> Array:
-    return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
 
 
 # -- before the judge -----------------------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from elman.errors import DataError
+from elman.explain.as_text import as_text
 
 if TYPE_CHECKING:
     from elman.explain.trace import Trace, TracedLayer
@@ -63,7 +63,6 @@ class GateStatistics(Mapping[str, LayerStatistics]):
         return len(self._layers)
 
     def __repr__(self) -> str:
-        from rich.console import Console
         from rich.table import Table
 
         table = Table(title=f"Gates over {self._title}", title_justify="left", title_style="bold")
@@ -79,18 +78,15 @@ class GateStatistics(Mapping[str, LayerStatistics]):
                     name, gate, f"{mean:.3f}", f"{found.shut[gate].mean():.1%}",
                     f"{found.open[gate].mean():.1%}", _range(half_life),
                 )  # fmt: skip
-        text = io.StringIO()
-        out = Console(width=80, file=text, color_system=None, force_jupyter=False)
-        if table.row_count:
-            out.print(table)
+        shown: list[object] = [table] if table.row_count else []
         for name, found in self.items():
             dead = f"{len(found.dead)} of {self._units[name]} units are dead"
             if len(found.zero):
                 dead += f" ({len(found.zero)} always 0)"
             if len(found.dead):
                 dead += ": " + ", ".join(str(unit) for unit in found.dead)
-            out.print(f"{name}: {dead}", highlight=False)
-        return text.getvalue().rstrip()
+            shown.append(f"{name}: {dead}")
+        return as_text(*shown)
 
 
 def _of_layer(trace: Trace, name: str) -> LayerStatistics:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from elman.errors import unknown_name
 from elman.explain import plots
+from elman.explain.as_text import as_text
 from elman.explain.trace import NoSuchName, recurrent, require_room
 from elman.samples import Data
 
@@ -123,7 +123,6 @@ class GradientFlow(Mapping[str, StateFlow]):
     def __repr__(self) -> str:
         if not self:
             return f"{self._label} has no recurrent layer: no gradient flows through time."
-        from rich.console import Console
         from rich.table import Table
 
         table = Table(
@@ -140,9 +139,7 @@ class GradientFlow(Mapping[str, StateFlow]):
                 name, f"{flow.back[0]:.3g}", f"{flow.back[-1]:.3g}", f"x {flow.factor:.3g}",
                 f"{flow.reach} of {len(flow.back) - 1}", flow.verdict,
             )  # fmt: skip
-        text = io.StringIO()
-        Console(width=80, file=text, color_system=None, force_jupyter=False).print(table)
-        return text.getvalue().rstrip()
+        return as_text(table)
 
 
 def gradient_flow(model: Sequential, x: Any, y: Any, sample_weight: Any = None) -> GradientFlow:

@@ -186,16 +186,14 @@ def _draw_gate(
 
 def _heat(axis: Any, shown: Array, everything: Array, step: float) -> None:
     """A heat map whose colours mean the same in every row of the trace."""
-    largest = float(np.nanmax(np.abs(everything), initial=0.0))
-    limit = 1.0 if 0 < largest <= 1.0 else largest or 1.0
-    signed = bool(np.nanmin(everything, initial=0.0) < 0)
+    low, high = plots.scale(everything)
     image = axis.imshow(
         np.ma.masked_invalid(shown),
         aspect="auto",
         interpolation="nearest",
-        cmap=plots.SIGNED if signed else plots.POSITIVE,
-        vmin=-limit if signed else 0.0,
-        vmax=limit,
+        cmap=plots.SIGNED if low < 0 else plots.POSITIVE,
+        vmin=low,
+        vmax=high,
         extent=(0, shown.shape[1] * step, len(shown) - 0.5, -0.5),
     )
     bar = axis.figure.colorbar(image, ax=axis, pad=0.01, aspect=8, fraction=0.03)

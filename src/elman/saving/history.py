@@ -9,6 +9,7 @@ import numpy as np
 
 from elman.callbacks import History
 from elman.errors import FileError
+from elman.saving.text import brief
 
 
 def written(history: History | None) -> dict[str, Any] | None:
@@ -46,8 +47,8 @@ def read(found: Any, where: str) -> History | None:
             history.history[name] = [_number(value) for value in values]
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
         raise FileError(
-            f"load expected the history of a training, got something else in {where} ({error}). "
-            "Save the model again."
+            f"load expected the history of a training, got something else in {where} "
+            f"({brief(error)}). Save the model again."
         ) from error
     return history
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
+
+from elman.explain.as_text import WIDTH, as_text
 
 if TYPE_CHECKING:
     from elman.explain.ledger.ledger import Ledger
     from elman.explain.ledger.sections import Section
 
-WIDTH = 80
 #: So much of a formula is worth keeping the other columns whole.
 ROOM = 8
 STYLES = {"head": "bold cyan", "part": "", "total": "bold"}
@@ -19,18 +19,7 @@ STYLES = {"head": "bold cyan", "part": "", "total": "bold"}
 
 def plain(ledger: Ledger) -> str:
     """The ledger as ASCII, as wide as the terminal but not wider than 80 columns."""
-    from rich.console import Console
-
-    kept = io.StringIO()
-    console = Console(
-        width=terminal(),
-        file=kept,
-        color_system=None,
-        highlight=False,
-        force_jupyter=False,  # in a notebook rich would write into the page instead
-    )
-    console.print(ledger)
-    return "\n".join(line.rstrip() for line in kept.getvalue().splitlines())
+    return as_text(ledger, width=terminal())
 
 
 def terminal() -> int:

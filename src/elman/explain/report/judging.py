@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman import baselines, losses
+from elman import activations, baselines, losses
 from elman.explain.report.material import Material, require_names
 from elman.samples import Data
 
@@ -100,9 +100,9 @@ def judge(model: Sequential, given: Material) -> Judgement:
 
     def read(outputs: Array) -> Array:
         if binary:
-            p = 1 / (1 + np.exp(-outputs.astype(np.float64))) if logits else outputs
+            p = activations.sigmoid(outputs.astype(np.float64)) if logits else outputs
             return np.concatenate([1 - p, p], axis=-1)
-        return _softmax(outputs) if logits else outputs / outputs.sum(-1, keepdims=True)
+        return activations.softmax(outputs) if logits else outputs / outputs.sum(-1, keepdims=True)
 
     shares = read(outputs)
     said = shares.argmax(-1)
@@ -160,8 +160,3 @@ def _numbers(
         counts,
         plain_loss=float(plain.mean()),
     )
-
-
-def _softmax(scores: Array) -> Array:
-    exponents: Array = np.exp(scores - scores.max(-1, keepdims=True))
-    return exponents / exponents.sum(-1, keepdims=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from elman.errors import DataError, OptionError
+from elman.explain.plots import scale
 from elman.mapped import take
 
 if TYPE_CHECKING:
@@ -184,11 +185,7 @@ def _answers(model: Sequential, x: Array, rows: Array, judged: Judgement) -> Arr
 
 def strip(name: str, values: Array, lines: tuple[str, ...], whole: Array | None = None) -> Strip:
     """Values [steps, lines] as bytes, on a scale that `whole`, if given, shares."""
-    of = values if whole is None else whole
-    seen = of[np.isfinite(of)]
-    largest = float(np.abs(seen).max(initial=0.0))
-    high = 1.0 if 0 < largest <= 1.0 else largest or 1.0
-    low = -high if bool((seen < 0).any()) else 0.0
+    low, high = scale(values if whole is None else whole)
     there = np.isfinite(values)
     scaled = (np.where(there, values, low) - low) / (high - low) * (NONE - 1)
     return Strip(name, np.where(there, np.rint(scaled), NONE).astype(np.uint8), low, high, lines)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,21 +21,15 @@ def report(
     x: Any,
     y: Any,
     path: str | os.PathLike[str] = "report.html",
-    *,
-    names: Iterable[str] | None = None,
-    words: Iterable[str] | Mapping[Any, Any] | None = None,
-    feature_names: Iterable[str] | None = None,
-    units: Iterable[str] | None = None,
-    step: str | float | None = None,
-    title: str = "data",
+    **known: Any,
 ) -> Path:
-    """Write what there is to see of a model on some data; see `Sequential.report`."""
+    """Write what there is to see of a model on some data; see `Sequential.report`.
+
+    Args:
+        known: what is known of the data; see `material`.
+    """
     target = _page(path, "report")
-    given = material(
-        x, y, names=names, words=words, feature_names=feature_names, units=units, step=step,
-        title=title,
-    )  # fmt: skip
-    return _written(model, given, target, "report")
+    return _written(model, material(x, y, **known), target, "report")
 
 
 def inspect(
