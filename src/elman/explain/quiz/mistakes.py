@@ -16,7 +16,6 @@ from elman.explain.ledger.counting import LayerAccount, Row
 if TYPE_CHECKING:
     from elman.explain.quiz.exercises import Exercise
     from elman.layers import Layer
-    from elman.models import Sequential
 
 
 @dataclass(frozen=True)
@@ -61,15 +60,13 @@ class Term:
 Terms = list[Term]
 
 
-def terms(model: Sequential) -> Terms:
-    """The terms of the right count."""
+def terms(accounts: list[LayerAccount]) -> Terms:
+    """The terms of the right count; in a Bidirectional, of each direction."""
     return [
-        Term(row, leaf, place, layer is model.layers[-1], row.count)
-        for place, (layer, (entering, _)) in enumerate(
-            zip(model.layers, model.shapes(), strict=True)
-        )
-        for leaf in layer.leaves()
-        for row in LayerAccount(leaf, entering or ()).rows
+        Term(row, leaf, place, account is accounts[-1], row.count)
+        for place, account in enumerate(accounts)
+        for leaf in account.layer.leaves()
+        for row in LayerAccount(leaf, account.input_shape).rows
     ]
 
 
@@ -250,15 +247,15 @@ MISTAKES = (
 )  # fmt: skip
 
 
-def recognise(exercise: Exercise, model: Sequential, answer: int) -> tuple[Mistake, ...]:
+def recognise(exercise: Exercise, accounts: list[LayerAccount], answer: int) -> tuple[Mistake, ...]:
     """The mistake, or the two together, that lead to a wrong answer; none if unknown.
 
     Args:
         exercise: what was asked.
-        model: its network.
+        accounts: of the layers of its network.
         answer: the wrong number.
     """
-    right = terms(model)
+    right = terms(accounts)
     return next((found for found, n in _wrong(exercise, right) if n == answer), ())
 
 
