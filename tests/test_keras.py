@@ -244,11 +244,18 @@ CONFIGS: dict[str, Any] = {
     },
     "Dense": {"units": 3, "activation": "gelu", "use_bias": False},
     "Dropout": {"rate": 0.2, "seed": 3},
+    "ELU": {},
     "Embedding": {"input_dim": 7, "output_dim": 3, "mask_zero": True},
     "GRU": {"units": 4, "reset_after": False, "recurrent_activation": "hard_sigmoid"},
+    "GaussianDropout": {"rate": 0.3, "seed": 1},
+    "GaussianNoise": {"stddev": 0.3, "seed": 1},
     "LSTM": {"units": 4, "unit_forget_bias": False, "kernel_initializer": "he_normal"},
+    "LeakyReLU": {"negative_slope": 0.2},
     "Masking": {"mask_value": -1.0},
+    "ReLU": {"max_value": 2.0, "negative_slope": 0.2, "threshold": 0.5},
     "SimpleRNN": {"units": 4, "go_backwards": True, "activation": "relu"},
+    "Softmax": {"axis": -1},
+    "SpatialDropout1D": {"rate": 0.4, "seed": 2},
 }
 
 

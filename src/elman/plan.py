@@ -158,13 +158,26 @@ class Plan:
         index = self.native.add(word, name, read, list(params), made)
         return Slot(index, shape)
 
-    def dropout(self, name: str, slot: Slot, rate: float, *, same_each_step: bool) -> Slot:
-        """Append a dropout with random numbers of its own."""
+    def dropout(
+        self,
+        name: str,
+        slot: Slot,
+        rate: float,
+        *,
+        same_each_step: bool = False,
+        kind: str = "zeros",
+    ) -> Slot:
+        """Append a dropout with random numbers of its own.
+
+        Args:
+            rate: the share of zeros; of normal numbers the standard deviation.
+            kind: "zeros", or normal numbers that are "added" or a "factor".
+        """
         self._dropouts += 1
         seed = (self._dropouts * 0x9E3779B1) % 2**31
         return self.add(
             "dropout", name, slot, slot.shape,
-            rate=rate, seed=seed, same_each_step=same_each_step,
+            rate=rate, seed=seed, same_each_step=same_each_step, kind=kind,
         )  # fmt: skip
 
     def params(self, layer: Layer) -> list[int]:

@@ -458,3 +458,17 @@ def share(who: str, option: str, value: Any) -> float:
             f"{who} expected {option} to be a number in [0, 1), got {value!r}. Use e.g. 0.2."
         )
     return float(value)
+
+
+def real(
+    who: str, option: str, value: Any, low: float = -math.inf, high: float = math.inf
+) -> float:
+    """A finite number from `low` to `high`, or an error that says so."""
+    good = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not good or not math.isfinite(value) or not low <= value <= high:
+        least = "" if low == -math.inf else f" >= {low:g}"
+        most = "" if high == math.inf else f" and <= {high:g}"
+        raise OptionError(
+            f"{who} expected {option} to be a number{least}{most}, got {value!r}. Use e.g. 0.1."
+        )
+    return float(value)
