@@ -45,7 +45,8 @@ struct Run {
   Batch batch;
   double counting = 0;       // targets of this shard that count in the loss
   double divisor = 0;        // of the sum of losses; 0: as many as count in this run
-  int steps = 0;             // of this run: at most the plan's
+  int steps = 0;             // of this run: at most the plan's, and
+  int short_by = 0;          // so many fewer
   long start = 0;            // where in its sequence this run begins
   const float* states = nullptr;  // carried in, a record per row of the plan; null: zeros
   float* next_states = nullptr;   // and carried out
@@ -54,10 +55,11 @@ struct Run {
 
   /// Whether this run ends with the last step of the sequence.
   bool at_end() const { return start + steps >= batch.to; }
-  int steps_of(const Slot& s) const { return s.sequence ? steps : 1; }
+  int steps_of(const Slot& s) const { return s.sequence ? s.steps - short_by : 1; }
   long start_of(const Slot& s) const { return s.sequence ? start : 0; }
   float* value(const Slot& s) const {
-    return arena + s.value + (s.ring ? (steps - 1) % s.ring : 0) * rows * s.row;
+    return arena + s.value +
+           (s.ring ? (s.ring_steps - short_by - 1) % s.ring : 0) * rows * s.row;
   }
   float* gradient(const Slot& s) const { return arena + s.gradient; }
   int32_t* tokens(const Slot& s) const { return reinterpret_cast<int32_t*>(arena + s.value); }

@@ -129,7 +129,8 @@ int Plan::add(const std::string& word, const Spec& spec) {
   if (carry_ && !op->carries())
     throw std::invalid_argument("'" + op->name + "' needs whole sequences: a plan that carries "
                                 "states from run to run cannot hold a " + word);
-  if (op->output >= 0 && !slots_[op->inputs.at(0)].sequence) slots_[op->output].sequence = false;
+  if (op->output >= 0 && !slots_[op->inputs.at(0)].sequence && slots_[op->output].steps == 1)
+    slots_[op->output].sequence = false;
   ops_.push_back(std::move(op));
   return ops_.back()->output;
 }

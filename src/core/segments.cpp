@@ -10,6 +10,7 @@ long Plan::windows(const Batch& batch) const { return (batch.to - batch.from + s
 void Plan::window(Run& run, long number, int before) const {
   run.start = run.batch.from + number * steps_;
   run.steps = (int)std::min<long>(steps_, run.batch.to - run.start);
+  run.short_by = steps_ - run.steps;
   if (!carry_) return;
   run.states = states_[(now_ + before) % 2].data();
   run.next_states = const_cast<float*>(states_[(now_ + before + 1) % 2].data());
@@ -31,11 +32,12 @@ long Plan::output_floats(const Batch& batch) const {
 }
 
 long Plan::mask_floats(const Batch& batch) const {
-  return slots_[output_].sequence ? batch.to - batch.from : 1;
+  const Slot& s = slots_[output_];
+  return !s.sequence ? 1 : carry_ ? batch.to - batch.from : s.steps;
 }
 
 long Plan::target_floats(long length) const {
-  return slots_[output_].sequence ? target_width_ / steps_ * length : target_width_;
+  return carry_ && slots_[output_].sequence ? target_width_ / steps_ * length : target_width_;
 }
 
 long Plan::carry(long record) {

@@ -130,6 +130,7 @@ class Plan:
         index = self.native.input("input", width, tokens)
         slot = Slot(index, (None, *input_shape))
         for layer in store.layers:
+            layer.accept(self, slot)
             slot = layer.emit(self, slot)
         self.output = slot
         target = 0
@@ -180,6 +181,10 @@ class Plan:
             rate=rate, seed=seed, same_each_step=same_each_step, kind=kind,
         )  # fmt: skip
 
+    def mask_source(self, slot: Slot) -> str | None:
+        """Name of what made the mask of a slot; None where it has none."""
+        return self.native.mask_name(slot.index).removesuffix("/mask") or None
+
     def params(self, layer: Layer) -> list[int]:
         """Where the layer's tensors are in the weights."""
         first = self.store.first[id(layer)]
@@ -216,9 +221,16 @@ class Plan:
         return len(self.output.shape) == 3 and self.native.has_mask(self.output.index)
 
     def room(self, rows: int, steps: int) -> Array:
-        """An array for the outputs of so many rows and steps."""
+        """An array for the outputs of so many rows.
+
+        Args:
+            rows: how many.
+            steps: of the sequences, which a plan that carries states cannot know.
+        """
         shape = self.output_shape
-        return np.empty((rows, *((steps, *shape[1:]) if len(shape) == 2 else shape)), np.float32)
+        if self.carry and len(shape) == 2:
+            shape = (steps, *shape[1:])
+        return np.empty((rows, *shape), np.float32)
 
     def predict(self, x: Array) -> Array:
         """Outputs [rows, ...] for checked inputs."""
@@ -262,8 +274,8 @@ def require_causal(layers: Iterable[Layer], who: str) -> None:
     for layer in layers:
         if not layer.causal:
             raise OptionError(
-                f"{who} expected layers that walk forward in time, got {layer.label}, which looks "
-                "at later steps first. Leave its direction forward, or use whole sequences."
+                f"{who} expected layers that walk forward in time, got {layer.label}, which "
+                f"{layer.why_whole}, or use whole sequences."
             )
 
 

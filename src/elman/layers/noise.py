@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 class Noise(Layer):
     """Base of the layers that are noisy while training and do nothing otherwise."""
 
+    each_step = True
+
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
         return x  # what it is while not training
 
@@ -27,6 +29,7 @@ class SpatialDropout1D(Noise):
     """
 
     ranks: ClassVar = (3,)
+    each_step = False
 
     def __init__(
         self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None
@@ -36,7 +39,7 @@ class SpatialDropout1D(Noise):
         self.seed = seed
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
-        return plan.dropout(self.name, slot, self.rate, same_each_step=True)
+        return plan.dropout(self.path, slot, self.rate, same_each_step=True)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "dtype": self.dtype}  # a word here, as Keras has it
@@ -56,7 +59,7 @@ class GaussianNoise(Noise):
         self.seed = seed
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
-        return plan.dropout(self.name, slot, self.stddev, kind="added")
+        return plan.dropout(self.path, slot, self.stddev, kind="added")
 
 
 class GaussianDropout(Noise):
@@ -74,4 +77,4 @@ class GaussianDropout(Noise):
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
         stddev = (self.rate / (1 - self.rate)) ** 0.5
-        return plan.dropout(self.name, slot, stddev, kind="factor")
+        return plan.dropout(self.path, slot, stddev, kind="factor")

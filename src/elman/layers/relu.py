@@ -27,6 +27,8 @@ class ReLU(Layer):
         OptionError: a value that is no number >= 0.
     """
 
+    each_step = True
+
     def __init__(
         self,
         max_value: float | None = None,
@@ -41,9 +43,9 @@ class ReLU(Layer):
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
         if (self.max_value, self.negative_slope, self.threshold) == (None, 0, 0):
-            return emit_activation(plan, self.name, slot, "relu")
+            return emit_activation(plan, self.path, slot, "relu")
         return plan.add(
-            "bend", self.name, slot, slot.shape,
+            "bend", self.path, slot, slot.shape,
             slope=self.negative_slope, threshold=self.threshold, max_value=self._most,
         )  # fmt: skip
 
@@ -69,6 +71,8 @@ class LeakyReLU(Layer):
         OptionError: it is no number >= 0.
     """
 
+    each_step = True
+
     def __init__(self, negative_slope: float = 0.3, **options: Any) -> None:
         if "alpha" in options:
             negative_slope = options.pop("alpha")
@@ -79,7 +83,7 @@ class LeakyReLU(Layer):
         self.negative_slope = real("LeakyReLU", "negative_slope", negative_slope, 0)
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
-        return plan.add("bend", self.name, slot, slot.shape, slope=self.negative_slope)
+        return plan.add("bend", self.path, slot, slot.shape, slope=self.negative_slope)
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
         return np.where(x.real > 0, x, self.negative_slope * x)
@@ -95,14 +99,16 @@ class ELU(Layer):
         OptionError: it is no number.
     """
 
+    each_step = True
+
     def __init__(self, alpha: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
         self.alpha = real("ELU", "alpha", alpha)
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
         if self.alpha == 1:
-            return emit_activation(plan, self.name, slot, "elu")
-        return plan.add("bend", self.name, slot, slot.shape, alpha=self.alpha)
+            return emit_activation(plan, self.path, slot, "elu")
+        return plan.add("bend", self.path, slot, slot.shape, alpha=self.alpha)
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
         return np.where(x.real > 0, x, self.alpha * np.expm1(np.where(x.real > 0, 0.0, x)))

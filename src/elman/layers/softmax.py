@@ -26,6 +26,8 @@ class Softmax(Layer):
         OptionError: another axis.
     """
 
+    each_step = True
+
     def __init__(self, axis: int = -1, **options: Any) -> None:
         super().__init__(**options)
         if axis not in (-1, [-1], (-1,)):
@@ -36,7 +38,7 @@ class Softmax(Layer):
         self.axis = -1
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
-        return emit_activation(plan, self.name, slot, "softmax")
+        return emit_activation(plan, self.path, slot, "softmax")
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
         return activations.get("softmax")(x)
