@@ -172,11 +172,22 @@ class Layer(Configured):
         """Append this layer's operations to a plan. Computes nothing."""
         raise NotImplementedError(f"{type(self).__name__} must define emit(plan, slot).")
 
-    def accept(self, plan: Plan, slot: Slot) -> None:
+    def output_shapes(self, input_shapes: Sequence[Shape]) -> list[Shape]:
+        """The same of a layer of several inputs or outputs; most have one of each."""
+        return [self.output_shape(*input_shapes)]
+
+    def emit_all(self, plan: Plan, slots: Sequence[Slot]) -> list[Slot]:
+        """The same of a layer of several inputs or outputs; most have one of each."""
+        return [self.emit(plan, *slots)]
+
+    def accept(self, plan: Plan, slots: Sequence[Slot]) -> None:
         """Before `emit`: raise unless the layer fits what enters, and warn if a mask ends here."""
-        self.check_shape(slot.shape)
-        source = plan.mask_source(slot)
-        if self.takes_mask or source is None or self._warned_of_mask:
+        if len(slots) == 1:
+            self.check_shape(slots[0].shape)
+        if self.takes_mask or self._warned_of_mask:
+            return
+        source = next((s for s in map(plan.mask_source, slots) if s is not None), None)
+        if source is None:
             return
         self._warned_of_mask = True
         warnings.warn(
