@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from elman.errors import OptionError, ShapeError
-from elman.layers.layer import Array, Layer, Shape, whole
+from elman.layers.layer import Array, Layer, Shape, channels_last, whole
 
 if TYPE_CHECKING:
     from elman.plan import Plan, Slot
@@ -29,13 +29,15 @@ class ZeroPadding1D(Steps):
 
     Args:
         padding: how many before and after: one number for both, or two.
+        data_format: "channels_last".
 
     Raises:
-        OptionError: no such numbers.
+        OptionError: no such numbers, or another data_format.
     """
 
-    def __init__(self, padding: Any = 1, **options: Any) -> None:
+    def __init__(self, padding: Any = 1, data_format: str | None = None, **options: Any) -> None:
         super().__init__(**options)
+        self.data_format = channels_last("ZeroPadding1D", data_format)
         self.padding = _pair("ZeroPadding1D", "padding", padding)
 
     def output_shape(self, input_shape: Shape) -> Shape:
