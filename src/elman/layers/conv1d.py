@@ -106,6 +106,7 @@ class Conv1D(Layer):
         return found
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        self.check_rank(input_shape)
         return (input_shape[0], self._window.places(self, input_shape), self.filters)
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:

@@ -41,6 +41,7 @@ class ZeroPadding1D(Steps):
         self.padding = _pair("ZeroPadding1D", "padding", padding)
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        self.check_rank(input_shape)
         rows, steps, features = input_shape
         return (rows, None if steps is None else steps + sum(self.padding), features)
 
@@ -69,6 +70,7 @@ class Cropping1D(Steps):
         self.cropping = _pair("Cropping1D", "cropping", cropping)
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        self.check_rank(input_shape)
         rows, steps, features = input_shape
         if steps is not None and steps <= sum(self.cropping):
             raise ShapeError(
@@ -101,6 +103,7 @@ class UpSampling1D(Steps):
         self.size = whole("UpSampling1D", "size", size)
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        self.check_rank(input_shape)
         rows, steps, features = input_shape
         return (rows, None if steps is None else steps * self.size, features)
 

@@ -56,6 +56,7 @@ class Pooling1D(Layer):
         return Sliding(self.pool_size[0], self.strides[0], self.padding)
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        self.check_rank(input_shape)
         return (input_shape[0], self._window.places(self, input_shape), input_shape[-1])
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
@@ -112,6 +113,7 @@ class GlobalPooling1D(Layer):
         return False
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        self.check_rank(input_shape)
         rows, _, features = input_shape
         return (rows, 1, features) if self.keepdims else (rows, features)
 

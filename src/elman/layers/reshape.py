@@ -134,6 +134,7 @@ class Permute(Reshaping):
             )
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        self.check_rank(input_shape)
         return (input_shape[0], *(input_shape[i] for i in self.dims))
 
     def emit_moved(self, plan: Plan, slot: Slot, shape: Shape) -> Slot:
@@ -160,6 +161,7 @@ class RepeatVector(Reshaping):
         self.n = whole("RepeatVector", "n", n)
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        self.check_rank(input_shape)
         return (input_shape[0], self.n, input_shape[1])
 
     def emit_moved(self, plan: Plan, slot: Slot, shape: Shape) -> Slot:

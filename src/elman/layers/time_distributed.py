@@ -56,6 +56,7 @@ class TimeDistributed(Wrapper):
         return self.layer.compute_dtype
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        self.check_rank(input_shape)
         rows, *rest = self.layer.output_shape(self.inside_shape(input_shape))
         return (rows, input_shape[1], *rest)
 
