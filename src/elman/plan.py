@@ -160,12 +160,15 @@ class Plan:
 
     def dropout(self, name: str, slot: Slot, rate: float, *, same_each_step: bool) -> Slot:
         """Append a dropout with random numbers of its own."""
-        self._dropouts += 1
-        seed = (self._dropouts * 0x9E3779B1) % 2**31
         return self.add(
             "dropout", name, slot, slot.shape,
-            rate=rate, seed=seed, same_each_step=same_each_step,
+            rate=rate, seed=self.draw(), same_each_step=same_each_step,
         )  # fmt: skip
+
+    def draw(self) -> int:
+        """The seed of one more op's own random numbers."""
+        self._dropouts += 1
+        return (self._dropouts * 0x9E3779B1) % 2**31
 
     def params(self, layer: Layer) -> list[int]:
         """Where the layer's tensors are in the weights."""

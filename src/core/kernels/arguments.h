@@ -29,6 +29,10 @@ struct ProductOf {
   const float* start;  // null: zeros; else one vector row for all rows (start_row 0) or C-like
   long start_row, start_group;
   const float* live;   // [rows] 0 where a row of A is zero all along, or null
+  // For a part of B's rows, and for sums that count only in part:
+  int b_rows;          // rows of B for each piece of K, of which k are in use; 0: k
+  int b_first;         // the first of those
+  const float* scale;  // C-like: C = start + scale * A B, or null
 };
 using Product = ProductOf<float>;
 
@@ -46,6 +50,7 @@ struct Outer {
   long rows;
   const float* a;  // [rows][k]
   long a_row;
+  long a_gate;     // each gate of a group has an A of its own, so far from the one before; or 0
   int k;
   const float* d;  // [groups][rows][n L]
   long d_row, d_group;
@@ -115,6 +120,9 @@ struct RecurrentPass {
   int h_steps;
   long h_row;
   float* reset;        // [h_steps][rows][h_row]                r * h_prev, if the cell needs it
+  // With recurrent_dropout each gate has its own zeros in h_prev, the same at all steps:
+  const float* keep;   // [gates][rows][h_row] 0 or 1 / (1 - rate), or null
+  float* dropped;      // [T][rows][gates of the first product][h_row]  keep * h_prev
   const float* mask;   // [T][rows] 1 or 0, or null
   const float* bias;   // packed [blocks][vectors][L]
   // The input's projection where rows of it repeat, or null where it is in z already.

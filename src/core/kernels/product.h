@@ -38,6 +38,21 @@ ELMAN_INLINE void accumulate(V (&s)[R][N], const float* a, long a_row, int k, co
   }
 }
 
+/// The same where every n has an a of its own: s[r, n] += sum_k a[r, n, k] b[k, n]
+template <int R, int N>
+ELMAN_INLINE void accumulate_each(V (&s)[R][N], const float* a, long a_row, long a_gate, int k,
+                                  const float* b) {
+  for (int i = 0; i < k; ++i, b += N * L) {
+    V w[N];
+    ELMAN_UNROLL
+    for (int n = 0; n < N; ++n) w[n] = load(b + n * L);
+    ELMAN_UNROLL
+    for (int r = 0; r < R; ++r)
+      ELMAN_UNROLL
+      for (int n = 0; n < N; ++n) s[r][n] += all(a[r * a_row + n * a_gate + i]) * w[n];
+  }
+}
+
 /// The same over pairs: a and b are bf16, k is even, b is packed [k / 2][N][L][2].
 template <int R, int N>
 ELMAN_INLINE void accumulate(V (&s)[R][N], const bf16* a, long a_row, int k, const bf16* b) {
@@ -97,9 +112,11 @@ ELMAN_INLINE bool any_live(const float* live, int count) {
 
 template <int N, class T>
 void product_group(const ProductOf<T>& p, int group) {
-  const T* b = p.b + (long)group * p.a_blocks * p.k * p.per_group * L;
+  const long b_rows = p.b_rows ? p.b_rows : p.k;
+  const T* b = p.b + group * p.a_blocks * b_rows * p.per_group * L + (long)p.b_first * N * L;
   float* c = p.c + group * p.c_group;
   const float* start = p.start ? p.start + group * p.start_group : nullptr;
+  const float* scale = p.scale ? p.scale + group * p.c_group : nullptr;
   for_tiles<tile_rows<N, T>()>(p.rows, [&](auto tile, int row) {
     constexpr int R = decltype(tile)::count;
     V s[R][N];
@@ -107,10 +124,16 @@ void product_group(const ProductOf<T>& p, int group) {
     for (int r = 0; r < R; ++r)
       ELMAN_UNROLL
       for (int n = 0; n < N; ++n)
-        s[r][n] = start ? load(start + (row + r) * p.start_row + n * L) : V{};
+        s[r][n] = start && !scale ? load(start + (row + r) * p.start_row + n * L) : V{};
     for (int block = 0; block < p.a_blocks && any_live(p.live ? p.live + row : nullptr, R); ++block)
       accumulate<R, N>(s, p.a + row * p.a_row + block * p.a_block, p.a_row, p.k,
-                       b + (long)block * p.k * N * L);
+                       b + block * b_rows * N * L);
+    if (scale)
+      for (int r = 0; r < R; ++r)
+        ELMAN_UNROLL
+        for (int n = 0; n < N; ++n)
+          s[r][n] = multiply_add(s[r][n], load(scale + (row + r) * p.c_row + n * L),
+                                 load(start + (row + r) * p.start_row + n * L));
     ELMAN_UNROLL
     for (int r = 0; r < R; ++r)
       ELMAN_UNROLL
@@ -194,7 +217,7 @@ void pack_transposed(const Columns& c, const float* w, long w_row, int k, float*
 }
 
 /// G += A^T D over a chunk of rows; a tile holds R weights rows by the group's vectors.
-template <int R, int N>
+template <int R, int N, bool Each>
 ELMAN_INLINE void outer_tile(const Outer& o, int group, int k, long first, long last) {
   V s[R][N];
   ELMAN_UNROLL
@@ -210,9 +233,8 @@ ELMAN_INLINE void outer_tile(const Outer& o, int group, int k, long first, long 
     for (int n = 0; n < N; ++n) w[n] = load(d + n * L);
     ELMAN_UNROLL
     for (int r = 0; r < R; ++r) {
-      const V x = all(a[r]);
       ELMAN_UNROLL
-      for (int n = 0; n < N; ++n) s[r][n] += x * w[n];
+      for (int n = 0; n < N; ++n) s[r][n] += all(a[r + (Each ? n * o.a_gate : 0)]) * w[n];
     }
   }
   for (int n = 0; n < N; ++n) {
@@ -227,7 +249,9 @@ ELMAN_INLINE void outer_tile(const Outer& o, int group, int k, long first, long 
 template <int N>
 void outer_group(const Outer& o, int group, long first, long last) {
   for_tiles<tile_rows<N>()>(o.k, [&](auto tile, int k) {
-    outer_tile<decltype(tile)::count, N>(o, group, k, first, last);
+    constexpr int R = decltype(tile)::count;
+    if (N > 1 && o.a_gate) outer_tile<R, N, true>(o, group, k, first, last);
+    else outer_tile<R, N, false>(o, group, k, first, last);
   });
 }
 

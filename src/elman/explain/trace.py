@@ -261,8 +261,8 @@ def _peek(model: Sequential, plan: Plan) -> Iterator[tuple[str, Array]]:
                 if mask is not None and gate in leaf.gates and gate != "state":
                     value[~mask] = np.nan  # the engine leaves zeros where nothing was computed
                 yield f"{leaf.path}/{gate}", value
-        turned = f"{layer.name}/reversed"
-        value = native.peek(turned if turned in native.names else layer.name)
+        ends = (f"{layer.name}/reversed", f"{layer.name}/zeroed", layer.name)
+        value = native.peek(next(name for name in ends if name in native.names))
         if len(shape) == 2:  # the last step processed, or the only one
             value = value[:, 0 if isinstance(layer, Recurrent) and layer.go_backwards else -1]
             mask = None

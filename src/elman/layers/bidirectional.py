@@ -69,7 +69,8 @@ class Bidirectional(Layer):
 
     def _inside(self, layer: Recurrent, **options: Any) -> Recurrent:
         """A new layer like this one, without its weights, in its place inside this one."""
-        made = type(layer).from_config({**layer.get_config(), **options})
+        zeroed = {"zero_output_for_mask": layer.return_sequences}  # as Keras, whatever it says
+        made = type(layer).from_config({**layer.get_config(), **zeroed, **options})
         made.around = self
         return made
 
@@ -161,7 +162,6 @@ class Bidirectional(Layer):
             slots,
             (*slots[0].shape[:-1], self.output_shape((None, None, None))[-1]),
             mode=self.merge_mode,
-            zero_masked=self.return_sequences,
         )
         if self.forward_layer.go_backwards and self.return_sequences:
             merged = plan.add("reverse", f"{self.name}/reversed", merged, merged.shape)
@@ -178,9 +178,6 @@ class Bidirectional(Layer):
         other = self.backward_layer.formula(x, own[1], mask)
         if self.return_sequences:
             other = other[:, ::-1]  # it was made the other way round
-            if mask is not None:
-                in_order = mask[:, ::-1] if self.forward_layer.go_backwards else mask
-                one, other = (np.where(in_order[..., None], y, 0.0) for y in (one, other))
         if self.merge_mode == "concat":
             return np.concatenate([one, other], axis=-1)
         if self.merge_mode == "mul":
@@ -209,11 +206,7 @@ class Bidirectional(Layer):
             kind = entry["class_name"]
             if kind not in LAYERS:
                 raise unknown_name("Bidirectional", "layer", kind, LAYERS)
-            options = dict(entry["config"])
-            if options.get("return_sequences"):
-                # Keras writes down what Bidirectional does with any layer.
-                options.pop("zero_output_for_mask", None)
-            inside[option] = LAYERS[kind].from_config(options)
+            inside[option] = LAYERS[kind].from_config(entry["config"])
         return cls(**{**config, **inside})
 
 

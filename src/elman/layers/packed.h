@@ -25,7 +25,7 @@ inline std::string path_of(const Bf16Kernels* pairs) {
 inline ProductOf<bf16> of_pairs(const Product& p, const bf16* a, long a_row, long k,
                                 const bf16* b) {
   return {p.rows, a, a_row, (int)k, 1, 0, b, p.c, p.c_row, p.c_group, p.vectors, p.per_group,
-          p.start, p.start_row, p.start_group, nullptr};
+          p.start, p.start_row, p.start_group, nullptr, 0, 0, nullptr};
 }
 
 /// Share `i` of `of` of the groups of the product `p`.
@@ -83,11 +83,12 @@ class PackedMatrix {
                               k_groups * (thread + 1) / threads);
   }
 
-  /// The gradient of the matrix: G += A^T D. Rows of D that are not `live` are zero.
+  /// The gradient of the matrix: G += A^T D. Rows of D that are not `live` are zero. With `a_gate`
+  /// each gate has an A of its own, so far from the one before.
   void gradient(const Run& run, long rows, const float* a, long a_row, const float* d, long d_row,
-                long d_group, const float* live = nullptr) const {
+                long d_group, const float* live = nullptr, long a_gate = 0) const {
     const Param& p = weights_->params[param_];
-    kernels().outer({rows, a, a_row, k_, d, d_row, d_group, columns_,
+    kernels().outer({rows, a, a_row, a_gate, k_, d, d_row, d_group, columns_,
                      run.gradients + p.offset + column0_, p.shape.back(), live});
   }
 
@@ -103,7 +104,7 @@ class PackedMatrix {
   /// The gradient of a bias that lies behind the same columns.
   void bias_gradient(const Run& run, int bias, long offset, long rows, const float* d, long d_row,
                      long d_group) const {
-    Outer o{rows, nullptr, 0, 0, d, d_row, d_group, columns_,
+    Outer o{rows, nullptr, 0, 0, 0, d, d_row, d_group, columns_,
             run.gradients + weights_->params[bias].offset + offset, 0, nullptr};
     kernels().sum_rows(o);
   }

@@ -16,6 +16,7 @@ struct Driver {
   static constexpr int kV = Cell::kVectors;
   static constexpr int kOwn = Cell::kOwn ? Cell::kOwn : 1;  // no arrays of length zero
   static constexpr int kCarry = Cell::kOwnCarry ? Cell::kOwnCarry : 1;
+  static constexpr int kFirst = Cell::shape.recurrent[0].count;  // gates of the first product
 
   /// The places of one step of one shard, worked out once per step.
   struct Step {
@@ -28,6 +29,7 @@ struct Driver {
     const float* h_prev;
     long h_prev_row;
     float* reset;
+    float* dropped;
     const float* mask;  // [rows] or null
     const int32_t* places;  // [rows] or null
     const int32_t* places_next;  // of the next step, or null
@@ -49,6 +51,7 @@ struct Driver {
     at.own = p.own + (t % p.own_steps) * own_step;
     at.h = p.h + (t % p.h_steps) * p.rows * p.h_row;
     at.reset = p.reset ? p.reset + (t % p.h_steps) * p.rows * p.h_row : nullptr;
+    at.dropped = p.keep ? p.dropped + (long)t * p.rows * kFirst * p.h_row : nullptr;
     if (s == 0) {
       at.h_prev = p.h0;
       at.h_prev_row = p.h0_row;
@@ -120,10 +123,26 @@ struct Driver {
         if constexpr (Cell::kStages == 2)
           stage<1>(p, at, p.u16[1], p.reset16, p.row16, act, rec);
       } else {
+        if (p.keep) drop(p, at);
         stage<0>(p, at, p.u[0], at.h_prev, at.h_prev_row, act, rec);
         if constexpr (Cell::kStages == 2) stage<1>(p, at, p.u[1], at.reset, p.h_row, act, rec);
       }
     }
+  }
+
+  /// What each gate of the first product sees of the state before this step.
+  static ELMAN_INLINE void drop(const RecurrentPass& p, const Step& at) {
+    for (int row = 0; row < p.rows; ++row)
+      for (int block = 0; block < blocks_of(p.units); ++block) {
+        const V h = load(at.h_prev + row * at.h_prev_row + block * L);
+        ELMAN_UNROLL
+        for (int n = 0; n < kFirst; ++n)
+          store(at.dropped + ((long)row * kFirst + n) * p.h_row + block * L,
+                h * keep(p, n, block, row));
+      }
+  }
+  static ELMAN_INLINE V keep(const RecurrentPass& p, int gate, int block, int row) {
+    return load(p.keep + ((long)gate * p.rows + row) * p.h_row + block * L);
   }
 
   /// Lanes behind the last unit meet weights of zero, but zero times infinity is not a number.
@@ -137,8 +156,9 @@ struct Driver {
   static ELMAN_INLINE void stage(const RecurrentPass& p, const Step& at, const T* u, const T* a,
                                  long a_row, Act act, Rec rec) {
     constexpr int N = Cell::shape.recurrent[S].count, First = Cell::shape.recurrent[S].first;
+    const bool drops = S == 0 && p.keep;
     if constexpr (!kPairs)
-      if (p.rows == 1) return stage_of_one<S>(p, at, u, a, act, rec);
+      if (p.rows == 1 && !drops) return stage_of_one<S>(p, at, u, a, act, rec);
     const int depth = kPairs ? even(p.units) : p.units;
     for (int block = p.first_block; block < p.last_block; ++block) {
       const T* w = u + (long)block * depth * N * L;
@@ -149,7 +169,12 @@ struct Driver {
         V sums[R][N];
         start<R, N, First>(sums, p, at, block, row);
         if (at.places_next) ask_for_next<R>(p, at, block, row);
-        accumulate<R, N>(sums, a + row * a_row, a_row, depth, w);
+        bool done = false;
+        if constexpr (!kPairs && S == 0)
+          if ((done = drops))
+            accumulate_each<R, N>(sums, at.dropped + row * N * p.h_row, N * p.h_row, p.h_row, depth,
+                                  w);
+        if (!done) accumulate<R, N>(sums, a + row * a_row, a_row, depth, w);
         ELMAN_UNROLL
         for (int r = 0; r < R; ++r)
           ELMAN_UNROLL
@@ -224,11 +249,17 @@ struct Driver {
       store(at.h16 + row * p.row16 + block * L, rounded(only_units(p, block, h)));
   }
 
+  /// The state before this step, as the gate of the second product sees it.
+  static ELMAN_INLINE V seen_by_last(const RecurrentPass& p, const Step& at, int block, int row) {
+    const V h = load(at.h_prev + row * at.h_prev_row + block * L);
+    return p.keep ? h * keep(p, kFirst, block, row) : h;
+  }
+
   static ELMAN_INLINE void finish_reset(const RecurrentPass& p, const Step& at, int block, int row,
                                         V (&k)[kV], Rec rec) {
     float* z = at.z + block * at.z_block + (long)row * kV * L;
     V q;
-    Cell::reset(k, load(at.h_prev + row * at.h_prev_row + block * L), q, rec);
+    Cell::reset(k, seen_by_last(p, at, block, row), q, rec);
     ELMAN_UNROLL
     for (int v = 0; v < kV; ++v) store(z + v * L, k[v]);
     store(at.reset + row * p.h_row + block * L, q);
@@ -273,7 +304,8 @@ struct Driver {
         for (int block = 0; block < blocks; ++block)
           for (int row = 0; row < p.rows; ++row) back_reset(p, at, block, row, rec);
       }
-      spread(p, at, 0, p.d_h, true);
+      if (p.keep) spread_dropped(p, at);
+      else spread(p, at, 0, p.d_h, true);
       if constexpr (kPairs)
         if (p.d_x)
           product(onto(p, at, Cell::shape.input, p.d_z16, (long)p.rows * kV * L, p.wt16,
@@ -344,11 +376,12 @@ struct Driver {
     if (at.mask && at.mask[row] == 0.0f) return;  // d_z is zero already
     float* z = at.z + block * at.z_block + (long)row * kV * L;
     float* carry = p.d_h + row * p.h_row + block * L;
-    V k[kV], d_h_prev = load(carry);
+    V k[kV], d_seen{};
     ELMAN_UNROLL
     for (int v = 0; v < kV; ++v) k[v] = load(z + v * L);
-    Cell::backward_reset(k, load(at.h_prev + row * at.h_prev_row + block * L),
-                         load(p.d_reset + row * p.h_row + block * L), d_h_prev, rec);
+    Cell::backward_reset(k, seen_by_last(p, at, block, row),
+                         load(p.d_reset + row * p.h_row + block * L), d_seen, rec);
+    V d_h_prev = load(carry) + (p.keep ? d_seen * keep(p, kFirst, block, row) : d_seen);
     if (const int left = p.units - block * L; left < L) {
       ELMAN_UNROLL
       for (int v = 0; v < kV; ++v) k[v] = select(first_lanes(left), k[v], V{});
@@ -369,6 +402,19 @@ struct Driver {
                    p.units, add));
     else
       product(onto(p, at, window, at.z, at.z_block, p.ut[stage], out, p.h_row, p.units, add));
+  }
+
+  /// d_h += sum over the gates of keep * d_z U^T
+  static ELMAN_INLINE void spread_dropped(const RecurrentPass& p, const Step& at) {
+    if constexpr (!kPairs)
+      for (int n = 0; n < kFirst; ++n) {
+        const Window gate = {Cell::shape.recurrent[0].first + n, 1, {}};
+        Product d = onto(p, at, gate, at.z, at.z_block, p.ut[0], p.d_h, p.h_row, p.units, true);
+        d.b_rows = kFirst * L;
+        d.b_first = n * L;
+        d.scale = p.keep + (long)n * p.rows * p.h_row;
+        product(d);
+      }
   }
 
   /// out (+)= d_z M^T, where M [width, columns] has the columns of one window of the gates.
