@@ -50,7 +50,6 @@ struct Outer {
   long rows;
   const float* a;  // [rows][k]
   long a_row;
-  long a_gate;     // each gate of a group has an A of its own, so far from the one before; or 0
   int k;
   const float* d;  // [groups][rows][n L]
   long d_row, d_group;
@@ -58,6 +57,20 @@ struct Outer {
   float* g;        // [k][g_row], the layout of the weights
   long g_row;
   const float* live;  // [rows] 0 where D is zero, or null
+  long d_vector;      // from vector to vector of a group where they are no neighbours, or 0
+};
+
+/// One gate of a product that has an A for each: C[i, block] += sum_k A[i, k] B[block, k].
+struct GateProduct {
+  int rows;
+  const float* a;  // [rows][k]
+  long a_row;
+  int k, blocks;
+  const float* b;  // packed [blocks][k][gates][L], of which one gate
+  long b_row, b_block;
+  float* c;        // [blocks][rows][L], so far apart:
+  long c_row, c_block;
+  const float* live;  // [rows] 0 where C does not matter, or null
 };
 
 /// The same for several A at once and in pairs of rows, so that D is read and rounded only once:
@@ -122,7 +135,8 @@ struct RecurrentPass {
   float* reset;        // [h_steps][rows][h_row]                r * h_prev, if the cell needs it
   // With recurrent_dropout each gate has its own zeros in h_prev, the same at all steps:
   const float* keep;   // [gates][rows][h_row] 0 or 1 / (1 - rate), or null
-  float* dropped;      // [T][rows][gates of the first product][h_row]  keep * h_prev
+  float* dropped;      // [gates of the first product][T][rows][h_row]  keep * h_prev
+  long dropped_gate;
   const float* mask;   // [T][rows] 1 or 0, or null
   const float* bias;   // packed [blocks][vectors][L]
   // The input's projection where rows of it repeat, or null where it is in z already.

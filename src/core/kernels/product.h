@@ -38,21 +38,6 @@ ELMAN_INLINE void accumulate(V (&s)[R][N], const float* a, long a_row, int k, co
   }
 }
 
-/// The same where every n has an a of its own: s[r, n] += sum_k a[r, n, k] b[k, n]
-template <int R, int N>
-ELMAN_INLINE void accumulate_each(V (&s)[R][N], const float* a, long a_row, long a_gate, int k,
-                                  const float* b) {
-  for (int i = 0; i < k; ++i, b += N * L) {
-    V w[N];
-    ELMAN_UNROLL
-    for (int n = 0; n < N; ++n) w[n] = load(b + n * L);
-    ELMAN_UNROLL
-    for (int r = 0; r < R; ++r)
-      ELMAN_UNROLL
-      for (int n = 0; n < N; ++n) s[r][n] += all(a[r * a_row + n * a_gate + i]) * w[n];
-  }
-}
-
 /// The same over pairs: a and b are bf16, k is even, b is packed [k / 2][N][L][2].
 template <int R, int N>
 ELMAN_INLINE void accumulate(V (&s)[R][N], const bf16* a, long a_row, int k, const bf16* b) {
@@ -154,6 +139,44 @@ void product(const ProductOf<T>& p) {
   }
 }
 
+/// Blocks side by side, so that a number of A serves several: gates cannot, each has its own.
+template <int N>
+void gate_blocks(const GateProduct& p, int block) {
+  for_tiles<tile_rows<N>()>(p.rows, [&](auto tile, int row) {
+    constexpr int R = decltype(tile)::count;
+    if (!any_live(p.live ? p.live + row : nullptr, R)) return;
+    float* c = p.c + block * p.c_block + row * p.c_row;
+    const float* a = p.a + row * p.a_row;
+    const float* b = p.b + block * p.b_block;
+    V s[R][N];
+    ELMAN_UNROLL
+    for (int r = 0; r < R; ++r)
+      ELMAN_UNROLL
+      for (int n = 0; n < N; ++n) s[r][n] = load(c + r * p.c_row + n * p.c_block);
+    for (int i = 0; i < p.k; ++i, b += p.b_row) {
+      V w[N];
+      ELMAN_UNROLL
+      for (int n = 0; n < N; ++n) w[n] = load(b + n * p.b_block);
+      ELMAN_UNROLL
+      for (int r = 0; r < R; ++r) {
+        const V x = all(a[r * p.a_row + i]);
+        ELMAN_UNROLL
+        for (int n = 0; n < N; ++n) s[r][n] += x * w[n];
+      }
+    }
+    ELMAN_UNROLL
+    for (int r = 0; r < R; ++r)
+      ELMAN_UNROLL
+      for (int n = 0; n < N; ++n) store(c + r * p.c_row + n * p.c_block, s[r][n]);
+  });
+}
+
+void gate_product(const GateProduct& p) {
+  for_tiles<4>(p.blocks, [&](auto tile, int block) {
+    gate_blocks<decltype(tile)::count>(p, block);
+  });
+}
+
 /// Where vector v of a group lies in the columns of the weights, and how many lanes are real.
 struct Place {
   long column;
@@ -217,7 +240,7 @@ void pack_transposed(const Columns& c, const float* w, long w_row, int k, float*
 }
 
 /// G += A^T D over a chunk of rows; a tile holds R weights rows by the group's vectors.
-template <int R, int N, bool Each>
+template <int R, int N, bool Apart>
 ELMAN_INLINE void outer_tile(const Outer& o, int group, int k, long first, long last) {
   V s[R][N];
   ELMAN_UNROLL
@@ -230,11 +253,12 @@ ELMAN_INLINE void outer_tile(const Outer& o, int group, int k, long first, long 
     if (o.live && o.live[i] == 0.0f) continue;
     V w[N];
     ELMAN_UNROLL
-    for (int n = 0; n < N; ++n) w[n] = load(d + n * L);
+    for (int n = 0; n < N; ++n) w[n] = load(d + n * (Apart ? o.d_vector : L));
     ELMAN_UNROLL
     for (int r = 0; r < R; ++r) {
+      const V x = all(a[r]);
       ELMAN_UNROLL
-      for (int n = 0; n < N; ++n) s[r][n] += all(a[r + (Each ? n * o.a_gate : 0)]) * w[n];
+      for (int n = 0; n < N; ++n) s[r][n] += x * w[n];
     }
   }
   for (int n = 0; n < N; ++n) {
@@ -250,7 +274,7 @@ template <int N>
 void outer_group(const Outer& o, int group, long first, long last) {
   for_tiles<tile_rows<N>()>(o.k, [&](auto tile, int k) {
     constexpr int R = decltype(tile)::count;
-    if (N > 1 && o.a_gate) outer_tile<R, N, true>(o, group, k, first, last);
+    if (N > 1 && o.d_vector) outer_tile<R, N, true>(o, group, k, first, last);
     else outer_tile<R, N, false>(o, group, k, first, last);
   });
 }

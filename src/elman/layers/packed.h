@@ -83,13 +83,22 @@ class PackedMatrix {
                               k_groups * (thread + 1) / threads);
   }
 
-  /// The gradient of the matrix: G += A^T D. Rows of D that are not `live` are zero. With `a_gate`
-  /// each gate has an A of its own, so far from the one before.
+  /// The gradient of the matrix: G += A^T D. Rows of D that are not `live` are zero.
   void gradient(const Run& run, long rows, const float* a, long a_row, const float* d, long d_row,
-                long d_group, const float* live = nullptr, long a_gate = 0) const {
+                long d_group, const float* live = nullptr) const {
     const Param& p = weights_->params[param_];
-    kernels().outer({rows, a, a_row, a_gate, k_, d, d_row, d_group, columns_,
-                     run.gradients + p.offset + column0_, p.shape.back(), live});
+    kernels().outer({rows, a, a_row, k_, d, d_row, d_group, columns_,
+                     run.gradients + p.offset + column0_, p.shape.back(), live, 0});
+  }
+
+  /// The same for one gate, which has an A of its own.
+  void gate_gradient(const Run& run, int gate, long rows, const float* a, long a_row,
+                     const float* d, long d_row, long d_block, const float* live) const {
+    const Param& p = weights_->params[param_];
+    const Columns blocks = {columns_.units, 1, {}, 4};
+    kernels().outer({rows, a, a_row, k_, d, d_row, 4 * d_block, blocks,
+                     run.gradients + p.offset + column0_ + (long)gate * columns_.units,
+                     p.shape.back(), live, d_block});
   }
 
   /// The same as one part of a pass in pairs of rows.
@@ -104,8 +113,8 @@ class PackedMatrix {
   /// The gradient of a bias that lies behind the same columns.
   void bias_gradient(const Run& run, int bias, long offset, long rows, const float* d, long d_row,
                      long d_group) const {
-    Outer o{rows, nullptr, 0, 0, 0, d, d_row, d_group, columns_,
-            run.gradients + weights_->params[bias].offset + offset, 0, nullptr};
+    Outer o{rows, nullptr, 0, 0, d, d_row, d_group, columns_,
+            run.gradients + weights_->params[bias].offset + offset, 0, nullptr, 0};
     kernels().sum_rows(o);
   }
 

@@ -204,10 +204,10 @@ class Recurrent : public Op {
     } else {
       // Step t saw the output of the step before it; the first saw zeros, or the state carried in.
       const long shift = rows * (T > 1 ? 1 : 0);
-      if (p.keep)
-        u_[0].gradient(run, all, p.dropped, shape_.recurrent[0].count * row_, d_rec, record, z_group,
-                       p.mask, row_);
-      else
+      for (int g = 0; p.keep && g < shape_.recurrent[0].count; ++g)
+        u_[0].gate_gradient(run, g, all, p.dropped + g * p.dropped_gate, row_, d_rec + g * lanes_,
+                            record, z_group, p.mask);
+      if (!p.keep)
         u_[0].gradient(run, all - rows, p.h + (reverse_ ? shift * row_ : 0), row_,
                        d_rec + (reverse_ ? 0 : shift * record), record, z_group,
                        p.mask && !reverse_ ? p.mask + shift : p.mask);
@@ -400,6 +400,7 @@ class Recurrent : public Op {
     if (drop_ > 0) {
       p.keep = run.arena + keep_;
       p.dropped = run.arena + dropped_;
+      p.dropped_gate = (long)x_.steps * run.rows * row_;
     }
     p.mask = x_.mask >= 0 ? run.value(plan_.at(x_.mask)) : nullptr;
     p.bias = packed_bias_;

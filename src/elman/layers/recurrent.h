@@ -51,7 +51,7 @@ struct Driver {
     at.own = p.own + (t % p.own_steps) * own_step;
     at.h = p.h + (t % p.h_steps) * p.rows * p.h_row;
     at.reset = p.reset ? p.reset + (t % p.h_steps) * p.rows * p.h_row : nullptr;
-    at.dropped = p.keep ? p.dropped + (long)t * p.rows * kFirst * p.h_row : nullptr;
+    at.dropped = p.keep ? p.dropped + (long)t * p.rows * p.h_row : nullptr;
     if (s == 0) {
       at.h_prev = p.h0;
       at.h_prev_row = p.h0_row;
@@ -123,22 +123,39 @@ struct Driver {
         if constexpr (Cell::kStages == 2)
           stage<1>(p, at, p.u16[1], p.reset16, p.row16, act, rec);
       } else {
-        if (p.keep) drop(p, at);
-        stage<0>(p, at, p.u[0], at.h_prev, at.h_prev_row, act, rec);
+        if (p.keep) stage_dropped(p, at, act, rec);
+        else stage<0>(p, at, p.u[0], at.h_prev, at.h_prev_row, act, rec);
         if constexpr (Cell::kStages == 2) stage<1>(p, at, p.u[1], at.reset, p.h_row, act, rec);
       }
     }
   }
 
-  /// What each gate of the first product sees of the state before this step.
-  static ELMAN_INLINE void drop(const RecurrentPass& p, const Step& at) {
-    for (int row = 0; row < p.rows; ++row)
-      for (int block = 0; block < blocks_of(p.units); ++block) {
+  /// The first product where each gate sees its own part of the state, and what follows from it.
+  static ELMAN_INLINE void stage_dropped(const RecurrentPass& p, const Step& at, Act act, Rec rec) {
+    constexpr int First = Cell::shape.recurrent[0].first;
+    for (int block = p.first_block; block < p.last_block; ++block)
+      for (int row = 0; row < p.rows; ++row) {
         const V h = load(at.h_prev + row * at.h_prev_row + block * L);
+        V sums[1][kFirst];
+        start<1, kFirst, First>(sums, p, at, block, row);
+        ELMAN_UNROLL
+        for (int n = 0; n < kFirst; ++n) {
+          store(at.dropped + n * p.dropped_gate + row * p.h_row + block * L,
+                h * keep(p, n, block, row));
+          store(at.z + block * at.z_block + ((long)row * kV + First + n) * L, sums[0][n]);
+        }
+      }
+    for (int n = 0; n < kFirst; ++n)
+      gate_product({p.rows, at.dropped + n * p.dropped_gate, p.h_row, p.units, blocks_of(p.units),
+                    p.u[0] + n * L, kFirst * L, (long)p.units * kFirst * L,
+                    at.z + (First + n) * L, kV * L, at.z_block, at.mask});
+    for (int block = p.first_block; block < p.last_block; ++block)
+      for (int row = 0; row < p.rows; ++row) {
+        V sums[kFirst];
         ELMAN_UNROLL
         for (int n = 0; n < kFirst; ++n)
-          store(at.dropped + ((long)row * kFirst + n) * p.h_row + block * L,
-                h * keep(p, n, block, row));
+          sums[n] = load(at.z + block * at.z_block + ((long)row * kV + First + n) * L);
+        gates<0>(p, at, block, row, sums, act, rec);
       }
   }
   static ELMAN_INLINE V keep(const RecurrentPass& p, int gate, int block, int row) {
@@ -156,9 +173,8 @@ struct Driver {
   static ELMAN_INLINE void stage(const RecurrentPass& p, const Step& at, const T* u, const T* a,
                                  long a_row, Act act, Rec rec) {
     constexpr int N = Cell::shape.recurrent[S].count, First = Cell::shape.recurrent[S].first;
-    const bool drops = S == 0 && p.keep;
     if constexpr (!kPairs)
-      if (p.rows == 1 && !drops) return stage_of_one<S>(p, at, u, a, act, rec);
+      if (p.rows == 1) return stage_of_one<S>(p, at, u, a, act, rec);
     const int depth = kPairs ? even(p.units) : p.units;
     for (int block = p.first_block; block < p.last_block; ++block) {
       const T* w = u + (long)block * depth * N * L;
@@ -169,12 +185,7 @@ struct Driver {
         V sums[R][N];
         start<R, N, First>(sums, p, at, block, row);
         if (at.places_next) ask_for_next<R>(p, at, block, row);
-        bool done = false;
-        if constexpr (!kPairs && S == 0)
-          if ((done = drops))
-            accumulate_each<R, N>(sums, at.dropped + row * N * p.h_row, N * p.h_row, p.h_row, depth,
-                                  w);
-        if (!done) accumulate<R, N>(sums, a + row * a_row, a_row, depth, w);
+        accumulate<R, N>(sums, a + row * a_row, a_row, depth, w);
         ELMAN_UNROLL
         for (int r = 0; r < R; ++r)
           ELMAN_UNROLL
