@@ -1,4 +1,4 @@
-"""Options that every recurrent layer has: what is dropped of its state, what masked steps return."""
+"""Options of every recurrent layer: what is dropped of its state, what masked steps return."""
 
 from __future__ import annotations
 

@@ -58,7 +58,12 @@ struct Outer {
   long g_row;
   const float* live;  // [rows] 0 where D is zero, or null
   long d_vector;      // from vector to vector of a group where they are no neighbours, or 0
+  const float* scale; // [scale_rows][scale_row] what A is multiplied by, over and over, or null
+  long scale_rows, scale_row;
+  float* scaled;      // [kOuterRows][scale_row] room for that
 };
+/// Rows of A and D that stay in the near caches.
+constexpr long kOuterRows = 256;
 
 /// One gate of a product that has an A for each: C[i, block] += sum_k A[i, k] B[block, k].
 struct GateProduct {
@@ -135,8 +140,7 @@ struct RecurrentPass {
   float* reset;        // [h_steps][rows][h_row]                r * h_prev, if the cell needs it
   // With recurrent_dropout each gate has its own zeros in h_prev, the same at all steps:
   const float* keep;   // [gates][rows][h_row] 0 or 1 / (1 - rate), or null
-  float* dropped;      // [gates of the first product][T][rows][h_row]  keep * h_prev
-  long dropped_gate;
+  float* dropped;      // [gates of the first product][rows][h_row]  keep * h_prev
   const float* mask;   // [T][rows] 1 or 0, or null
   const float* bias;   // packed [blocks][vectors][L]
   // The input's projection where rows of it repeat, or null where it is in z already.

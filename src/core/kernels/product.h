@@ -279,11 +279,25 @@ void outer_group(const Outer& o, int group, long first, long last) {
   });
 }
 
-void outer(const Outer& o) {
-  const int groups = groups_of(o.columns);
-  constexpr long kChunk = 256;  // rows of A and D that stay in the near caches
-  for (long first = 0; first < o.rows; first += kChunk) {
-    const long last = first + kChunk < o.rows ? first + kChunk : o.rows;
+/// Rows [first, last) of A, scaled, for those that ask for them from `first` on.
+Outer scaled(Outer o, long first, long last) {
+  float* to = o.scaled;
+  long row = first % o.scale_rows;
+  for (long i = first; i < last; ++i, to += o.scale_row) {
+    const float* scale = o.scale + row * o.scale_row;
+    if (++row == o.scale_rows) row = 0;
+    for (int k = 0; k < o.k; k += L) store(to + k, load(o.a + i * o.a_row + k) * load(scale + k));
+  }
+  o.a = o.scaled - first * o.scale_row;
+  o.a_row = o.scale_row;
+  return o;
+}
+
+void outer(const Outer& given) {
+  const int groups = groups_of(given.columns);
+  for (long first = 0; first < given.rows; first += kOuterRows) {
+    const long last = first + kOuterRows < given.rows ? first + kOuterRows : given.rows;
+    const Outer o = given.scale ? scaled(given, first, last) : given;
     for (int group = 0; group < groups; ++group) {
       switch (vectors_in(o.columns, group)) {
         case 1: outer_group<1>(o, group, first, last); break;

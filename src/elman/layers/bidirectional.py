@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from elman.errors import OptionError, unknown_name
-from elman.layers.layer import Array, Layer, Param, Shape
+from elman.layers.around import Around
+from elman.layers.layer import Array, Shape
 from elman.layers.recurrent import Recurrent
 
 if TYPE_CHECKING:
     from elman.plan import Plan, Slot
 
 
-class Bidirectional(Layer):
+class Bidirectional(Around):
     """Walks a sequence both ways with two recurrent layers, and merges what they return.
 
     With `return_sequences=True` the merged steps are in time, so that a step has seen everything
@@ -31,7 +32,6 @@ class Bidirectional(Layer):
         OptionError: a layer that is not recurrent, or two that cannot be merged.
     """
 
-    ranks = (3,)
     MODES: ClassVar[tuple[str, ...]] = ("concat", "sum", "mul", "ave")
 
     def __init__(
@@ -117,32 +117,6 @@ class Bidirectional(Layer):
     def leaves(self) -> Sequence[Recurrent]:
         return [self.forward_layer, self.backward_layer]
 
-    def params(self, input_shape: Shape) -> list[Param]:
-        return [p.inside(leaf) for leaf in self.leaves() for p in leaf.params(input_shape)]
-
-    def build_params(self, input_shape: Shape, values: list[Array] | None = None) -> None:
-        self.check_shape(input_shape)
-        for leaf in self.leaves():
-            count = len(leaf.params(input_shape))
-            leaf.build_params(input_shape, None if values is None else values[:count])
-            values = None if values is None else values[count:]
-        if self.built_for is None:
-            self.own_params, self.built_for = self.params(input_shape), input_shape
-
-    def views(self) -> list[Array]:
-        return [view for leaf in self.leaves() for view in leaf.views()]
-
-    def set_weights(self, weights: list[Array]) -> None:
-        arrays = self.check_weights(weights)
-        for leaf in self.leaves():
-            count = len(leaf.own_params)
-            leaf.set_weights(arrays[:count])
-            arrays = arrays[count:]
-
-    @property
-    def compute_dtype(self) -> str:
-        return self.forward_layer.compute_dtype
-
     # -- shapes and operations --------------------------------------------------------------------
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -170,10 +144,7 @@ class Bidirectional(Layer):
     # -- the readable side ------------------------------------------------------------------------
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
-        own = [
-            {p.name: weights[f"{leaf.name}/{p.name}"] for p in leaf.own_params}
-            for leaf in self.leaves()
-        ]
+        own = self.own_weights(weights)
         one = self.forward_layer.formula(x, own[0], mask)
         other = self.backward_layer.formula(x, own[1], mask)
         if self.return_sequences:

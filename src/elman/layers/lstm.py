@@ -71,7 +71,11 @@ class LSTM(Recurrent):
     ) -> tuple[list[Array], dict[str, Array]]:
         h, c = states
         act, rec = activations.get(self.activation), activations.get(self.recurrent_activation)
-        z = x @ weights["kernel"] + product(h, weights["recurrent_kernel"], keep) + weights.get("bias", 0.0)
+        z = (
+            x @ weights["kernel"]
+            + product(h, weights["recurrent_kernel"], keep)
+            + weights.get("bias", 0.0)
+        )
         i, f, g, o = np.split(z, 4, axis=-1)
         i, f, g, o = rec(i), rec(f), act(g), rec(o)
         c = f * c + i * g

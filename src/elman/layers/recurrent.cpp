@@ -104,7 +104,8 @@ class Recurrent : public Op {
     if (shape_.stages == 2) reset_ = plan.reserve(h_steps_ * row_);
     if (drop_ > 0) {
       keep_ = plan.reserve(G * row_);
-      dropped_ = plan.reserve((long)T * shape_.recurrent[0].count * row_);
+      dropped_ = plan.reserve(shape_.recurrent[0].count * row_);
+      scaled_ = plan.reserve(0, kOuterRows * row_);
       plan.show({spec.name + "/recurrent_dropout", keep_, G, units_, (int)row_});
     }
     zeros_ = plan.share(std::max<long>(row_, 2 * lanes));
@@ -204,13 +205,9 @@ class Recurrent : public Op {
     } else {
       // Step t saw the output of the step before it; the first saw zeros, or the state carried in.
       const long shift = rows * (T > 1 ? 1 : 0);
-      for (int g = 0; p.keep && g < shape_.recurrent[0].count; ++g)
-        u_[0].gate_gradient(run, g, all, p.dropped + g * p.dropped_gate, row_, d_rec + g * lanes_,
-                            record, z_group, p.mask);
-      if (!p.keep)
-        u_[0].gradient(run, all - rows, p.h + (reverse_ ? shift * row_ : 0), row_,
-                       d_rec + (reverse_ ? 0 : shift * record), record, z_group,
-                       p.mask && !reverse_ ? p.mask + shift : p.mask);
+      state_gradient(run, p, all - rows, p.h + (reverse_ ? shift * row_ : 0), row_,
+                     d_rec + (reverse_ ? 0 : shift * record),
+                     p.mask && !reverse_ ? p.mask + shift : p.mask);
       if (shape_.stages == 2)
         u_[1].gradient(run, all, p.reset, row_, p.z + shape_.recurrent[1].first * lanes_, record,
                        z_group, p.mask);
@@ -218,8 +215,7 @@ class Recurrent : public Op {
       if (recurrent_bias_ >= 0)
         u_[0].bias_gradient(run, bias_, recurrent_bias_, all, d_rec, record, z_group);
     }
-    if (run.states && !p.keep)
-      u_[0].gradient(run, rows, p.h0, p.h0_row, d_rec, record, z_group);
+    if (run.states) state_gradient(run, p, rows, p.h0, p.h0_row, d_rec, nullptr);
   }
 
   bool carries() const override { return !reverse_; }
@@ -400,7 +396,6 @@ class Recurrent : public Op {
     if (drop_ > 0) {
       p.keep = run.arena + keep_;
       p.dropped = run.arena + dropped_;
-      p.dropped_gate = (long)x_.steps * run.rows * row_;
     }
     p.mask = x_.mask >= 0 ? run.value(plan_.at(x_.mask)) : nullptr;
     p.bias = packed_bias_;
@@ -452,6 +447,16 @@ class Recurrent : public Op {
       }
     }
     return p;
+  }
+
+  /// Of the weights of the first product, by some steps whose states before are `h`.
+  void state_gradient(const Run& run, const RecurrentPass& p, long rows, const float* h, long h_row,
+                      const float* d, const float* live) const {
+    const long record = shape_.vectors * lanes_, z_group = z_steps_ * run.rows * record;
+    if (!p.keep) return u_[0].gradient(run, rows, h, h_row, d, record, z_group, live);
+    for (int g = 0; g < shape_.recurrent[0].count; ++g)
+      u_[0].gate_gradient(run, g, rows, h, h_row, d + g * lanes_, record, z_group, live,
+                          p.keep + g * run.rows * row_, row_, run.arena + scaled_);
   }
 
   /// All that are left to make, in one pass over d_z, which is read and rounded only once.
@@ -560,7 +565,7 @@ class Recurrent : public Op {
   std::vector<float*> kept_rows_;   // [thread][blocks][kept_][vectors of the input][lanes]
   long record_ = 0, states_ = 0;  // of a row's carried states: [h][blocks][own][lanes]
   long z_, own_, projected_ = 0, h_, reset_ = 0, d_h_ = 0, d_own_ = 0, d_reset_ = 0;
-  long keep_ = 0, dropped_ = 0;
+  long keep_ = 0, dropped_ = 0, scaled_ = 0;
   long d_h_all_ = 0, d_own_all_ = 0;
   long h16_ = 0, reset16_ = 0, x16_ = 0, x_row16_ = 0, d_z16_ = 0, scratch16_ = 0;
 };

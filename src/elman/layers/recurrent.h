@@ -29,7 +29,6 @@ struct Driver {
     const float* h_prev;
     long h_prev_row;
     float* reset;
-    float* dropped;
     const float* mask;  // [rows] or null
     const int32_t* places;  // [rows] or null
     const int32_t* places_next;  // of the next step, or null
@@ -51,7 +50,6 @@ struct Driver {
     at.own = p.own + (t % p.own_steps) * own_step;
     at.h = p.h + (t % p.h_steps) * p.rows * p.h_row;
     at.reset = p.reset ? p.reset + (t % p.h_steps) * p.rows * p.h_row : nullptr;
-    at.dropped = p.keep ? p.dropped + (long)t * p.rows * p.h_row : nullptr;
     if (s == 0) {
       at.h_prev = p.h0;
       at.h_prev_row = p.h0_row;
@@ -140,13 +138,13 @@ struct Driver {
         start<1, kFirst, First>(sums, p, at, block, row);
         ELMAN_UNROLL
         for (int n = 0; n < kFirst; ++n) {
-          store(at.dropped + n * p.dropped_gate + row * p.h_row + block * L,
+          store(p.dropped + ((long)n * p.rows + row) * p.h_row + block * L,
                 h * keep(p, n, block, row));
           store(at.z + block * at.z_block + ((long)row * kV + First + n) * L, sums[0][n]);
         }
       }
     for (int n = 0; n < kFirst; ++n)
-      gate_product({p.rows, at.dropped + n * p.dropped_gate, p.h_row, p.units, blocks_of(p.units),
+      gate_product({p.rows, p.dropped + (long)n * p.rows * p.h_row, p.h_row, p.units, blocks_of(p.units),
                     p.u[0] + n * L, kFirst * L, (long)p.units * kFirst * L,
                     at.z + (First + n) * L, kV * L, at.z_block, at.mask});
     for (int block = p.first_block; block < p.last_block; ++block)

@@ -183,11 +183,7 @@ class Recurrent(Layer):
         return not self.go_backwards
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
-        slot = self.emit_in_time(plan, slot)
-        # The engine keeps outputs in their own time; Keras hands them on as they were made.
-        if self.go_backwards and len(slot.shape) == 3:
-            slot = plan.add("reverse", f"{self.path}/reversed", slot, slot.shape)
-        return slot
+        return in_order(plan, self, self.emit_in_time(plan, slot))
 
     def emit_in_time(self, plan: Plan, slot: Slot) -> Slot:
         """Append the operations; a sequence is in its own time, whichever way it is walked."""
@@ -263,6 +259,13 @@ class Recurrent(Layer):
 
     def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
         return mask if self.return_sequences else None
+
+
+def in_order(plan: Plan, layer: Any, slot: Slot) -> Slot:
+    """Outputs in the order of processing: the engine keeps them in their own time."""
+    if layer.go_backwards and len(slot.shape) == 3:
+        slot = plan.add("reverse", f"{layer.path}/reversed", slot, slot.shape)
+    return slot
 
 
 def product(state: Array, weights: Array, keep: Array | None) -> Array:

@@ -61,6 +61,10 @@ class SimpleRNN(Recurrent):
         keep: Array | None = None,
     ) -> tuple[list[Array], dict[str, Array]]:
         (h,) = states
-        z = x @ weights["kernel"] + product(h, weights["recurrent_kernel"], keep) + weights.get("bias", 0.0)
+        z = (
+            x @ weights["kernel"]
+            + product(h, weights["recurrent_kernel"], keep)
+            + weights.get("bias", 0.0)
+        )
         h = activations.get(self.activation)(z)
         return [h], {"state": h}
