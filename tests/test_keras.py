@@ -248,6 +248,12 @@ CONFIGS: dict[str, Any] = {
     "GRU": {"units": 4, "reset_after": False, "recurrent_activation": "hard_sigmoid"},
     "LSTM": {"units": 4, "unit_forget_bias": False, "kernel_initializer": "he_normal"},
     "Masking": {"mask_value": -1.0},
+    "RNN": {
+        "cell": lambda api: api.layers.StackedRNNCells(
+            [api.layers.LSTMCell(4, name="a"), api.layers.GRUCell(3, name="b")], name="cells"
+        ),
+        "return_sequences": True,
+    },
     "SimpleRNN": {"units": 4, "go_backwards": True, "activation": "relu"},
 }
 
@@ -261,6 +267,8 @@ def covers(more: Any, less: Any) -> bool:
     """Whether all of `less` is in `more`, which may have more keys."""
     if isinstance(less, dict):
         return isinstance(more, dict) and all(covers(more.get(k, ...), v) for k, v in less.items())
+    if isinstance(less, list) and isinstance(more, list):
+        return len(more) == len(less) and all(map(covers, more, less))
     return bool(more == less)
 
 
