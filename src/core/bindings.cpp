@@ -195,6 +195,16 @@ NB_MODULE(_core, m) {
              o.catch_up_all();
            }, nb::call_guard<nb::gil_scoped_release>(),
            "Bring every row of every table up to date, and what the optimizer keeps beside it.")
+      .def("constrain", [](Optimizer& o, int i, std::vector<int> axes, double low, double high,
+                           double rate) {
+             const Param& p = o.weights->params.at(i);
+             for (const int axis : axes)
+               if (axis < 0 || axis >= (int)p.shape.size())
+                 throw std::invalid_argument("'" + p.name + "' has no such axis");
+             if (p.table || low > high) throw std::invalid_argument("no constraint of '" + p.name + "'");
+             o.constraints.push_back({i, std::move(axes), low, high, rate});
+           }, "index"_a, "axes"_a, "low"_a, "high"_a, "rate"_a,
+           "After each step, bring norms of a tensor between two bounds; without axes: no weight below 0.")
       .def("moment", [](nb::handle self, int m, int i) {
              Optimizer& o = nb::cast<Optimizer&>(self);
              const std::lock_guard lock(o.weights->in_use);
@@ -252,11 +262,12 @@ NB_MODULE(_core, m) {
                throw std::invalid_argument("the plan expected one rate per batch");
              const Plan::Outputs outputs{out ? out->data() : nullptr, mask ? mask->data() : nullptr};
              nb::gil_scoped_release release;
-             p.run(d.batch, 0, n, batch, true, seed, (uint32_t)optimizer.iterations, &optimizer,
-                   rates.data(), outputs, losses.data());
+             return p.run(d.batch, 0, n, batch, true, seed, (uint32_t)optimizer.iterations, &optimizer,
+                          rates.data(), outputs, losses.data());
            }, "x"_a, "y"_a, "weight"_a.none(), "order"_a, "batch"_a, "seed"_a, "optimizer"_a,
            "rates"_a, "out"_a.none(), "mask"_a.none(), "losses"_a, "steps"_a.none() = nb::none(),
-           "Steps [first, last) of a batch, if the plan carries states: one update per run.")
+           "Steps [first, last) of a batch, if the plan carries states: one update per run. How many "
+           "were made: one whose loss or gradients are not finite changes nothing and ends all.")
       .def("evaluate", [](Plan& p, nb::handle x, In<float> y, std::optional<In<float>> weight,
                           int batch, std::optional<nb::ndarray<float, nb::c_contig>> out,
                           std::optional<nb::ndarray<float, nb::c_contig>> mask,
@@ -367,6 +378,8 @@ NB_MODULE(_core, m) {
                p.set_state(op, i, values.data());
              });
            }, "states"_a, "What `get_states` returned, of all ops or some; the others stay.")
+      .def_prop_ro("finite_gradients", &Plan::finite_gradients,
+                   "Of each tensor, whether the gradient of the last run is finite.")
       .def("peek", [](const Plan& p, const std::string& name) {
              int rows, steps, width;
              std::vector<float> values = p.peek(name, rows, steps, width);

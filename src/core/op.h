@@ -45,6 +45,8 @@ struct Run {
   Batch batch;
   double counting = 0;       // targets of this shard that count in the loss
   double divisor = 0;        // of the sum of losses; 0: as many as count in this run
+  bool penalized = true;     // whether what weights cost is part of this run's loss
+  bool finite = true;        // out: whether the gradients of this shard are
   int steps = 0;             // of this run: at most the plan's
   long start = 0;            // where in its sequence this run begins
   const float* states = nullptr;  // carried in, a record per row of the plan; null: zeros

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <limits>
 #include <stdexcept>
+
+#include "finite.h"
 
 namespace elman {
 
@@ -136,7 +140,10 @@ int Plan::add(const std::string& word, const Spec& spec) {
 
 void Plan::seal(int output, long target_width) {
   output_ = output;
-  while (head_ < ops_.size() && slots_[ops_[head_]->inputs.at(0)].sequence) ++head_;
+  const auto in_sequence = [&](const Op& op) {
+    return op.inputs.empty() || slots_[op.inputs[0]].sequence;
+  };
+  while (head_ < ops_.size() && in_sequence(*ops_[head_])) ++head_;
   target_width_ = target_width;
   for (size_t i = 0; i < ops_.size(); ++i)
     if (!ops_[i]->state_names().empty()) last_with_states_ = i + 1;
@@ -242,6 +249,7 @@ void Plan::backward(Run& run) const {
     if (!ops_[i]->further.empty()) join(run, *ops_[i]);
     ops_[i]->backward(run);
   }
+  run.finite = finite(run.gradients, weights_->dense);
 }
 
 void Plan::join(Run& run, const Op& op) const {
@@ -293,12 +301,23 @@ void Plan::visit(Updater* updater, int thread) const {
 }
 
 /// What follows a batch: gradients are summed, weights changed and packed.
-void Plan::update(Team::Member& me, Updater* updater, float rate) {
+void Plan::update(Team::Member& me, Updater* updater, float rate, const double* losses, long number,
+                  std::atomic<long>& stop) {
+  // Every part finds out by itself: to be told would take another meeting of all.
+  const auto fails = [&] {
+    if (!updater->stops()) return false;
+    double loss = 0;
+    for (int t = 0; t < threads(); ++t) loss += shards_[t].finite ? losses[t] : NAN;
+    return !std::isfinite(loss);
+  };
   const auto gather = [&](int part) {
+    if (fails()) return stop.store(number);
     for (const auto& table : tables_) table->gather(part);
     updater->gather(shards_, part);
   };
-  const auto change = [&](int part) { updater->change(shards_, part, rate); };
+  const auto change = [&](int part) {
+    if (!fails()) updater->change(shards_, part, rate);
+  };
   if (updater->needs_all()) {
     me.phase(gather);
     me.phase(change);
@@ -308,14 +327,18 @@ void Plan::update(Team::Member& me, Updater* updater, float rate) {
       change(part);
     });
   }
+  if (updater->constrains())
+    me.phase([&](int part) {
+      if (!fails()) updater->constrain(part, threads());
+    });
   me.phase([&](int part) {
-    if (part == 0) updater->finish(rate);
+    if (part == 0 && !fails()) updater->finish(rate);
     for (const auto& table : tables_) table->clear(part);
     pack(part);
   });
 }
 
-void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool training,
+long Plan::run(const Batch& batch, long first, long last, int batch_rows, bool training,
                uint32_t seed, uint32_t first_step, Updater* updater, const float* rates,
                Outputs out, double* losses, double* counts) {
   if (batch_rows > rows_) throw std::invalid_argument("batch larger than the plan");
@@ -334,6 +357,7 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
     throw std::invalid_argument("a loss at the last step only needs the whole sequence");
   const long runs = (last - first + batch_rows - 1) / batch_rows * windows;
   std::vector<double> parts((size_t)threads() * runs), counting(counts ? parts.size() : 0);
+  std::atomic<long> stop{runs};
   if (updater) updater->prepare(threads());
   if (recomputed) {
     const size_t all = (this->windows(batch) + 1) * state_floats_;
@@ -342,7 +366,7 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
   for (const auto& table : tables_) table->copies = recomputed;
   team_->run([&](Team::Member& me) {
     if (stale) me.phase([&](int part) { pack(part); });
-    for (long b = 0; b < runs; ++b) {
+    for (long b = 0; b < std::min(runs, stop.load()); ++b) {
       const long at = first + b / windows * batch_rows;
       const auto begin = [&](int part) {
         Run& run = shards_[part];
@@ -352,6 +376,7 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
         run.step = first_step + (uint32_t)(updater ? b : b / windows);
         run.loss = 0;
         run.divisor = counts ? 1 : 0;
+        run.penalized = !counts;
         run.counting = 0;
         run.joined = false;
         shard(run, at, (int)std::min<long>(batch_rows, last - at), part);
@@ -363,7 +388,7 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
         me.phase(begin);
         recompute(me, updater, counted, lookups, out);
         me.phase([&](int part) { parts[b * threads() + part] = shards_[part].loss; });
-        update(me, updater, rates[b]);
+        update(me, updater, rates[b], &parts[b * threads()], b, stop);
         continue;
       }
       const auto end = [&](Run& run) {
@@ -391,11 +416,11 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
           for (const Run& r : shards_) run.all_counting += r.counting;
           end(run);
         });
-      if (updater) update(me, updater, rates[b]);
+      if (updater) update(me, updater, rates[b], &parts[b * threads()], b, stop);
     }
   });
-  for (size_t b = 0; losses && b * threads() < parts.size(); ++b) {
-    losses[b] = 0;
+  for (long b = 0; losses && b < runs; ++b) {
+    losses[b] = b > stop ? std::numeric_limits<double>::quiet_NaN() : 0;
     for (int t = 0; t < threads(); ++t) losses[b] += parts[b * threads() + t];
     if (!counts) continue;
     counts[b] = 0;
@@ -404,6 +429,18 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
   if (!recomputed) end_windows(runs, std::min<long>(batch_rows, last - first));
   if (updater) ++weights_->version;
   packed_version_ = weights_->version;
+  return stop;
+}
+
+std::vector<bool> Plan::finite_gradients() const {
+  std::vector<bool> found;
+  for (const Param& p : weights_->params) {
+    bool all = true;
+    for (const Floats& g : gradients_)
+      if (!p.table) all = all && finite(g.data() + p.offset, p.size);
+    found.push_back(all);
+  }
+  return found;
 }
 
 double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out,

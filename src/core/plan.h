@@ -1,6 +1,7 @@
 // The plan: a flat list of ops over one arena per shard of rows, walked up and then down.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -22,6 +23,11 @@ class Updater {
   virtual void gather(const std::vector<Run>& shards, int part) = 0;
   virtual void change(const std::vector<Run>&, int /*part*/, float /*rate*/) {}
   virtual void finish(float /*rate*/) {}
+  /// Between change and finish, for every part: puts weights back to where they may be.
+  virtual bool constrains() const { return false; }
+  virtual void constrain(int /*part*/, int /*parts*/) {}
+  /// Whether a batch whose loss or gradients are not finite changes nothing and ends the run.
+  virtual bool stops() const { return false; }
   /// Whether the change of a part needs what others have gathered, and so must wait for them.
   virtual bool needs_all() const { return true; }
   /// Whether rows of tables move on without a gradient, and so must be brought up to date before
@@ -76,7 +82,8 @@ class Plan {
   /// Batches of the order from `first` to `last` samples: forward, and with an updater backward
   /// and a step each. `losses` takes one value per batch (or null); where a batch takes several
   /// runs, one per run. With `counts` losses are sums, and these how many targets are in each.
-  void run(const Batch& batch, long first, long last, int batch_rows, bool training, uint32_t seed,
+  /// How many runs there were before one that stopped all.
+  long run(const Batch& batch, long first, long last, int batch_rows, bool training, uint32_t seed,
            uint32_t first_step, Updater* updater, const float* rates, Outputs out, double* losses,
            double* counts = nullptr);
   /// Forward and backward of one batch; the gradient of every weight, summed over threads.
@@ -88,6 +95,8 @@ class Plan {
   /// Streaming: `count` rows of a plan that carries states go on by the steps of `batch`: all of
   /// them from the first, or those named by `rows`. The caller holds the weights' `in_use`.
   void advance(const Batch& batch, long count, const int* rows, Outputs out);
+  /// After a run: whether the gradient of each tensor is finite.
+  std::vector<bool> finite_gradients() const;
   /// A value after the last run of at most one batch: [rows][steps][width].
   std::vector<float> peek(const std::string& name, int& rows, int& steps, int& width) const;
   std::vector<std::string> names() const;
@@ -149,7 +158,9 @@ class Plan {
   void take(Run& run, const Batch& batch, long first, long last, long w) const;
   void recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Outputs out);
   void visit(Updater* updater, int thread) const;
-  void update(Team::Member& me, Updater* updater, float rate);
+  /// With `stop` a run whose loss or gradients are not finite changes nothing, and says so there.
+  void update(Team::Member& me, Updater* updater, float rate, const double* losses, long number,
+              std::atomic<long>& stop);
   void write(const Run& run, Outputs out) const;
   /// How many runs it takes to go through the steps of a batch; and sets up one of them.
   long windows(const Batch& batch) const;

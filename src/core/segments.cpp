@@ -73,6 +73,7 @@ void Plan::recompute(Team::Member& me, Updater* updater, bool counted, bool look
     run.states = between_.data() + number * state_floats_;
     run.next_states = between_.data() + (number + 1) * state_floats_;
     run.joined = number < last;
+    run.penalized = number == last;
     load(run);
   };
   const size_t loss = ops_.size() - 1;
@@ -107,6 +108,7 @@ void Plan::recompute(Team::Member& me, Updater* updater, bool counted, bool look
       run.divisor = 1e-7;
       for (const Run& r : shards_) run.divisor += r.all_counting;
     }
+    run.loss = 0;  // of the first pass: penalties, which come again
     for (long i = last; i >= 0; --i) {
       go(run, i);
       forward(run, 0, ops_.size());

@@ -490,6 +490,10 @@ class Sequential:
             self._native_optimizer = _core.Optimizer(
                 self._store.native, word, options, len(self.optimizer.moments())
             )
+            for index, p in self._store.ruled.items():
+                if p.constraint is not None:
+                    rule = p.constraint.native(len(p.shape))
+                    self._native_optimizer.constrain(index, **rule)
         return self._native_optimizer
 
     def plan(self, steps: int | None = None, batch_size: int = 32, training: bool = True) -> Plan:

@@ -11,7 +11,7 @@ from elman import _core
 from elman.errors import OptionError
 
 if TYPE_CHECKING:
-    from elman.layers.layer import Layer
+    from elman.layers.layer import Layer, Param
     from elman.losses import Loss
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -24,16 +24,35 @@ class Store:
         self.layers = list(layers)
         self.first: dict[int, int] = {}
         params: list[tuple[str, list[int], bool, bool]] = []
+        own: list[Param] = []
         for layer, shape in zip(self.layers, shapes, strict=True):
             layer.build_params(shape)
             for leaf in layer.leaves():
                 self.first[id(leaf)] = len(params)
                 trainable = layer.trainable and leaf.trainable
                 params += [
-                    (f"{leaf.path}/{p.name}", list(p.shape), p.trainable and trainable, p.table)
+                    (f"{leaf.path}/{p.name}", list(p.shape), p.trainable and trainable, p.by_row)
                     for p in leaf.own_params
                 ]
+                own.extend(leaf.own_params)
         self.native = _core.Weights(params)
+        self.names = [name for name, *_ in params]
+        #: Tensors that training changes and that have a penalty or a constraint, by their index.
+        self.ruled = {
+            index: p
+            for index, (p, (_, _, trainable, _)) in enumerate(zip(own, params, strict=True))
+            if trainable and (p.regularizer is not None or p.constraint is not None)
+        }
+
+    def penalty(self) -> float:
+        """What the weights add to the loss as they are."""
+        return float(
+            sum(
+                p.regularizer(self.native.view(index).astype(np.float64))
+                for index, p in self.ruled.items()
+                if p.regularizer is not None
+            )
+        )
 
     def own(self) -> None:
         """Bring in values that another model, or the layer by itself, has changed meanwhile."""
@@ -122,6 +141,7 @@ class Plan:
         threads = threads or _core.threads()
         if training or keep or loss is not None:  # rows are dealt out; else units may be, too
             threads = max(1, min(threads, rows))
+        self._penalizes = loss is not None
         self.native = _core.Plan(store.native, steps, rows, training, keep, threads, carry)
         self.training = training
         self.carry = carry
@@ -130,7 +150,7 @@ class Plan:
         index = self.native.input("input", width, tokens)
         slot = Slot(index, (None, *input_shape))
         for layer in store.layers:
-            slot = layer.emit(self, slot)
+            slot = self.penalized(layer, layer.emit(self, slot))
         self.output = slot
         target = 0
         if loss is not None:
@@ -157,6 +177,25 @@ class Plan:
         read = [slot.index] if isinstance(slot, Slot) else [s.index for s in slot]
         index = self.native.add(word, name, read, list(params), made)
         return Slot(index, shape)
+
+    def penalized(self, layer: Layer, slot: Slot, zero_masked: bool = False) -> Slot:
+        """The layer's output, after its activity_regularizer has seen it.
+
+        Args:
+            zero_masked: whether the layer returns zeros for the steps that a mask leaves out.
+        """
+        regularizer = layer.activity_regularizer
+        if regularizer is None or not self._penalizes:
+            return slot
+        options = {**regularizer.native(), "zero_masked": float(zero_masked)}
+        self.native.add("penalty", f"{layer.path}/activity", [slot.index], [], options)
+        return Slot(slot.index, slot.shape)  # the loss must not enter before what was looked at
+
+    def _add_weight_penalties(self) -> None:
+        for index, p in self.store.ruled.items():
+            if p.regularizer is not None:
+                name = self.store.names[index]
+                self.native.add("penalty", name, [], [index], p.regularizer.native())
 
     def dropout(self, name: str, slot: Slot, rate: float, *, same_each_step: bool) -> Slot:
         """Append a dropout with random numbers of its own."""
@@ -187,6 +226,7 @@ class Plan:
             options["from_logits"] = 1.0
             self.native.bypass(slot.index)
         options["sum"] = float(loss.reduction == "sum")
+        self._add_weight_penalties()
         self.native.add("loss", "loss", [index], [], {"loss": word, **options})
         steps, width = self.native.shape(slot.index)
         return steps * (1 if word.startswith("sparse") else width)
@@ -237,8 +277,9 @@ class Plan:
         ]
         for op in self.native.describe():
             to = "loss" if op["output"] is None else _shape(op["output"])
+            read = "weights" if op["input"] is None else _shape(op["input"])
             lines.append(
-                f"{op['op']:<10} {_short(op['name']):<16} {_shape(op['input']) + ' -> ' + to:<16} "
+                f"{op['op']:<10} {_short(op['name']):<16} {read + ' -> ' + to:<16} "
                 f"{_count(op['flops']):>9} {_size(op['bytes']):>9} {op['path']}"
             )
         return "\n".join(lines)

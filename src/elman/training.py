@@ -202,7 +202,7 @@ def _evaluate(
     watchers: CallbackList | None = None,
 ) -> Scores:
     scores = Scores(model, data)
-    window = windows.for_inference(model, data.x)
+    window = windows.for_inference(model, data.x, loss=True)
     plan = model.plan_for(data.x, rows=min(batch, len(data)), loss=True, steps=window)
     batches = -(-len(data) // batch)
     by_batch = watchers if watchers is not None and watchers.wants_test_batches else None

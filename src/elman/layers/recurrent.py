@@ -48,6 +48,7 @@ class Recurrent(Layer):
     keep_gate: ClassVar[str | None] = None
     #: How many arrays the state consists of.
     states: ClassVar[int] = 1
+    ruled: ClassVar = {"kernel": "kernel", "recurrent": "recurrent_kernel", "bias": "bias"}
     ignored = Layer.ignored | {"unroll", "use_cudnn", "implementation", "time_major"}
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {
         **Layer.absent,
@@ -55,14 +56,6 @@ class Recurrent(Layer):
         "return_state": (False,),
         "stateful": (False,),
         "zero_output_for_mask": (False,),
-        **dict.fromkeys(
-            [
-                f"{tensor}_{kind}"
-                for tensor in ("kernel", "recurrent", "bias")
-                for kind in ("regularizer", "constraint")
-            ],
-            (None,),
-        ),
     }
 
     def __init__(
