@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elman.config import Configured
-from elman.errors import OptionError, ShapeError, unknown_name
+from elman.config import Configured, named
+from elman.errors import OptionError, ShapeError
 
 Array = NDArray[Any]
 
@@ -58,35 +58,35 @@ class Norm(Constraint):
     low: float
     high: float
     rate: float = 1.0
+    axis: Any
 
     def __init__(self, axis: int | Sequence[int] = 0) -> None:
-        several = isinstance(axis, list | tuple)
-        axes = list(axis) if isinstance(axis, list | tuple) else [axis]
-        if not axes or not all(_whole(a) for a in axes):
+        self.axis = list(axis) if isinstance(axis, list | tuple) else axis
+        if not self._axes or not all(_whole(a) for a in self._axes):
             raise OptionError(
                 f"{type(self).__name__} expected axis to be a whole number or some of them, got "
                 f"{axis!r}. Use e.g. 0."
             )
-        self.axis = axes if several else axes[0]
+
+    @property
+    def _axes(self) -> list[int]:
+        return self.axis if isinstance(self.axis, list) else [self.axis]
 
     def __call__(self, w: Array) -> Array:
-        axes = self.axis if isinstance(self.axis, int) else tuple(self.axis)
-        norms = np.sqrt((w * w).sum(axis=axes, keepdims=True))
+        norms = np.sqrt((w * w).sum(axis=tuple(self._axes), keepdims=True))
         desired = self.rate * np.clip(norms, self.low, self.high) + (1 - self.rate) * norms
         return np.asarray(w * (desired / (EPSILON + norms)))
 
     def native(self, ndim: int) -> dict[str, Any]:
-        axes = [self.axis] if isinstance(self.axis, int) else self.axis
         return {
-            "axes": [axis % ndim for axis in axes],
+            "axes": [axis % ndim for axis in self._axes],
             "low": self.low,
             "high": self.high,
             "rate": self.rate,
         }
 
     def check(self, who: str, option: str, shape: tuple[int, ...]) -> None:
-        axes = [self.axis] if isinstance(self.axis, int) else self.axis
-        if not all(-len(shape) <= axis < len(shape) for axis in axes):
+        if not all(-len(shape) <= axis < len(shape) for axis in self._axes):
             raise ShapeError(
                 f"{who} expected the axis of {type(self).__name__} in {option} to be one of the "
                 f"{len(shape)} of its tensor of shape {shape}, got {self.axis}. Axes count from 0."
@@ -186,18 +186,4 @@ def get(identifier: Any) -> Constraint | None:
         OptionError: a function of Python's: the engine does not call Python.
         UnknownNameError: no constraint has this name.
     """
-    if identifier is None or isinstance(identifier, Constraint):
-        return identifier
-    if isinstance(identifier, type) and issubclass(identifier, Constraint):
-        return identifier()
-    name, config = identifier, {}
-    if isinstance(identifier, dict):
-        name, config = identifier.get("class_name"), identifier.get("config") or {}
-    if callable(name):
-        raise OptionError(
-            f"constraints.get expected a constraint of elman's, got {name!r}. The engine does not "
-            f"call Python: use one of {', '.join(cls.__name__ for cls in set(NAMES.values()))}."
-        )
-    if not isinstance(name, str) or name not in NAMES:
-        raise unknown_name("constraints.get", "constraint", name, NAMES)
-    return NAMES[name].from_config(config)
+    return named(identifier, Constraint, NAMES, "constraint")

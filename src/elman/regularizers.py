@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elman.config import Configured
+from elman.config import Configured, named
 from elman.errors import OptionError, ShapeError, unknown_name
 
 Array = NDArray[Any]
@@ -163,18 +163,4 @@ def get(identifier: Any) -> Regularizer | None:
         OptionError: a function of Python's: the engine does not call Python.
         UnknownNameError: no regularizer has this name.
     """
-    if identifier is None or isinstance(identifier, Regularizer):
-        return identifier
-    if isinstance(identifier, type) and issubclass(identifier, Regularizer):
-        return identifier()
-    name, config = identifier, {}
-    if isinstance(identifier, dict):
-        name, config = identifier.get("class_name"), identifier.get("config") or {}
-    if callable(name):
-        raise OptionError(
-            f"regularizers.get expected a regularizer of elman's, got {name!r}. The engine does "
-            f"not call Python: use one of {', '.join(cls.__name__ for cls in set(NAMES.values()))}."
-        )
-    if not isinstance(name, str) or name not in NAMES:
-        raise unknown_name("regularizers.get", "regularizer", name, NAMES)
-    return NAMES[name].from_config(config)
+    return named(identifier, Regularizer, NAMES, "regularizer")
