@@ -442,9 +442,6 @@ RECURRENT_NOT_YET = {
     "return_state": True,
     "recurrent_dropout": 0.2,
     "zero_output_for_mask": True,
-    "kernel_regularizer": "l2",
-    "bias_constraint": "non_neg",
-    "activity_regularizer": "l1",
 }
 OPTIONS: dict[str, tuple[Callable[[], Any], type[ElmanError], tuple[str, ...]]] = {
     **{

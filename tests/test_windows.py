@@ -371,7 +371,9 @@ def test_classes_and_tokens_in_files_train_like_those_in_memory(
         )
         from elman import losses
 
-        model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+        model.compile(
+            "adam", losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
+        )
         return trained(model, x, y, tbptt=window, class_weight={1: 3.0})
 
     mapped = in_file(tmp_path / "x.npy", x), in_file(tmp_path / "y.npy", y)
