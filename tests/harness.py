@@ -233,7 +233,7 @@ def engine_gradients(
     weight = None if sample_weight is None else native_targets(sample_weight)
     loss, arrays = plan.native.gradients(plan.arrange(x), native_targets(y), weight, seed, step)
     names = [f"{layer.name}/{p.name}" for layer in plan.store.layers for p in layer.own_params]
-    return loss, dict(zip(names, arrays, strict=True))
+    return loss + sum(plan.native.penalties), dict(zip(names, arrays, strict=True))
 
 
 def training_forward(model: Sequential, x: Array) -> Array:

@@ -46,8 +46,8 @@ class WeightPenalty : public Op {
   }
 
   void forward(Run& run) override {
-    if (!run.batch.y || !run.penalized) return;
-    run.loss += orthogonal_ > 0 ? cosines(run, nullptr) : sizes(run, nullptr);
+    if (run.batch.targets.empty() || !run.penalized) return;
+    run.penalty += orthogonal_ > 0 ? cosines(run, nullptr) : sizes(run, nullptr);
   }
 
   void backward(Run& run) override {
@@ -129,8 +129,8 @@ class ActivityPenalty : public Op {
         zero_masked_(spec.flag("zero_masked") && x_.mask >= 0) {}
 
   void forward(Run& run) override {
-    if (!run.batch.y) return;
-    run.loss += walk(run, nullptr) / run.batch_rows;
+    if (run.batch.targets.empty()) return;
+    run.penalty += walk(run, nullptr) / run.batch_rows;
   }
 
   void backward(Run& run) override {
@@ -160,6 +160,7 @@ class ActivityPenalty : public Op {
 };
 
 const OpWord penalty("penalty", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
+  plan.add_penalty();
   if (spec.inputs.empty()) return std::make_unique<WeightPenalty>(plan, spec);
   return std::make_unique<ActivityPenalty>(plan, spec);
 });

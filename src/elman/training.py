@@ -193,12 +193,12 @@ def _train_chunk(
     )  # fmt: skip
     model.optimizer.iterations = optimizer.iterations
     if made < len(sizes):  # there are no outputs of what follows
-        scores.add_losses(outputs.losses, sizes)
+        scores.add_losses(outputs.totals(), sizes)
         # That the gradients are not finite shows in the next loss only, which there is none of.
         scores.add_losses(np.array([np.nan]), np.array([0]))
     else:
         outputs.score(data, order, *(steps or ()))
-    return made, float(outputs.losses[min(made, len(sizes) - 1)])
+    return made, float(outputs.totals()[min(made, len(sizes) - 1)])
 
 
 def evaluate(
