@@ -62,7 +62,6 @@ struct Run {
   std::vector<LossPart> losses;  // one for each loss of the plan
   double penalty = 0;        // out: what this shard adds to all of them
   bool penalized = true;     // whether what weights cost is part of this run
-  bool finite = true;        // out: whether the gradients of this shard are
   Batch batch;
   int steps = 0;             // of this run: at most the plan's, and
   int short_by = 0;          // so many fewer

@@ -331,7 +331,12 @@ void Plan::backward(Run& run) const {
     if (!ops_[i]->further.empty()) join(run, *ops_[i]);
     ops_[i]->backward(run);
   }
-  run.finite = finite(run.gradients, weights_->dense);
+}
+
+bool Plan::sound(const Run& run) const {
+  double all = run.penalty;
+  for (const LossPart& loss : run.losses) all += loss.sum;
+  return std::isfinite(all) && finite(run.gradients, weights_->dense);
 }
 
 void Plan::join(Run& run, const Op& op) const {
@@ -394,25 +399,15 @@ void Plan::visit(Team::Member& me, Updater* updater) const {
 }
 
 /// What follows a batch: gradients are summed, weights changed and packed.
-void Plan::update(Team::Member& me, Updater* updater, float rate, long number,
-                  std::atomic<long>& stop) {
-  // Every part finds out by itself: to be told would take another meeting of all.
-  const auto fails = [&] {
-    if (!updater->stops()) return false;
-    double all = 0;
-    for (const Run& run : shards_) {
-      all += run.finite ? run.penalty : NAN;
-      for (const LossPart& loss : run.losses) all += loss.sum;
-    }
-    return !std::isfinite(all);
-  };
+void Plan::update(Team::Member& me, Updater* updater, float rate,
+                  const std::function<bool()>& stopped) {
   const auto gather = [&](int part) {
-    if (fails()) return stop.store(number);
+    if (stopped()) return;
     for (const auto& table : tables_) table->gather(part);
     updater->gather(shards_, part);
   };
   const auto change = [&](int part) {
-    if (!fails()) updater->change(shards_, part, rate);
+    if (!stopped()) updater->change(shards_, part, rate);
   };
   if (updater->needs_all()) {
     me.phase(gather);
@@ -425,10 +420,10 @@ void Plan::update(Team::Member& me, Updater* updater, float rate, long number,
   }
   if (updater->constrains())
     me.phase([&](int part) {
-      if (!fails()) updater->constrain(part, threads());
+      if (!stopped()) updater->constrain(part, threads());
     });
   me.phase([&](int part) {
-    if (part == 0 && !fails()) updater->finish(rate);
+    if (part == 0 && !stopped()) updater->finish(rate);
     for (const auto& table : tables_) table->clear(part);
     pack(part);
   });
@@ -471,6 +466,11 @@ long Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
         std::copy_n(run.losses.data(), kinds, &parts[(b * threads() + run.thread) * kinds]);
         if (penalized_) penalties[b * threads() + run.thread] = run.penalty;
       };
+      // Written when something is wrong only, so that no other core waits for it.
+      const auto judge = [&](const Run& run) {
+        if (updater->stops() && !sound(run)) stop.store(b);
+      };
+      const auto stopped = [&] { return stop.load() <= b; };
       const auto begin = [&](int part) {
         Run& run = shards_[part];
         run.batch = batch;
@@ -489,15 +489,20 @@ long Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
       if (recomputed) {
         me.phase(begin);
         recompute(me, updater, counted, lookups, out);
-        me.phase([&](int part) { note(shards_[part]); });
-        update(me, updater, rates[b], b, stop);
+        me.phase([&](int part) {
+          note(shards_[part]);
+          judge(shards_[part]);
+        });
+        update(me, updater, rates[b], stopped);
         continue;
       }
       const auto end = [&](Run& run) {
         forward(run, before_loss, ops_.size());
         note(run);
         write(run, out);
-        if (updater) backward(run);
+        if (!updater) return;
+        backward(run);
+        judge(run);
       };
       if (lookups) {
         me.phase(begin);
@@ -518,7 +523,7 @@ long Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
             for (const Run& r : shards_) run.losses[i].all_counting += r.losses[i].counting;
           end(run);
         });
-      if (updater) update(me, updater, rates[b], b, stop);
+      if (updater) update(me, updater, rates[b], stopped);
     }
   });
   for (size_t i = 0; losses && i < runs * kinds; ++i) {

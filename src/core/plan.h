@@ -182,8 +182,10 @@ class Plan {
   void take(Run& run, const Batch& batch, long first, long last, long w) const;
   void recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Rooms out);
   void visit(Team::Member& me, Updater* updater) const;
-  /// A run whose losses or gradients are not finite changes nothing, and says so in `stop`.
-  void update(Team::Member& me, Updater* updater, float rate, long number, std::atomic<long>& stop);
+  /// Whether all that a shard's run has found is finite.
+  bool sound(const Run& run) const;
+  /// Changes nothing when `stopped` says so, which it must to all parts alike.
+  void update(Team::Member& me, Updater* updater, float rate, const std::function<bool()>& stopped);
   void write(const Run& run, Rooms out) const;
   void write(const Run& run, const Slot& s, const Room& out) const;
   /// How many runs it takes to go through the steps of a batch; and sets up one of them.

@@ -248,8 +248,11 @@ class Plan:
         """
         regularizer = layer.activity_regularizer
         if regularizer is not None and self._penalizes:
-            options = {**regularizer.native(), "zero_masked": float(zero_masked)}
-            self.add("penalty", f"{layer.path}/activity", slot, [], **options)
+            nothing: list[tuple[int | None, ...]] = []
+            self.add(
+                "penalty", f"{layer.path}/activity", slot, nothing, (),
+                zero_masked=zero_masked, **regularizer.native(),
+            )  # fmt: skip
         return slot
 
     def _add_weight_penalties(self) -> None:
