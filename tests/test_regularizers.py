@@ -19,6 +19,7 @@ from elman.layers import (
     LSTM,
     Activation,
     Bidirectional,
+    Conv1D,
     Dense,
     Dropout,
     Embedding,
@@ -93,6 +94,11 @@ def test_the_gradient_of_a_penalised_bidirectional_is_the_derivative():
     inside = LSTM(4, kernel_regularizer="l2", recurrent_regularizer=L1(0.1), bias_regularizer="l1")
     layers = [Bidirectional(inside, activity_regularizer=L2(0.2)), Dense(2)]
     judged(elman.Sequential(layers), inputs())
+
+
+def test_the_gradient_of_a_penalised_convolution_is_the_derivative():
+    rules = {"kernel_regularizer": L1(0.1), "bias_regularizer": "l2", "activity_regularizer": "l2"}
+    judged(elman.Sequential([Conv1D(3, 3, **rules), GRU(2), Dense(1)]), inputs())
 
 
 def test_the_loss_is_that_of_the_targets_and_every_penalty():
