@@ -518,7 +518,7 @@ class Layer(Configured):
         config["name"] = self.name
         config["dtype"] = serialize(self.dtype_policy)
         if self.activity_regularizer is None:
-            del config["activity_regularizer"]  # not every layer of Keras's takes a None
+            config.pop("activity_regularizer", None)  # not every layer of Keras's takes a None
         return config
 
 
