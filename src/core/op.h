@@ -40,10 +40,11 @@ struct Run {
   float* arena = nullptr;
   float* gradients = nullptr;  // of the weights: this thread's own block
   std::vector<std::unique_ptr<TableGradient>>* tables = nullptr;  // one for all threads
+  const std::vector<Run>* all = nullptr;  // this one among those of all shards
   double loss = 0;           // out: this shard's part of the batch's loss
-  double all_counting = 0;   // the same of all shards
   Batch batch;
   double counting = 0;       // targets of this shard that count in the loss
+  double counted = 0;        // the same of all runs over a batch that is gone through in several
   double divisor = 0;        // of the sum of losses; 0: as many as count in this run
   int steps = 0;             // of this run: at most the plan's
   long start = 0;            // where in its sequence this run begins
@@ -77,6 +78,8 @@ struct Cost {
   std::string path = "plain";
 };
 
+enum class Way { up, down };
+
 class Op {
  public:
   virtual ~Op() = default;
@@ -91,10 +94,17 @@ class Op {
       if (part == 0) forward(run);
     });
   }
-  /// Whether `forward` wants to know `all_counting`, which `count` works out before.
-  virtual bool counts() const { return false; }
-  virtual void count(Run&) {}
   virtual void backward(Run&) {}
+  /// Whether its forward (up) or backward (down) needs to know something of all rows of the batch. Then
+  /// every shard calls `share` before, which leaves what there is to know of its own rows; all shards
+  /// meet; and what they left is read. It is the same for all shards.
+  virtual bool needs_all(const Run&, Way) const { return false; }
+  virtual void share(Run&, Way) {}
+  /// After a step of training: changes what no gradient changes. The first shard's run is given.
+  virtual bool learns() const { return false; }
+  virtual void learn(const Run&) {}
+  /// Whether it is a loss in which only some of the targets may count.
+  virtual bool counts() const { return false; }
   /// Copies changed weights into the layout of the kernels: part `thread` of `threads`.
   virtual void pack(int /*thread*/, int /*threads*/) {}
   using Visit = std::function<void(int param, const std::vector<int32_t>& rows)>;
@@ -122,7 +132,7 @@ class Op {
   double bytes = 0;  // of memory it took, over all threads
 };
 
-using Option = std::variant<double, std::string>;
+using Option = std::variant<double, std::string, std::vector<double>>;
 
 /// What a layer says when it emits an op.
 struct Spec {
@@ -133,6 +143,7 @@ struct Spec {
   double number(const std::string& key, double missing) const;
   bool flag(const std::string& key) const { return number(key, 0) != 0; }
   std::string word(const std::string& key, const std::string& missing) const;
+  std::vector<double> numbers(const std::string& key) const;
 };
 
 using OpMaker = std::unique_ptr<Op> (*)(Plan&, const Spec&);

@@ -140,7 +140,10 @@ void Plan::seal(int output, long target_width) {
   target_width_ = target_width;
   for (size_t i = 0; i < ops_.size(); ++i)
     if (!ops_[i]->state_names().empty()) last_with_states_ = i + 1;
-  for (const auto& op : ops_) meets_ |= op->meets();
+  for (const auto& op : ops_) {
+    meets_ |= op->meets();
+    if (op->learns()) learning_.push_back(op.get());
+  }
   for (Floats& arena : arenas_) arena.resize(arena_floats_);
   for (Floats& states : states_) states.resize(state_floats_);
   if (training_) {
@@ -154,6 +157,7 @@ void Plan::seal(int output, long target_width) {
     shards_[i].arena = arenas_[i].data();
     shards_[i].gradients = gradients_[i].data();
     shards_[i].tables = &tables_;
+    shards_[i].all = &shards_;
     shards_[i].steps = steps_;
   }
 }
@@ -235,13 +239,45 @@ void Plan::forward(Run& run, size_t first, size_t last) const {
   for (size_t i = first; i < last; ++i) ops_[i]->forward(run);
 }
 
+void Plan::backward(Run& run, size_t i) const {
+  Op& op = *ops_[i];
+  if (op.bypassed || i >= ops_in(run)) return;
+  if (!op.further.empty() && !op.needs_all(run, Way::down)) join(run, op);  // else it is done
+  op.backward(run);
+}
+
 void Plan::backward(Run& run) const {
   if (!run.joined) std::fill_n(run.gradients, weights_->dense, 0.0f);
-  for (size_t i = ops_in(run); i-- > 0;) {
-    if (ops_[i]->bypassed) continue;
-    if (!ops_[i]->further.empty()) join(run, *ops_[i]);
-    ops_[i]->backward(run);
-  }
+  for (size_t i = ops_in(run); i-- > 0;) backward(run, i);
+}
+
+std::vector<size_t> Plan::stops(const Run& run, bool down) const {
+  const size_t n = ops_.size();
+  std::vector<size_t> found;
+  for (size_t i = 0; i < n; ++i)
+    if (ops_[i]->needs_all(run, Way::up)) found.push_back(i);
+  for (size_t i = n; down && i-- > 0;)
+    if (ops_[i]->needs_all(run, Way::down)) found.push_back(2 * n - i);
+  found.push_back(down ? 2 * n + 1 : n + 1);
+  return found;
+}
+
+template <class F>
+void Plan::walk(Run& run, size_t from, size_t to, bool meets, const F& end) const {
+  const size_t n = ops_.size();
+  forward(run, from, std::min(to, n));
+  if (from <= n && n < to) end(run);
+  for (size_t at = std::max(from, n + 1); at < to; ++at) backward(run, 2 * n - at);
+  if (!meets) return;
+  const size_t next = to < n ? to : 2 * n - to;
+  if (next >= ops_in(run)) return;
+  Op& op = *ops_[next];
+  if (to > n && !op.further.empty()) join(run, op);
+  op.share(run, to < n ? Way::up : Way::down);
+}
+
+void Plan::learn() const {
+  for (Op* op : learning_) op->learn(shards_[0]);
 }
 
 void Plan::join(Run& run, const Op& op) const {
@@ -310,6 +346,7 @@ void Plan::update(Team::Member& me, Updater* updater, float rate) {
   }
   me.phase([&](int part) {
     if (part == 0) updater->finish(rate);
+    if (part == 0 && updater->trains()) learn();
     for (const auto& table : tables_) table->clear(part);
     pack(part);
   });
@@ -325,10 +362,14 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
   if (!updater || updater->lazy() != weights_->lazy) weights_->settle();
   const bool stale = packed_version_ != weights_->version;
   const bool lookups = updater && updater->moves_untouched();
-  // A masked loss is a mean over what counts in the whole batch, which all shards must know first.
-  const bool counted = batch.y && counts_targets() && !counts;
-  const size_t before_loss = ops_.size() - (counted ? 1 : 0);
   const bool recomputed = updater && recomputes;
+  Run like;  // what is the same for all shards and batches
+  like.batch = batch;
+  like.training = training;
+  like.divisor = counts ? 1 : 0;
+  const std::vector<size_t> stops = this->stops(like, updater);
+  if (recomputed && (int)stops.size() > 1 + ops_.back()->needs_all(like, Way::up))
+    throw std::invalid_argument("what needs all steps of all rows cannot be trained in parts");
   const long windows = recomputed ? 1 : this->windows(batch);
   if (updater && windows > 1 && head_ < ops_.size())
     throw std::invalid_argument("a loss at the last step only needs the whole sequence");
@@ -351,7 +392,7 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
         run.seed = seed;
         run.step = first_step + (uint32_t)(updater ? b : b / windows);
         run.loss = 0;
-        run.divisor = counts ? 1 : 0;
+        run.divisor = like.divisor;
         run.counting = 0;
         run.joined = false;
         shard(run, at, (int)std::min<long>(batch_rows, last - at), part);
@@ -361,37 +402,28 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
       };
       if (recomputed) {
         me.phase(begin);
-        recompute(me, updater, counted, lookups, out);
+        recompute(me, updater, lookups, out);
         me.phase([&](int part) { parts[b * threads() + part] = shards_[part].loss; });
         update(me, updater, rates[b]);
         continue;
       }
       const auto end = [&](Run& run) {
-        forward(run, before_loss, ops_.size());
         parts[b * threads() + run.thread] = run.loss;
         if (counts) counting[b * threads() + run.thread] = run.counting;
         if (out.y || out.mask) write(run, out);
-        if (updater) backward(run);
+        if (updater) std::fill_n(run.gradients, weights_->dense, 0.0f);
       };
       if (lookups) {
         me.phase(begin);
         me.phase([&](int part) { visit(updater, part); });
       }
-      me.phase([&](int part) {
-        Run& run = shards_[part];
-        if (!lookups) begin(part);
-        forward(run, 0, before_loss);
-        if (counted) ops_.back()->count(run);
-        else end(run);
-      });
-      if (counted)
+      for (size_t k = 0; k < stops.size(); ++k)
         me.phase([&](int part) {
-          Run& run = shards_[part];
-          run.all_counting = 0;
-          for (const Run& r : shards_) run.all_counting += r.counting;
-          end(run);
+          if (k == 0 && !lookups) begin(part);
+          walk(shards_[part], k ? stops[k - 1] : 0, stops[k], k + 1 < stops.size(), end);
         });
       if (updater) update(me, updater, rates[b]);
+      else if (training && !learning_.empty()) me.phase([&](int part) { if (part == 0) learn(); });
     }
   });
   for (size_t b = 0; losses && b * threads() < parts.size(); ++b) {
@@ -404,6 +436,7 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
   if (!recomputed) end_windows(runs, std::min<long>(batch_rows, last - first));
   if (updater) ++weights_->version;
   packed_version_ = weights_->version;
+  if (!updater && training && !learning_.empty()) ++weights_->version;  // not packed yet
 }
 
 double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out,
@@ -411,6 +444,7 @@ double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t ste
   struct Collect : Updater {
     float* out;
     const Weights* weights;
+    bool trains() const override { return false; }
     void gather(const std::vector<Run>&, int) override {}
     void change(const std::vector<Run>& shards, int part, float) override {
       if (part) return;

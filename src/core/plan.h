@@ -22,6 +22,8 @@ class Updater {
   virtual void gather(const std::vector<Run>& shards, int part) = 0;
   virtual void change(const std::vector<Run>&, int /*part*/, float /*rate*/) {}
   virtual void finish(float /*rate*/) {}
+  /// Whether this is training, and not only a look at gradients.
+  virtual bool trains() const { return true; }
   /// Whether the change of a part needs what others have gathered, and so must wait for them.
   virtual bool needs_all() const { return true; }
   /// Whether rows of tables move on without a gradient, and so must be brought up to date before
@@ -138,7 +140,19 @@ class Plan {
   /// How many ops take part: the last of them may wait for the last step.
   size_t ops_in(const Run& run) const { return run.at_end() ? ops_.size() : head_; }
   void forward(Run& run, size_t first, size_t last) const;
+  /// Op `i`; and all of them, from the last.
+  void backward(Run& run, size_t i) const;
   void backward(Run& run) const;
+  /// The way of a batch is up through the ops, from place 0, to the outputs at place ops_.size(), and
+  /// then down again, op i at place 2 * ops_.size() - i. These are the places before which all shards
+  /// must meet, and last the end.
+  std::vector<size_t> stops(const Run& run, bool down) const;
+  /// A stretch of the way, [from, to), and what must be shared before the next; `end` is called at
+  /// the outputs.
+  template <class F>
+  void walk(Run& run, size_t from, size_t to, bool meets, const F& end) const;
+  /// Lets ops change what no gradient changes.
+  void learn() const;
   /// The slot that one more op reads: the first reads the slot itself; others the same values, with
   /// a gradient of their own.
   int read(int slot);
@@ -147,7 +161,7 @@ class Plan {
   void pack(int part);
   void pack_all();
   void take(Run& run, const Batch& batch, long first, long last, long w) const;
-  void recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Outputs out);
+  void recompute(Team::Member& me, Updater* updater, bool lookups, Outputs out);
   void visit(Updater* updater, int thread) const;
   void update(Team::Member& me, Updater* updater, float rate);
   void write(const Run& run, Outputs out) const;
@@ -186,6 +200,7 @@ class Plan {
   std::vector<Run> shards_;
   bool sorts_ = false;
   bool meets_ = false;  // some op of a single row is worth the work of several threads
+  std::vector<Op*> learning_;  // ops that change weights which have no gradient
   std::vector<std::vector<int32_t>> ranks_, lengths_;  // [thread][rows] when sorted
   uint64_t packed_version_ = 0;
 };

@@ -66,7 +66,7 @@ void Plan::set_state(const Op& op, int tensor, const float* values) {
 /// One batch of whole sequences, forward and backward, in the memory of one run: a first pass keeps
 /// only the states between runs; a second goes from the last run to the first, computes each once
 /// more and goes back through it. Gradients of weights add up, those of states are handed on.
-void Plan::recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Outputs out) {
+void Plan::recompute(Team::Member& me, Updater* updater, bool lookups, Outputs out) {
   const long last = windows(shards_[0].batch) - 1;
   const auto go = [&](Run& run, long number) {
     window(run, number, 0);
@@ -76,17 +76,18 @@ void Plan::recompute(Team::Member& me, Updater* updater, bool counted, bool look
     load(run);
   };
   const size_t loss = ops_.size() - 1;
+  const bool counted = counts_targets();
   // The first pass needs the states and, if targets must be counted, the masks of the last op.
   const size_t needed = counted ? loss : last_with_states_;
   const auto pass = [&](Run& run) {
     forward(run, 0, needed);
     if (!counted || (!run.at_end() && loss >= head_)) return;
-    ops_[loss]->count(run);
-    run.all_counting += run.counting;
+    ops_[loss]->share(run, Way::up);
+    run.counted += run.counting;
   };
   me.phase([&](int part) {
     Run& run = shards_[part];
-    run.all_counting = 0;
+    run.counted = 0;
     for (const Record& r : records_)
       std::fill_n(between_.data() + r.at + run.first_row * r.floats, run.rows * r.floats, 0.0f);
     for (long i = 0; !lookups && i <= last - (counted ? 0 : 1); ++i) {
@@ -105,7 +106,7 @@ void Plan::recompute(Team::Member& me, Updater* updater, bool counted, bool look
     run.divisor = (double)run.batch_rows * (each_step ? run.batch.to - run.batch.from : 1);
     if (counted) {
       run.divisor = 1e-7;
-      for (const Run& r : shards_) run.divisor += r.all_counting;
+      for (const Run& r : shards_) run.divisor += r.counted;
     }
     for (long i = last; i >= 0; --i) {
       go(run, i);

@@ -23,17 +23,24 @@ class Store:
     def __init__(self, layers: Iterable[Layer], shapes: Iterable[tuple[int | None, ...]]) -> None:
         self.layers = list(layers)
         self.first: dict[int, int] = {}
+        self._trains: set[int] = set()
         params: list[tuple[str, list[int], bool, bool]] = []
         for layer, shape in zip(self.layers, shapes, strict=True):
             layer.build_params(shape)
             for leaf in layer.leaves():
                 self.first[id(leaf)] = len(params)
                 trainable = layer.trainable and leaf.trainable
+                if trainable:
+                    self._trains.add(id(leaf))
                 params += [
                     (f"{leaf.path}/{p.name}", list(p.shape), p.trainable and trainable, p.table)
                     for p in leaf.own_params
                 ]
         self.native = _core.Weights(params)
+
+    def trains(self, layer: Layer) -> bool:
+        """Whether training changes the layer."""
+        return id(layer) in self._trains
 
     def own(self) -> None:
         """Bring in values that another model, or the layer by itself, has changed meanwhile."""
@@ -146,14 +153,14 @@ class Plan:
         slot: Slot | Iterable[Slot],
         shape: tuple[int | None, ...],
         params: Iterable[int] = (),
-        **options: float | str,
+        **options: float | str | list[float],
     ) -> Slot:
         """Append the op called `word`; it reads one `slot` or several, its result has `shape`.
 
         Several ops may read one slot. Of an Embedding's, those that need a row for every step (all
         but the recurrent ones) must come first.
         """
-        made = {k: v if isinstance(v, str) else float(v) for k, v in options.items()}
+        made = {k: v if isinstance(v, str | list) else float(v) for k, v in options.items()}
         read = [slot.index] if isinstance(slot, Slot) else [s.index for s in slot]
         index = self.native.add(word, name, read, list(params), made)
         return Slot(index, shape)

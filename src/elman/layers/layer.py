@@ -144,6 +144,11 @@ class Layer(Configured):
         """Whether no output depends on a later step, so that sequences can be cut anywhere."""
         return True
 
+    @property
+    def joins_steps(self) -> bool:
+        """Whether training needs all steps of all rows of a batch before it can go on."""
+        return False
+
     def params(self, input_shape: Shape) -> list[Param]:
         """What this layer owns. The ledger, the summary and the file format all read this."""
         return []
@@ -159,6 +164,10 @@ class Layer(Configured):
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
         """The layer in plain NumPy, as the documentation and the tests read it."""
         raise NotImplementedError(f"{type(self).__name__} must define formula(x, weights, mask).")
+
+    def training_formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
+        """What it is while training, without what is random."""
+        return self.formula(x, weights, mask)
 
     def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
         """The mask that `formula` hands on."""
@@ -449,6 +458,17 @@ def whole(who: str, option: str, value: Any, low: int = 1) -> int:
             f"{who} expected {option} to be a whole number >= {low}, got {value!r}. Use e.g. 16."
         )
     return int(value)
+
+
+def number(who: str, option: str, value: Any, low: float = 0.0) -> float:
+    """A finite number of at least `low`, or an error that says so."""
+    real = isinstance(value, int | float | np.floating) and not isinstance(value, bool)
+    if not real or not low <= value < math.inf:
+        raise OptionError(
+            f"{who} expected {option} to be a number >= {low:g}, got {value!r}. Use e.g. "
+            f"{low + 0.001:g}."
+        )
+    return float(value)
 
 
 def share(who: str, option: str, value: Any) -> float:
