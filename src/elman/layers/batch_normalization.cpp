@@ -82,7 +82,7 @@ class BatchNormalization : public Op {
 
   bool carries() const override { return true; }
 
-  Cost cost() const override { return {2.0 * x_.steps * x_.width, kernels().isa}; }
+  Cost cost() const override { return {2.0 * x_.steps * x_.width, std::string(kernels().isa) + (learns_ ? " by batch" : "")}; }
 
  private:
   /// One number of each kind for every column, [width] and zeros behind them.
@@ -199,7 +199,7 @@ class BatchNormalization : public Op {
 };
 
 const OpWord batch_normalization(
-    "batch_normalization", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
+    "batch_norm", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
       return std::make_unique<BatchNormalization>(plan, spec);
     });
 

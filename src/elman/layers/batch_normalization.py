@@ -91,7 +91,7 @@ class BatchNormalization(Layer):
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
         return plan.add(
-            "batch_normalization",
+            "batch_norm",
             self.name,
             slot,
             slot.shape,

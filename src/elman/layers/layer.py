@@ -238,7 +238,7 @@ class Layer(Configured):
         self.own_params = params
         if values is None:
             values = self._first_values(params)
-        self._values = [np.ascontiguousarray(value, np.float32) for value in values]
+        self._values = [np.asarray(value, np.float32, order="C") for value in values]
         self.built_for = input_shape
 
     @staticmethod

@@ -60,7 +60,7 @@ class LayerNormalization : public Op {
 };
 
 const OpWord layer_normalization(
-    "layer_normalization", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
+    "layer_norm", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
       return std::make_unique<LayerNormalization>(plan, spec);
     });
 

@@ -78,7 +78,7 @@ class LayerNormalization(Layer):
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
         return plan.add(
-            "layer_normalization",
+            "layer_norm",
             self.name,
             slot,
             slot.shape,

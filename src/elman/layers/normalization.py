@@ -144,15 +144,16 @@ class Normalization(Layer):
 
     @property
     def mean(self) -> Any:
-        """The mean: as it was given, or found by `adapt`."""
-        return self.input_mean if self.input_mean is not None else self.__getattr__("mean")
+        """The mean: as it was given, or found by `adapt`; None as long as it is not known."""
+        return self._statistic(0, self.input_mean)
 
     @property
     def variance(self) -> Any:
-        """The variance: as it was given, or found by `adapt`."""
-        if self.input_variance is not None:
-            return self.input_variance
-        return self.__getattr__("variance")
+        """The variance: as it was given, or found by `adapt`; None as long as it is not known."""
+        return self._statistic(1, self.input_variance)
+
+    def _statistic(self, place: int, given: Any) -> Any:
+        return given if given is not None or not self.built else self.views()[place]
 
     def get_config(self) -> dict[str, Any]:
         found = {"mean": self.input_mean, "variance": self.input_variance}
