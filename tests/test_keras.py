@@ -237,6 +237,7 @@ def orthogonal(w: np.ndarray) -> bool:
 
 CONFIGS: dict[str, Any] = {
     "Activation": {"activation": "relu"},
+    "BatchNormalization": {"momentum": 0.9, "epsilon": 0.01, "scale": False},
     "Bidirectional": {
         "layer": lambda api: api.layers.LSTM(4, dropout=0.1, name="lstm"),
         "merge_mode": "sum",
@@ -247,7 +248,10 @@ CONFIGS: dict[str, Any] = {
     "Embedding": {"input_dim": 7, "output_dim": 3, "mask_zero": True},
     "GRU": {"units": 4, "reset_after": False, "recurrent_activation": "hard_sigmoid"},
     "LSTM": {"units": 4, "unit_forget_bias": False, "kernel_initializer": "he_normal"},
+    "LayerNormalization": {"epsilon": 0.01, "center": False, "rms_scaling": True},
     "Masking": {"mask_value": -1.0},
+    "Normalization": {"mean": [1.0, -2.0], "variance": [4.0, 0.25], "invert": True},
+    "Rescaling": {"scale": [0.5, 2.0], "offset": -1.0},
     "SimpleRNN": {"units": 4, "go_backwards": True, "activation": "relu"},
 }
 

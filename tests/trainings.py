@@ -269,6 +269,28 @@ TRAININGS: dict[str, Training] = {
         lambda rng, rows: {"x": sentences(rng, rows), "y": rng.integers(0, 2, (rows, 1))},
         {"batch_size": 8, "epochs": 7},
     ),
+    # Statistics of the steps that count, over all threads; a smaller last batch; each kind of place.
+    "normalized": Training(
+        lambda api: [
+            api.layers.Masking(),
+            api.layers.BatchNormalization(momentum=0.8),
+            api.layers.GRU(4, return_sequences=True),
+            api.layers.LayerNormalization(),
+            api.layers.BatchNormalization(epsilon=0.01, scale=False),
+            api.layers.LSTM(3),
+            api.layers.BatchNormalization(center=False),
+            api.layers.Dense(1, activation="sigmoid"),
+        ],
+        (STEPS, FEATURES),
+        lambda api: {
+            "loss": "binary_crossentropy",
+            "optimizer": api.optimizers.Adam(0.02),
+            "metrics": ["accuracy"],
+        },
+        lambda rng, rows: {"x": padded(rng, rows), "y": rng.integers(0, 2, (rows, 1))},
+        {"batch_size": 8, "epochs": 7, "validation_split": 0.25},
+        rows=28,
+    ),
     "both ways at every step": Training(
         lambda api: [
             api.layers.Masking(),

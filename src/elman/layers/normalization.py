@@ -48,7 +48,9 @@ class Normalization(Layer):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.axis = list(axis) if isinstance(axis, list | tuple) else axis
+        whole = axis is None or (isinstance(axis, list | tuple) and not axis)
+        #: As in Keras a tuple, of no axis where one mean is that of all numbers.
+        self.axis = () if whole else tuple(axis) if isinstance(axis, list | tuple) else (axis,)
         self.invert = bool(invert)
         if (mean is None) != (variance is None):
             raise OptionError(
@@ -73,7 +75,7 @@ class Normalization(Layer):
     @property
     def _whole(self) -> bool:
         """Whether one mean and variance are those of all numbers."""
-        return self.axis is None or self.axis == []
+        return not self.axis
 
     def check_rank(self, shape: Shape) -> None:
         super().check_rank(shape)
@@ -156,8 +158,8 @@ class Normalization(Layer):
         return given if given is not None or not self.built else self.views()[place]
 
     def get_config(self) -> dict[str, Any]:
-        found = {"mean": self.input_mean, "variance": self.input_variance}
-        return {**super().get_config(), **found}
+        given = {"axis": self.axis, "mean": self.input_mean, "variance": self.input_variance}
+        return {**super().get_config(), **given}
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
         if self.input_mean is None:

@@ -59,7 +59,8 @@ def numbers(who: str, option: str, value: Any) -> float | list[float]:
         found = np.asarray(value, float)
     except (TypeError, ValueError):
         found = np.full((), np.nan)
-    if found.ndim > 1 or not found.size or not np.isfinite(found).all():
+    largest = np.finfo(np.float32).max
+    if found.ndim > 1 or not found.size or not (np.abs(found) <= largest).all():
         raise OptionError(
             f"{who} expected {option} to be a number, or one for each feature, got {value!r}. Use "
             "e.g. 0.5."
