@@ -46,7 +46,7 @@ def randomize(model: Sequential, seed: int = 0, scale: float = 1.0) -> None:
     model.set_weights(
         [
             (np.square if "variance" in name else np.asarray)(
-                rng.normal(0.0, scale / np.sqrt(max(*w.shape[:1], 4)), w.shape)
+                rng.normal(0.0, scale / np.sqrt(max((*w.shape[:1], 4))), w.shape)
             ).astype(np.float32)
             for name, w in zip(names, model.get_weights(), strict=True)
         ]
@@ -79,7 +79,9 @@ def through(
     if batch is None:
         return layer.formula(x, own, mask), layer.formula_mask(x, mask)
     batches = [slice(at, at + batch) for at in range(0, len(x), batch)]
-    trained = [layer.training_formula(x[b], own, None if mask is None else mask[b]) for b in batches]
+    trained = [
+        layer.training_formula(x[b], own, None if mask is None else mask[b]) for b in batches
+    ]
     return np.concatenate(trained), layer.formula_mask(x, mask)
 
 
