@@ -154,7 +154,7 @@ def reference_gradients(
     dropped: Weights | None = None,
     small: int | None = SMALL,
 ) -> dict[str, Slopes]:
-    """The complex-step derivative of the loss with respect to every tensor.
+    """The complex-step derivative of the loss with respect to every trainable tensor.
 
     Variants of a tensor run through its own layer one after the other, and through the layers
     above as one large batch.
@@ -168,6 +168,8 @@ def reference_gradients(
     value, mask = prepared(x), None
     for depth, layer in enumerate(model.layers):
         for p in layer.own_params:
+            if not p.trainable:
+                continue
             name = f"{layer.name}/{p.name}"
             places, directions = probes(name, p.size, small)
             outs, masks = [], []
@@ -234,12 +236,16 @@ def engine_gradients(
     seed: int = 0,
     step: int = 0,
 ) -> tuple[float, Weights]:
-    """Loss, and the engine's gradient of every tensor by name."""
+    """Loss, and the engine's gradient of every trainable tensor by name."""
     plan = model.plan_for(x, rows=len(x), training=True, loss=True)
     weight = None if sample_weight is None else native_targets(sample_weight)
     loss, arrays = plan.native.gradients(plan.arrange(x), native_targets(y), weight, seed, step)
-    names = [f"{layer.name}/{p.name}" for layer in plan.store.layers for p in layer.own_params]
-    return loss, dict(zip(names, arrays, strict=True))
+    owned = [(layer, p) for layer in plan.store.layers for p in layer.own_params]
+    return loss, {
+        f"{layer.name}/{p.name}": gradient
+        for (layer, p), gradient in zip(owned, arrays, strict=True)
+        if p.trainable
+    }
 
 
 def training_forward(model: Sequential, x: Array) -> Array:

@@ -125,7 +125,7 @@ def test_fixed_numbers_match_the_judge(isa: str) -> None:
         Dense(17),
         Rescaling(0.3),
         Normalization(mean=0.5, variance=4.0),
-        Normalization(mean=list(range(17)), variance=np.arange(17) / 4, invert=True),
+        Normalization(mean=np.arange(17) / 16, variance=(1.0 + np.arange(17)) / 4, invert=True),
         GRU(4),
         Normalization(),
         Dense(2),
