@@ -73,6 +73,13 @@ def check_recompute(model: Sequential, data: Data, recompute: Any, tbptt: Any) -
             "Leave recompute out: there is no time to cut."
         )
     require_causal(model.layers, "fit with recompute=True")
+    for layer in model.layers:
+        if layer.joins_steps:
+            raise OptionError(
+                f"fit with recompute=True expected layers that take step by step, got "
+                f"{layer.label}, which needs the statistics of all steps first. Set its "
+                "trainable=False, or leave recompute out."
+            )
 
 
 def segment(length: int) -> int:
@@ -88,7 +95,7 @@ def recomputed(model: Sequential, data: Data, rows: int, recompute: bool | str) 
     """Steps of the parts in which training is recomputed; None: it keeps whole sequences."""
     if recompute is False or not data.timed or data.length <= segment(data.length):
         return None
-    if not all(layer.causal for layer in model.layers):
+    if not all(layer.causal and not layer.joins_steps for layer in model.layers):
         return None
     steps = segment(data.length)
     if recompute is True:
