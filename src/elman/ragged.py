@@ -15,18 +15,18 @@ class Ragged:
     Args:
         values: all steps, one sequence after the other: floats [steps, ...], or tokens [steps].
         offsets: int64 [n + 1]: sequence i is `values[offsets[i] : offsets[i + 1]]`.
+        steps: as many as the longest has, or more; counted where None.
     """
 
-    def __init__(self, values: Array, offsets: Array) -> None:
+    def __init__(self, values: Array, offsets: Array, steps: int | None = None) -> None:
         self.values = values
         self.offsets = offsets
+        self.steps = steps or max(1, int(self.lengths.max(initial=1)))
 
     @classmethod
     def of(cls, sequences: list[Array]) -> Ragged:
         """Sequences put one after the other."""
-        lengths = [len(s) for s in sequences]
-        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
-        return cls(np.concatenate(sequences), offsets)
+        return cls(np.concatenate(sequences), _offsets([len(s) for s in sequences]))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -37,14 +37,9 @@ class Ragged:
         return np.diff(self.offsets)
 
     @property
-    def longest(self) -> int:
-        """Steps of the longest sequence, 1 where there is none."""
-        return max(1, int(self.lengths.max(initial=1)))
-
-    @property
     def shape(self) -> tuple[int, ...]:
         """What the shape would be if all were as long as the longest."""
-        return (len(self), self.longest, *self.values.shape[1:])
+        return (len(self), self.steps, *self.values.shape[1:])
 
     @property
     def ndim(self) -> int:
@@ -58,9 +53,13 @@ class Ragged:
 
     def with_values(self, values: Array) -> Ragged:
         """Other values for the same steps."""
-        return Ragged(values, self.offsets)
+        return Ragged(values, self.offsets, self.steps)
 
-    def __getitem__(self, rows: slice | Array) -> Ragged:
+    def __getitem__(self, rows: Any) -> Any:
+        """Some sequences, or with a number one of them as an array."""
+        if isinstance(rows, int | np.integer):
+            row = range(len(self))[rows]
+            return self.values[self.offsets[row] : self.offsets[row + 1]]
         if isinstance(rows, slice) and rows.step in (None, 1):
             first, last, _ = rows.indices(len(self))
             offsets = self.offsets[first : max(first, last) + 1]
@@ -70,20 +69,29 @@ class Ragged:
             return self[:0]
         return Ragged.of([self.values[self.offsets[i] : self.offsets[i + 1]] for i in chosen])
 
-    def place(self, at: int) -> tuple[int, int]:
-        """Row and step of the step that is the `at`-th of all."""
-        row = int(np.searchsorted(self.offsets, at, side="right")) - 1
-        return row, at - int(self.offsets[row])
+    def take(self, rows: slice | Array, first: int = 0, last: int | None = None) -> Ragged:
+        """Some rows, of their steps [first, last) where that is given, as far as they have them."""
+        chosen = self[rows]
+        if last is None:
+            return chosen
+        begin = np.minimum(chosen.offsets[:-1] + first, chosen.offsets[1:])
+        end = np.minimum(chosen.offsets[:-1] + last, chosen.offsets[1:])
+        parts = [chosen.values[b:e] for b, e in zip(begin, end, strict=True)]
+        return Ragged(np.concatenate(parts), _offsets(end - begin), last - first)
 
     def padded(self) -> Array:
-        """One array [n, longest, ...], zeros behind each sequence's end."""
+        """One array [n, steps, ...], zeros behind each sequence's end."""
         found = np.zeros(self.shape, self.dtype)
-        found[np.arange(self.longest) < self.lengths[:, None]] = self.values
+        found[np.arange(self.steps) < self.lengths[:, None]] = self.values
         return found
 
     def split(self, padded: Array) -> list[Array]:
         """Of an array [n, longest, ...] each sequence's own steps."""
         return [row[:n] for row, n in zip(padded, self.lengths, strict=True)]
+
+
+def _offsets(lengths: Any) -> Array:
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
 
 
 def is_ragged(x: Any) -> bool:
@@ -93,9 +101,9 @@ def is_ragged(x: Any) -> bool:
             return False
     elif not isinstance(x, list | tuple):
         return False
-    if not len(x) or not all(_has_steps(s) for s in x):
+    if not len(x) or not all((type(s) is np.ndarray and s.ndim) or _has_steps(s) for s in x):
         return False
-    return len({len(s) for s in x}) > 1
+    return len(set(map(len, x))) > 1
 
 
 def _has_steps(sequence: Any) -> bool:

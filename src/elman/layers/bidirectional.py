@@ -164,7 +164,9 @@ class Bidirectional(Layer):
             zero_masked=self.return_sequences,
         )
         if self.forward_layer.go_backwards and self.return_sequences:
-            merged = plan.add("reverse", f"{self.name}/reversed", merged, merged.shape)
+            merged = plan.add(
+                "reverse", f"{self.name}/reversed", merged, merged.shape, each=plan.ragged
+            )
         return merged
 
     # -- the readable side ------------------------------------------------------------------------

@@ -201,6 +201,7 @@ class Recurrent : public Op {
   }
 
   bool carries() const override { return !reverse_; }
+  bool follows() const override { return true; }
 
   std::vector<std::string> state_names() const override {
     std::vector<std::string> names{"h"};
@@ -503,9 +504,11 @@ class Recurrent : public Op {
 };
 
 /// Turns a sequence round in time: Keras returns go_backwards sequences in the order of processing.
+/// With `each` every row by its own length, up to its last step that counts.
 class Reverse : public Op {
  public:
-  Reverse(Plan& plan, const Spec& spec) : plan_(plan), in_(spec.inputs.at(0)) {
+  Reverse(Plan& plan, const Spec& spec)
+      : plan_(plan), in_(spec.inputs.at(0)), each_(spec.flag("each")) {
     const Slot& x = plan.at(in_);
     output = plan.slot(spec.name, x.steps, x.width, x.gradient >= 0);
     plan.at(output).mask = plan.at(in_).mask;  // as Keras: the mask is not turned
@@ -517,16 +520,33 @@ class Reverse : public Op {
     if (plan_.at(in_).gradient >= 0)
       turn(run, run.gradient(plan_.at(output)), run.gradient(plan_.at(in_)));
   }
+  bool follows() const override { return each_; }
 
  private:
   void turn(const Run& run, const float* from, float* to) const {
     const Slot& x = plan_.at(in_);
     const long step = run.rows * x.row;
-    for (int t = 0; t < x.steps; ++t)
-      std::copy_n(from + t * step, step, to + (x.steps - 1 - t) * step);
+    const int steps = run.steps_of(x);
+    if (each_) return turn_each(run, from, to);
+    for (int t = 0; t < steps; ++t)
+      std::copy_n(from + t * step, step, to + (steps - 1 - t) * step);
+  }
+  void turn_each(const Run& run, const float* from, float* to) const {
+    const Slot& x = plan_.at(in_);
+    const long step = run.rows * x.row;
+    const int steps = run.steps_of(x);
+    const float* mask = run.value(plan_.at(x.mask));
+    for (int row = 0; row < run.rows; ++row) {
+      int there = steps;
+      while (there && mask[(long)(there - 1) * run.rows + row] == 0.0f) --there;
+      for (int t = 0; t < steps; ++t)
+        std::copy_n(from + row * x.row + t * step, x.row,
+                    to + row * x.row + (t < there ? there - 1 - t : t) * step);
+    }
   }
   Plan& plan_;
   const int in_;
+  const bool each_;
 };
 
 const OpWord recurrent("recurrent", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {

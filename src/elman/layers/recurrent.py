@@ -150,7 +150,7 @@ class Recurrent(Layer):
         slot = self.emit_in_time(plan, slot)
         # The engine keeps outputs in their own time; Keras hands them on as they were made.
         if self.go_backwards and len(slot.shape) == 3:
-            slot = plan.add("reverse", f"{self.path}/reversed", slot, slot.shape)
+            slot = plan.add("reverse", f"{self.path}/reversed", slot, slot.shape, each=plan.ragged)
         return slot
 
     def emit_in_time(self, plan: Plan, slot: Slot) -> Slot:
