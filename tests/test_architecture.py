@@ -223,7 +223,8 @@ CORE_FLOORS: list[set[str]] = [
     {"table", "peak"},
     {"op"},
     {"plan", "segments"},
-    {"stream"},
+    {"sequence", "stream"},
+    {"guests"},
     {"bindings"},
 ]
 #: The files that join the layers' kernels into one table per instruction set.
