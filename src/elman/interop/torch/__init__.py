@@ -1,6 +1,6 @@
 """PyTorch's recurrent layers on elman's kernels: drop-in modules, and `replace` for whole models.
 
-    >>> from elman.interop.torch import GRU, replace          # doctest: +SKIP
+>>> from elman.interop.torch import GRU, replace          # doctest: +SKIP
 """
 
 from elman.errors import MissingPackageError

@@ -50,7 +50,6 @@ class _OnElman:
             RuntimeError, ValueError: torch's own, for a wrong shape.
             DataError: a tensor on another device, or of another type than the weights.
         """
-        self._update_flat_weights()
         packed = input if isinstance(input, PackedSequence) else None
         x = input if packed is None else packed.data
         if 0 in x.shape[:-1] or (packed is None and x.dim() not in (2, 3)):
@@ -67,8 +66,9 @@ class _OnElman:
                 states = tuple(h.unsqueeze(1) for h in states)
         elif packed.sorted_indices is not None:
             states = tuple(h.index_select(1, packed.sorted_indices) for h in states)
-        self._check(x, states, None if packed is None else packed.batch_sizes, lone)
-        y, last = self._through(x, states, packed, self.batch_first and not lone)
+        weights = self._weights()
+        self._check(x, states, weights, None if packed is None else packed.batch_sizes, lone)
+        y, last = self._through(x, states, weights, packed, self.batch_first and not lone)
         if packed is not None:
             y = PackedSequence(
                 y, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices
@@ -79,16 +79,26 @@ class _OnElman:
             y, last = y.squeeze(1), tuple(h.squeeze(1) for h in last)
         return y, last if self.mode == "LSTM" else last[0]
 
-    def _check(self: Any, x: Any, states: Any, batch_sizes: Any, lone: bool) -> None:
+    def _weights(self: Any) -> list[Any]:
+        """torch's list of them, found faster: as they are now, whoever put them there."""
+        parameters = self._parameters
+        try:
+            return [parameters[name] for name in self._flat_weights_names]
+        except KeyError:  # pruned or parametrized: some are plain attributes
+            self._update_flat_weights()
+            return self._flat_weights  # type: ignore[no-any-return]
+
+    def _check(
+        self: Any, x: Any, states: Any, weights: list[Any], batch_sizes: Any, lone: bool
+    ) -> None:
         """Shapes by torch's own rules, then what elman needs, before any work."""
         who = type(self).__name__
-        weights = self._flat_weights
         dtype = weights[0].dtype
         for tensor in (x, *states, *weights):
             if not tensor.is_cpu:
                 raise DataError(
-                    f"{who} expected tensors on the CPU, got one on {tensor.device}. elman computes "
-                    f"on CPUs: move the model and its input there, or use torch.nn.{who}."
+                    f"{who} expected tensors on the CPU, got one on {tensor.device}. elman "
+                    f"computes on CPUs: move the model and its input there, or use torch.nn.{who}."
                 )
             if tensor.dtype is not dtype or dtype not in SEQUENCES:
                 raise DataError(
@@ -107,11 +117,16 @@ class _OnElman:
                 self.check_hidden_size(state, wanted, f"Expected {name}0 of size {{}}, got {{}}")
 
     def _through(
-        self: Any, x: Any, states: Any, packed: PackedSequence | None, batch_first: bool
+        self: Any,
+        x: Any,
+        states: Any,
+        weights: list[Any],
+        packed: PackedSequence | None,
+        batch_first: bool,
     ) -> tuple[Any, tuple[Any, ...]]:
         """Layer by layer."""
         layers, directions = self.num_layers, 2 if self.bidirectional else 1
-        each = len(self._flat_weights) // layers
+        each = len(weights) // layers
         sizes = None if packed is None else packed.batch_sizes.tolist()
         lasts = []
         for i in range(layers):
@@ -129,7 +144,7 @@ class _OnElman:
                 *(s if layers == 1 else s[i * directions : (i + 1) * directions] for s in states),
                 *(None,) * (2 - len(states)),
             )
-            x, *last = run(layer, x, h, c, self._flat_weights[i * each : (i + 1) * each])
+            x, *last = run(layer, x, h, c, weights[i * each : (i + 1) * each])
             lasts.append(last)
             if self.dropout and self.training and not last_layer:
                 x = nn.functional.dropout(x, self.dropout)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
-from torch.autograd.function import once_differentiable
 
 from elman import _core
+from elman.errors import OptionError
 
 SEQUENCES = {torch.float32: _core.FloatSequence, torch.float64: _core.DoubleSequence}
 
@@ -100,32 +100,58 @@ class Recurrence(torch.autograd.Function):
         return found
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, d_y: Any, d_h_n: Any, d_c_n: Any = None) -> Any:
-        x, h, c, *weights = ctx.saved_tensors
-        layer = ctx.layer
-        _, *wanted = ctx.needs_input_grad
-        # Backward uses up what forward left. Whoever goes back a second time goes forward again.
-        native, ctx.native = ctx.native, None
-        if native is None:
-            native, _ = _forward(layer, x, h, c, weights, keep=True)
-        if d_y is not None and d_y.stride(-1) != 1:
-            d_y = d_y.contiguous()
-        d_h_n, d_c_n = (d if d is None or d.is_contiguous() else d.contiguous() for d in (d_h_n, d_c_n))
-        d_x, d_h, d_c, *d_weights = (
-            torch.empty_like(tensor, memory_format=torch.contiguous_format) if yes else None
-            for tensor, yes in zip((x, h, c, *weights), wanted, strict=True)
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        if not torch.is_grad_enabled():
+            return _backward(ctx, *gradients)
+        # create_graph=True: whoever differentiates these gradients must not take them for constants.
+        with torch.no_grad():
+            found = _backward(ctx, *gradients)
+        sources = (*ctx.saved_tensors, *gradients)
+        anchor = next((s for s in sources if s is not None and s.requires_grad), None)
+        return found if anchor is None else Once.apply(anchor, *found)
+
+
+class Once(torch.autograd.Function):
+    """Gradients as they are, until somebody asks for theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, anchor: torch.Tensor, *gradients: Any) -> Any:
+        return gradients
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> Any:
+        raise OptionError(
+            "elman.interop.torch expected to be differentiated once, got a second derivative "
+            "(create_graph=True). Keep torch.nn's layer where one is needed, as in a gradient "
+            "penalty."
         )
-        native.backward(
-            _addresses(weights),
-            _lines(x, layer.batch_first),
-            _lines(d_y, layer.batch_first_out),
-            (_address(d_h_n), _address(d_c_n)),
-            _lines(d_x, layer.batch_first),
-            (_address(d_h), _address(d_c)),
-            _addresses(d_weights),
-        )
-        return None, d_x, d_h, d_c, *d_weights
+
+
+def _backward(ctx: Any, d_y: Any, d_h_n: Any, d_c_n: Any = None) -> Any:
+    x, h, c, *weights = ctx.saved_tensors
+    layer = ctx.layer
+    _, *wanted = ctx.needs_input_grad
+    # Backward uses up what forward left. Whoever goes back a second time goes forward again.
+    native, ctx.native = ctx.native, None
+    if native is None:
+        native, _ = _forward(layer, x, h, c, weights, keep=True)
+    if d_y is not None and d_y.stride(-1) != 1:
+        d_y = d_y.contiguous()
+    d_h_n, d_c_n = (d if d is None or d.is_contiguous() else d.contiguous() for d in (d_h_n, d_c_n))
+    d_x, d_h, d_c, *d_weights = (
+        torch.empty_like(tensor, memory_format=torch.contiguous_format) if yes else None
+        for tensor, yes in zip((x, h, c, *weights), wanted, strict=True)
+    )
+    native.backward(
+        _addresses(weights),
+        _lines(x, layer.batch_first),
+        _lines(d_y, layer.batch_first_out),
+        (_address(d_h_n), _address(d_c_n)),
+        _lines(d_x, layer.batch_first),
+        (_address(d_h), _address(d_c)),
+        _addresses(d_weights),
+    )
+    return None, d_x, d_h, d_c, *d_weights
 
 
 def _forward(
