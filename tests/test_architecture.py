@@ -43,7 +43,7 @@ FLOORS: list[set[str]] = [
 UPSTAIRS = {("visited", "explain"), ("visited", "saving"), ("models", "saving")}
 #: What a room may import from outside when it is imported itself. All else waits for its use.
 OUTSIDE = {"numpy"}
-OUTSIDE_OF = {"cli": {"cyclopts"}, "saving": {"h5py"}}
+OUTSIDE_OF = {"cli": {"cyclopts"}, "interop": {"torch"}, "saving": {"h5py"}}
 
 
 class Import(NamedTuple):
@@ -187,7 +187,18 @@ def own_process(code: str, **environment: str) -> str:
 
 def test_importing_elman_loads_no_optional_package() -> None:
     loaded = own_process("import sys, elman; print(*{m.split('.')[0] for m in sys.modules})")
-    heavy = {"rich", "h5py", "cyclopts", "matplotlib", "scipy", "pandas", "sklearn", "keras", "jax"}
+    heavy = {
+        "rich",
+        "h5py",
+        "cyclopts",
+        "matplotlib",
+        "scipy",
+        "pandas",
+        "sklearn",
+        "keras",
+        "jax",
+        "torch",
+    }
     assert not heavy & set(loaded.split())
     extra = own_process(
         "import sys, numpy; before = set(sys.modules); import elman;"

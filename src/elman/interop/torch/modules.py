@@ -6,7 +6,7 @@ and `isinstance(module, torch.nn.GRU)` stays true.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -33,7 +33,7 @@ class _OnElman:
                 f"torch.nn.{who} for other types."
             )
         super().__init__(*args, **options)
-        reason = why_not(self)
+        reason = why_not(cast(nn.RNNBase, self))
         if reason:
             raise OptionError(f"{who} {reason}")
 
@@ -53,7 +53,7 @@ class _OnElman:
         packed = input if isinstance(input, PackedSequence) else None
         x = input if packed is None else packed.data
         if 0 in x.shape[:-1] or (packed is None and x.dim() not in (2, 3)):
-            return super().forward(input, hx)  # torch's own answer: there is nothing to compute
+            return self._torchs_own(input, hx)  # there is nothing to compute
         lone = packed is None and x.dim() == 2
         if lone:
             x = x.unsqueeze(1)
@@ -61,7 +61,7 @@ class _OnElman:
         if packed is None:
             wrong = [h for h in states if h.dim() != (2 if lone else 3)]
             if wrong:
-                return super().forward(input, hx)  # torch's own error
+                return self._torchs_own(input, hx)  # an error
             if lone:
                 states = tuple(h.unsqueeze(1) for h in states)
         elif packed.sorted_indices is not None:
@@ -86,7 +86,7 @@ class _OnElman:
             return [parameters[name] for name in self._flat_weights_names]
         except KeyError:  # pruned or parametrized: some are plain attributes
             self._update_flat_weights()
-            return self._flat_weights  # type: ignore[no-any-return]
+            return self._flat_weights
 
     def _check(
         self: Any, x: Any, states: Any, weights: list[Any], batch_sizes: Any, lone: bool
@@ -140,10 +140,8 @@ class _OnElman:
                 batch_first and last_layer,
                 sizes,
             )
-            h, c = (
-                *(s if layers == 1 else s[i * directions : (i + 1) * directions] for s in states),
-                *(None,) * (2 - len(states)),
-            )
+            own = [s if layers == 1 else s[i * directions : (i + 1) * directions] for s in states]
+            h, c = (*own, None, None)[:2]
             x, *last = run(layer, x, h, c, weights[i * each : (i + 1) * each])
             lasts.append(last)
             if self.dropout and self.training and not last_layer:
@@ -152,11 +150,18 @@ class _OnElman:
             return x, tuple(lasts[0])
         return x, tuple(torch.cat(state) for state in zip(*lasts, strict=True))
 
+    def _torchs_own(self, input: Any, hx: Any) -> Any:
+        """What torch answers, or raises."""
+        return _torch_class(self).forward(self, input, hx)
+
     def __prepare_scriptable__(self: Any) -> nn.Module:
-        """For `torch.jit.script`, which cannot see into elman: torch's own layer, same weights."""
-        other = self.__class__.__new__(TORCH_OWN[type(self)])
+        """For `torch.jit.script`, which cannot see into elman: torch's own layer, same weights.
+
+        torch then puts that one into the model; `replace` changes it back.
+        """
+        other = _torch_class(self).__new__(_torch_class(self))
         other.__dict__ = self.__dict__
-        return other  # type: ignore[no-any-return]
+        return other
 
 
 class RNN(_OnElman, nn.RNN):
@@ -171,7 +176,12 @@ class GRU(_OnElman, nn.GRU):
     """`torch.nn.GRU` on elman's kernels. Arguments as there, on the CPU."""
 
 
-TORCH_OWN: dict[type, type] = {RNN: nn.RNN, LSTM: nn.LSTM, GRU: nn.GRU}
+TORCH_OWN: dict[type, Any] = {RNN: nn.RNN, LSTM: nn.LSTM, GRU: nn.GRU}
+
+
+def _torch_class(module: Any) -> Any:
+    """The class of torch.nn below a module's, which may be a subclass of somebody's own."""
+    return next(own for ours, own in TORCH_OWN.items() if isinstance(module, ours))
 
 
 def why_not(module: nn.RNNBase) -> str | None:

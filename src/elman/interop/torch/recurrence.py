@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import sys
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -9,7 +12,10 @@ import torch
 from elman import _core
 from elman.errors import OptionError
 
-SEQUENCES = {torch.float32: _core.FloatSequence, torch.float64: _core.DoubleSequence}
+SEQUENCES: dict[torch.dtype, Any] = {
+    torch.float32: _core.FloatSequence,
+    torch.float64: _core.DoubleSequence,
+}
 
 NOTHING = (0, 0, 0)
 
@@ -59,6 +65,21 @@ class Layer(NamedTuple):
     batch_sizes: list[int] | None = None
 
 
+def outside_graphs(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that `torch.compile` calls as it is, between the graphs that it makes.
+
+    Loading what compiles takes a second, so whoever does not compile does not load it.
+    """
+    untraced = torch._disable_dynamo(function)
+
+    @functools.wraps(function)
+    def call(*args: Any) -> Any:
+        return (untraced if "torch._dynamo" in sys.modules else function)(*args)
+
+    return call
+
+
+@outside_graphs
 def run(
     layer: Layer,
     x: torch.Tensor,
@@ -103,7 +124,7 @@ class Recurrence(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Any) -> Any:
         if not torch.is_grad_enabled():
             return _backward(ctx, *gradients)
-        # create_graph=True: whoever differentiates these gradients must not take them for constants.
+        # create_graph=True: whoever differentiates these must not take them for constants.
         with torch.no_grad():
             found = _backward(ctx, *gradients)
         sources = (*ctx.saved_tensors, *gradients)
@@ -127,6 +148,7 @@ class Once(torch.autograd.Function):
         )
 
 
+@outside_graphs
 def _backward(ctx: Any, d_y: Any, d_h_n: Any, d_c_n: Any = None) -> Any:
     x, h, c, *weights = ctx.saved_tensors
     layer = ctx.layer
