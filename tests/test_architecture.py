@@ -239,7 +239,7 @@ CORE_FLOORS: list[set[str]] = [
     {"bindings"},
 ]
 #: The files that join the layers' kernels into one table per instruction set.
-JOINTS = {"isa/table_body.h", "isa/table.h", "bindings.cpp"}
+JOINTS = {"isa/table_body.h", "isa/doubles_body.h", "isa/table.h", "bindings.cpp"}
 STANDARD = re.compile(r"\bstd::")
 
 
