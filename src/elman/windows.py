@@ -102,9 +102,11 @@ def recomputed(model: Sequential, data: Data, rows: int, recompute: bool | str) 
     return steps if part.native.bytes * data.length / steps > RECOMPUTE_BYTES else None
 
 
-def for_inference(model: Sequential, x: Array | Mapped) -> int | None:
+def for_inference(model: Sequential, x: Array | Mapped, loss: bool = False) -> int | None:
     """Steps of the windows in which to predict for inputs; None: whole sequences."""
     timed = x.ndim == 3 or model.layers[0].takes_tokens
+    if loss and any(layer.activity_regularizer is not None for layer in model.layers):
+        return None  # the loss of a window is a sum of its targets only
     if not timed or x.shape[1] <= LONG or not all(layer.causal for layer in model.layers):
         return None
     return WINDOW
@@ -178,4 +180,5 @@ def evaluate(
         counted += float(counts.sum())
     if model.compiled_loss().reduction != "sum":
         total /= counted + (1e-7 if plan.native.counts_targets else 0.0)
+    total += plan.store.penalty()
     scores.add_losses(np.array([total]), np.array([len(rows)]))

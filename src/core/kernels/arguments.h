@@ -39,6 +39,10 @@ struct ProductOf {
   const Real* start;   // null: zeros; else one vector row for all rows (start_row 0) or C-like
   long start_row, start_group;
   const float* live;   // [rows] 0 where a row of A is zero all along, or null
+  // For a part of B's rows, and for sums that count only in part:
+  int b_rows;          // rows of B for each piece of K, of which k are in use; 0: k
+  int b_first;         // the first of those
+  const Real* scale;   // C-like: C = start + scale * A B, or null
 };
 using Product = ProductOf<float>;
 
@@ -64,8 +68,28 @@ struct OuterOf {
   Real* g;         // [k][g_row], the layout of the weights
   long g_row;
   const float* live;  // [rows] 0 where D is zero, or null
+  long d_vector;      // from vector to vector of a group where they are no neighbours, or 0
+  const Real* scale;  // [scale_rows][scale_row] what A is multiplied by, over and over, or null
+  long scale_rows, scale_row;
+  Real* scaled;       // [kOuterRows][scale_row] room for that
 };
 using Outer = OuterOf<float>;
+/// Rows of A and D that stay in the near caches.
+constexpr long kOuterRows = 256;
+
+/// One gate of a product that has an A for each: C[i, block] += sum_k A[i, k] B[block, k].
+template <class Real>
+struct GateProductOf {
+  int rows;
+  const Real* a;  // [rows][k]
+  long a_row;
+  int k, blocks;
+  const Real* b;  // packed [blocks][k][gates][L], of which one gate
+  long b_row, b_block;
+  Real* c;        // [blocks][rows][L], so far apart:
+  long c_row, c_block;
+  const float* live;  // [rows] 0 where C does not matter, or null
+};
 
 /// The same for several A at once and in pairs of rows, so that D is read and rounded only once:
 /// G[k, columns] += sum_i A[i - lag, k] D[i, columns], the sum over the rows that A has.
@@ -120,34 +144,37 @@ struct RecurrentPassOf {
   int first_block, last_block;  // of the units that this call is for, forward only
   bool reverse, training;
   int activation, recurrent_activation;
-  Real* z;            // [blocks][z_steps * rows][vectors][L]  gates; backward leaves d_z there
+  Real* z;             // [blocks][z_steps * rows][vectors][L]  gates; backward leaves d_z there
   int z_steps;         // steps that z holds: all of them, or one segment
-  Real* own;          // [own_steps][blocks][rows][own][L]     the cell's own state
+  Real* own;           // [own_steps][blocks][rows][own][L]     the cell's own state
   int own_steps;       // all of them, or a ring of two
-  Real* h;            // [h_steps][rows][h_row]                outputs
+  Real* h;             // [h_steps][rows][h_row]                outputs
   int h_steps;
   long h_row;
-  Real* reset;        // [h_steps][rows][h_row]                r * h_prev, if the cell needs it
-  const float* mask;  // [T][rows] 1 or 0, or null
-  const Real* bias;   // packed [blocks][vectors][L]
+  Real* reset;         // [h_steps][rows][h_row]                r * h_prev, if the cell needs it
+  // With recurrent_dropout each gate has its own zeros in h_prev, the same at all steps:
+  const Real* keep;    // [gates][rows][h_row] 0 or 1 / (1 - rate), or null
+  Real* dropped;       // [gates of the first product][rows][h_row]  keep * h_prev
+  const float* mask;   // [T][rows] 1 or 0, or null
+  const Real* bias;    // packed [blocks][vectors][L]
   // The input's projection where rows of it repeat, or null where it is in z already.
-  const Real* projected;   // [blocks][different rows][input vectors][L]
+  const Real* projected;    // [blocks][different rows][input vectors][L]
   long projected_block;
   const int32_t* places;    // [T][rows] which row
-  const Real* u[2];   // packed recurrent weights, one per stage
-  const Real* ut[2];  // the same transposed, for backward
-  const Real* h0;     // [rows][h0_row] the state before the first step (h0_row 0: one row for all)
+  const Real* u[2];    // packed recurrent weights, one per stage
+  const Real* ut[2];   // the same transposed, for backward
+  const Real* h0;      // [rows][h0_row] the state before the first step (h0_row 0: one row for all)
   long h0_row;
-  const Real* own0;   // [blocks][own0_block] + [row * own0_row]
+  const Real* own0;    // [blocks][own0_block] + [row * own0_row]
   long own0_row, own0_block;
-  const Real* d_out;  // [d_out_steps][rows][h_row]  gradient of the output: each step, or the last
+  const Real* d_out;   // [d_out_steps][rows][h_row]  gradient of the output: each step, or the last
   int d_out_steps;
-  Real* d_h;          // [rows][h_row]        gradient carried back in time
-  Real* d_own;        // [blocks][rows][own_carry][L]
-  Real* d_reset;      // [rows][h_row]
+  Real* d_h;           // [rows][h_row]        gradient carried back in time
+  Real* d_own;         // [blocks][rows][own_carry][L]
+  Real* d_reset;       // [rows][h_row]
   // What reaches the states of every step, from above and from the step after; null: nobody asked.
-  Real* d_h_all;      // [T][rows][h_row]
-  Real* d_own_all;    // [T][blocks][rows][own_carry][L]  from the step after only
+  Real* d_h_all;       // [T][rows][h_row]
+  Real* d_own_all;     // [T][blocks][rows][own_carry][L]  from the step after only
 
   // For products of bf16 only: the weights once more, and rounded copies of what meets them.
   const bf16* u16[2];
@@ -157,7 +184,7 @@ struct RecurrentPassOf {
   bf16* d_z16;         // [blocks][rows][vectors][L]  d_z of this step
   long row16;          // even, not below blocks * L
   const bf16* wt16;    // with d_x: the transposed weights of the input, [features of x]
-  Real* d_x;          // [T][rows][d_x_row]  gradient of the input, or null
+  Real* d_x;           // [T][rows][d_x_row]  gradient of the input, or null
   long d_x_row;
   int features;
 };

@@ -10,10 +10,18 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from elman import activations, initializers, losses, metrics, optimizers
+from elman import (
+    activations,
+    constraints,
+    initializers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+)
 from elman.config import serialize
 from elman.errors import ElmanError, FileError
-from elman.layers import LAYERS, Input, InputLayer, Layer
+from elman.layers import CELLS, LAYERS, Input, InputLayer, Layer
 from elman.layers.layer import Shape
 from elman.saving.text import brief
 
@@ -24,8 +32,9 @@ Config = dict[str, Any]
 
 #: Names of classes, and of functions, that a file may hold.
 CLASSES = frozenset(
-    {"Sequential", "InputLayer", "DTypePolicy", "__numpy__", *LAYERS, *initializers.NAMES}
+    {"Sequential", "InputLayer", "DTypePolicy", "__numpy__", *CELLS, *LAYERS, *initializers.NAMES}
     | {*losses.NAMES, *metrics.NAMES, *optimizers.schedules.NAMES}
+    | {*constraints.NAMES, *regularizers.NAMES}
     | {cls.__name__ for cls in optimizers.NAMES.values()}
 )
 FUNCTIONS = frozenset(
