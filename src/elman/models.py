@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -533,6 +533,8 @@ class Sequential:
         class_weight: dict[int, float] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Collection[int] = 1,
         tbptt: int | None = None,
         recompute: bool | str = "auto",
     ) -> History:
@@ -554,6 +556,9 @@ class Sequential:
             class_weight: weight of each class's samples in the loss.
             sample_weight: weight of each sample [n], or of each step [n, steps], in the loss.
             initial_epoch: the epoch to start from.
+            validation_batch_size: rows per step of validation, `batch_size` where None.
+            validation_freq: validate after every so many epochs, or after those of these numbers,
+                the first being 1.
             tbptt: truncated back-propagation through time: walk each batch of rows window by
                 window of so many steps, with one update for each and states carried from one to
                 the next. For long recordings with a target for every step.
@@ -584,6 +589,8 @@ class Sequential:
             class_weight=class_weight,
             sample_weight=sample_weight,
             initial_epoch=initial_epoch,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
             tbptt=tbptt,
             recompute=recompute,
         )
@@ -595,6 +602,7 @@ class Sequential:
         batch_size: int | None = None,
         verbose: int | str = "auto",
         sample_weight: Any = None,
+        callbacks: list[Callback] | None = None,
         return_dict: bool = False,
     ) -> Any:
         """Loss and metrics on some data.
@@ -605,7 +613,7 @@ class Sequential:
         Returns:
             the loss, or [loss, metrics...], or a dict.
         """
-        found = training.evaluate(self, x, y, batch_size, verbose, sample_weight)
+        found = training.evaluate(self, x, y, batch_size, verbose, sample_weight, callbacks)
         return self._scores(found, return_dict)
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = "auto") -> Array:

@@ -6,7 +6,7 @@ A batch is gone through at once, or window by window where sequences are long: `
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,13 +45,18 @@ def fit(
     class_weight: dict[int, float] | None,
     sample_weight: Any,
     initial_epoch: int,
+    validation_batch_size: int | None = None,
+    validation_freq: int | Collection[int] = 1,
     tbptt: int | None = None,
     recompute: bool | str = "auto",
 ) -> History:
     """Train a model; see `Sequential.fit`."""
     batch = whole("fit", "batch_size", 32 if batch_size is None else batch_size)
+    validated = whole("fit", "validation_batch_size", validation_batch_size or batch)
     epochs = whole("fit", "epochs", epochs, 0)
     initial_epoch = whole("fit", "initial_epoch", initial_epoch, 0)
+    if not isinstance(validation_freq, Collection):
+        whole("fit", "validation_freq", validation_freq)
     model.require_compiled("fit")
     data = Data(model, x, y, sample_weight, class_weight)
     data, held_out = _split(model, data, validation_split, validation_data)
@@ -118,8 +123,8 @@ def fit(
             # So that it does not matter who looks at the weights now, all of them are.
             optimizer.catch_up()
             results = scores.logs()
-            if held_out is not None:
-                results.update(_validate(model, held_out, batch, watchers))
+            if held_out is not None and _is_due(epoch, validation_freq):
+                results.update(_validate(model, held_out, validated, watchers))
             watchers.on_epoch_end(epoch, results)
             logs = results
             if model.stop_training:
@@ -170,19 +175,30 @@ def evaluate(
     batch_size: int | None,
     verbose: int | str,
     sample_weight: Any,
+    callbacks: list[Callback] | None = None,
 ) -> dict[str, float]:
     """Loss and metrics by name; see `Sequential.evaluate`."""
     batch = whole("evaluate", "batch_size", 32 if batch_size is None else batch_size)
     model.require_compiled("evaluate")
     data = Data(model, x, y, sample_weight, None, "evaluate")
     bar = ProgressBar(verbose)
+    watchers = CallbackList([callbacks, bar])
+    watchers.set_model(model)
+    watchers.set_params({"epochs": 1, "steps": -(-len(data) // batch), "verbose": verbose})
     try:
-        bar.on_test_begin()
-        scores = _evaluate(model, data, batch, bar)
-        bar.on_test_end(scores.logs())
+        watchers.on_test_begin()
+        scores = _evaluate(model, data, batch, bar, watchers)
+        watchers.on_test_end(scores.logs())
     finally:
         bar.close()
     return scores.logs()
+
+
+def _is_due(epoch: int, frequency: int | Collection[int]) -> bool:
+    """Whether to validate after this epoch: after every so many, or if its number, from 1, is in."""
+    if isinstance(frequency, int):
+        return (epoch + 1) % frequency == 0
+    return epoch + 1 in frequency
 
 
 def _validate(
