@@ -195,7 +195,7 @@ def evaluate(
 
 
 def _is_due(epoch: int, frequency: int | Collection[int]) -> bool:
-    """Whether to validate after this epoch: after every so many, or if its number, from 1, is in."""
+    """Whether to validate after this epoch: after every so many, or after these, from 1 on."""
     if isinstance(frequency, int):
         return (epoch + 1) % frequency == 0
     return epoch + 1 in frequency

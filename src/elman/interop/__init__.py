@@ -1,1 +1,1 @@
-"""Guests: other libraries at home in elman, and elman in theirs. Each is imported when asked for."""
+"""Guests: other libraries at home in elman, elman in theirs. Each is imported when asked for."""

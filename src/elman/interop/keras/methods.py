@@ -132,8 +132,8 @@ class Engine:
 
     def _glanced(self) -> Any:
         """What tells at a glance that a model was compiled or frozen anew."""
-        layers = [(id(layer), layer.trainable) for layer in self._model._flatten_layers()]
-        return id(getattr(self._model, "_compile_config", None)), layers
+        layers = [(layer, layer.trainable) for layer in self._model._flatten_layers()]
+        return getattr(self._model, "_compile_config", None), layers
 
     # -- standing in for Keras's methods ----------------------------------------------------------
 

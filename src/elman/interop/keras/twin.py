@@ -179,7 +179,7 @@ class Twin:
 def _array(value: Any) -> Array:
     from keras.ops import convert_to_numpy
 
-    found: Array = convert_to_numpy(value)
+    found: Array = convert_to_numpy(getattr(value, "value", value))
     return found
 
 
