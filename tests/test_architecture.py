@@ -28,7 +28,7 @@ FLOORS: list[set[str]] = [
     {"errors", "config", "mixed_precision"},
     {"activations", "initializers", "seeds"},
     {"losses", "metrics", "optimizers", "data", "baselines"},
-    {"layers", "plan", "checks", "mapped"},
+    {"layers", "plan", "graph", "checks", "mapped"},
     {"progress", "callbacks", "samples", "scores", "windows"},
     {"training", "streaming", "visited"},
     {"models"},
