@@ -26,7 +26,10 @@ def judged(model: Any) -> Iterator[Item]:
     if not model.compiled:
         return
     for kind, name, value, part in _compiled(model):
-        why_not = _own(value) or _compile({kind: [part] if kind == "metrics" else part})
+        why_not = _own(value)
+        # What names several outputs is judged with them, when the model is built.
+        if why_not is None and not isinstance(value, dict | list | tuple):
+            why_not = _compile({kind: [part] if kind == "metrics" else part})
         if kind == "optimizer" and why_not is None:
             why_not = _optimizer(value)
         yield Item(kind.removesuffix("s") if kind == "metrics" else kind, name, why_not)

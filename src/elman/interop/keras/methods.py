@@ -15,7 +15,7 @@ from elman import seeds
 from elman.callbacks import overrides
 from elman.errors import ElmanError, MissingPackageError, OptionError
 from elman.interop.keras import judging
-from elman.interop.keras.arrays import Declined, arrays
+from elman.interop.keras.arrays import Declined, arrays, joined, part_of, rows_of, shapes_of
 from elman.interop.keras.bridge import Bridge
 from elman.interop.keras.report import Item, Report
 from elman.interop.keras.twin import Twin, described, is_same
@@ -180,7 +180,7 @@ class Engine:
             raise Declined("BackupAndRestore begins where an earlier fit broke off")
         if y is None:
             raise Declined("there are no targets")
-        self._build_metrics(twin, x, y)
+        self._build_metrics(y)
         bridge = Bridge(callbacks, model, twin)
         model.stop_training = False
         with _before_any_work(bridge), _keras_randomness():
@@ -223,7 +223,8 @@ class Engine:
         x, rows = arrays(asked["x"], "x"), asked["batch_size"] or 32
         twin = self._ready(x)
         with _before_any_work():
-            count = len(twin.model.check_inputs(x))
+            twin.model.check_inputs(x)
+        count = rows_of(x)
         if not count:
             raise Declined("there are no inputs")
         batches = -(-count // rows)
@@ -234,9 +235,10 @@ class Engine:
             parts = []
             for batch in range(batches):
                 callbacks.on_predict_batch_begin(batch)
-                parts.append(twin.model.predict(x[batch * rows : (batch + 1) * rows], verbose=0))
+                part = part_of(x, slice(batch * rows, (batch + 1) * rows))
+                parts.append(twin.model.predict(part, verbose=0))
                 callbacks.on_predict_batch_end(batch, {"outputs": parts[-1]})
-            found = np.concatenate(parts)
+            found = joined(parts)
         else:
             found = twin.model.predict(x, verbose=0)
             callbacks.on_predict_batch_end(batches - 1)
@@ -260,7 +262,7 @@ class Engine:
         twin = self._ready(x, thorough=False)
         with _before_any_work():
             return twin.model.evaluate(
-                x, y, len(x), 0, sample_weight=weight, return_dict=asked["return_dict"]
+                x, y, rows_of(x), 0, sample_weight=weight, return_dict=asked["return_dict"]
             )
 
     def _predict_on_batch(self, asked: Options) -> Any:
@@ -287,16 +289,12 @@ class Engine:
             **more,
         )
 
-    def _build_metrics(self, twin: Twin, x: Any, y: Any) -> None:
+    def _build_metrics(self, y: Any) -> None:
         """Let the model know its metrics by name: callbacks ask them whether more is better."""
-        metrics = self._model._compile_metrics
-        if metrics is None or metrics.built:
-            return
-        from keras import KerasTensor
-
-        with _before_any_work():
-            output = twin.model.output_of(twin.model.check_inputs(x))
-        metrics.build(KerasTensor(np.shape(y)), KerasTensor((len(x), *output)))
+        model, metrics = self._model, self._model._compile_metrics
+        if metrics is not None and not metrics.built:
+            outputs = getattr(model, "_outputs_struct", None)
+            metrics.build(shapes_of(y), model.outputs[0] if outputs is None else outputs)
 
 
 def _decline(asked: Options, *options: str) -> None:

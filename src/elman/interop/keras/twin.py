@@ -79,9 +79,6 @@ class Twin:
                     f"{[p.shape for p in layer.own_params]}, got {shapes} in "
                     f"{judging.where(keras_model)}. Use Keras's own engine."
                 )
-        shape = self.model.input_shape
-        assert shape is not None
-        self.model.store(shape)
         self._state: list[tuple[Any, Array]] | None = None
         # Where tensors never change, another tensor is how a change is noticed.
         self._seen: dict[int, Any] = {}
