@@ -15,6 +15,8 @@ import pytest
 import elman
 import keras_judge
 from elman.interop.keras import accelerate, restore
+from elman.interop.keras.bridge import Bridge
+from elman.interop.keras.twin import Twin, described
 
 
 @pytest.fixture(scope="session")
@@ -420,6 +422,30 @@ def test_a_checkpoint_and_a_log_are_those_of_keras(keras, tmp_path):
     np.testing.assert_allclose(read[0], read[1], atol=1e-4)
     # elman opens it too, and trains on.
     assert elman.load(tmp_path / "fast.keras").optimizer.iterations == plain.optimizer.iterations
+
+
+def test_only_who_acts_on_batches_makes_training_come_up_after_each(keras):
+    from keras import callbacks
+
+    batches = {
+        False: [
+            callbacks.EarlyStopping("loss"),
+            callbacks.ModelCheckpoint("m.keras"),
+            callbacks.LambdaCallback(on_epoch_end=print),
+            callbacks.ProgbarLogger(),
+        ],
+        True: [
+            callbacks.LambdaCallback(on_train_batch_end=print),
+            callbacks.ModelCheckpoint("m.keras", save_freq=2),
+            callbacks.TerminateOnNaN(),
+        ],
+    }
+    _, fast = pair()
+    twin = Twin(fast, described(fast))
+    for wanted, several in batches.items():
+        for callback in several:
+            bridge = Bridge(callbacks.CallbackList([callback]), fast, twin)
+            assert elman.callbacks.CallbackList([bridge]).wants_batches == wanted, callback
 
 
 def test_what_was_learned_stays_where_a_callback_fails(keras):

@@ -44,7 +44,8 @@ class Bridge(Callback):
             self.on_test_batch_end = self._test_batch_end  # type: ignore[method-assign]
 
     def _wanted(self, hooks: tuple[str, ...]) -> bool:
-        return any(overrides(c, hook) for c in self._active for hook in hooks)
+        active = [c for c in self._active if not _saves_epochs(c)]
+        return any(overrides(c, hook) for c in active for hook in hooks)
 
     def _call(self, *hooks: str, arguments: tuple[int, ...] = (), logs: Logs | None = None) -> None:
         """Call a hook of all; the others are what it calls by default."""
@@ -103,3 +104,10 @@ class Bridge(Callback):
 
     def _test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._call("on_test_batch_end", arguments=(batch,), logs=logs)
+
+
+def _saves_epochs(callback: Any) -> bool:
+    """Whether this is a checkpoint that overrides a hook of batches to do nothing in it."""
+    if type(callback).__name__ != "ModelCheckpoint":
+        return False
+    return bool(getattr(callback, "save_freq", None) == "epoch")
