@@ -156,9 +156,9 @@ class Data:
         rows = max(1, PART_BYTES // max(4 * self.length, 1))
         steps = min(self.length, PART_BYTES // 4)
         for row in range(0, len(self), rows):
-            for step in range(0, self.length if self.by_step else 1, steps):
+            for step in range(0, self.output[0] if self.by_step else 1, steps):
                 chosen = np.arange(row, min(row + rows, len(self)))
-                last = min(step + steps, self.length) if self.by_step else None
+                last = min(step + steps, self.output[0]) if self.by_step else None
                 y = self.targets(chosen, step, last)
                 self._weights(y, *self._given_for(chosen, step, last), output=self._output_of(y))
 

@@ -66,7 +66,8 @@ class Outputs:
         self.sizes = sizes
         self.wanted = bool(scores.metrics)
         self.y = plan.room(rows if self.wanted else 0, steps)
-        self.mask = np.empty((rows, steps), np.float32) if plan.masked else None
+        shape = (rows, *self.y.shape[1:2])
+        self.mask = np.empty(shape, np.float32) if plan.masked else None
         #: As the engine takes them: where to write, or nothing.
         self.native = (self.y if self.wanted else None, self.mask, self.losses)
 
