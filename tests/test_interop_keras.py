@@ -55,7 +55,21 @@ def net(units: int = 5, **options: Any) -> list[Any]:
     return [Input((7, 2)), layers.Masking(name="masking"), cell, head]
 
 
-def deep() -> list[Any]:
+def convolutional() -> list[Any]:
+    from keras import Input, layers
+
+    return [
+        Input((7, 2)),
+        layers.TimeDistributed(layers.Dense(3, activation="relu")),
+        layers.Conv1D(4, 3, padding="causal"),
+        layers.MaxPooling1D(2),
+        layers.Flatten(),
+        layers.Dense(3),
+        layers.Softmax(),
+    ]
+
+
+def recurrent() -> list[Any]:
     from keras import Input, layers
 
     return [
@@ -159,9 +173,10 @@ def test_twenty_steps_of_fit_are_those_of_keras(optimizer, keras):
     check_same(fast, plain)
 
 
-def test_a_deep_model_trains_predicts_and_evaluates_as_with_keras(keras):
+@pytest.mark.parametrize("stack", [recurrent, convolutional], ids=lambda stack: stack.__name__)
+def test_a_deep_model_trains_predicts_and_evaluates_as_with_keras(stack, keras):
     x, y, _ = rows()
-    plain, fast = compiled(deep()), compiled(deep())
+    plain, fast = compiled(stack()), compiled(stack())
     assert accelerate(fast)
     np.testing.assert_allclose(fast.predict(x, verbose=0), plain.predict(x, verbose=0), atol=1e-5)
     options = {"batch_size": 6, "epochs": 5, "shuffle": False, "verbose": 0}
