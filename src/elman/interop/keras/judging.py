@@ -6,11 +6,11 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from elman.errors import FileError
+from elman.errors import ElmanError, FileError
 from elman.interop.keras.report import Item
 from elman.layers import LAYERS
 from elman.models import Sequential
-from elman.saving.config import Config, Reader
+from elman.saving.config import Config, Reader, Refused
 
 #: What errors of the reader begin with.
 WHO = "accelerate"
@@ -155,5 +155,12 @@ def _refusal(build: Any) -> str | None:
     try:
         build()
     except FileError as error:
-        return str(error.__cause__ or error)
+        return reason(error)
     return None
+
+
+def reason(error: ElmanError) -> str:
+    """Why elman refuses, without the words about files."""
+    if error.__cause__ is not None:
+        return str(error.__cause__)
+    return f"elman has no {error.what}." if isinstance(error, Refused) else str(error)

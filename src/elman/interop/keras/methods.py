@@ -105,7 +105,7 @@ class Engine:
                 self._description = described(model)
                 self._twin = Twin(model, self._description) if model.built else None
             except ElmanError as error:
-                items.insert(0, Item("model", model.name, str(error.__cause__ or error)))
+                items.insert(0, Item("model", model.name, judging.reason(error)))
         refused = [item for item in items if item.why_not is not None]
         self._why_not = f"{refused[0].name}: {refused[0].why_not}" if refused else None
         return items
