@@ -67,7 +67,9 @@ def through(
     for name in (layer.name, f"{layer.name}/dropout"):
         if dropped and name in dropped:
             x = x * dropped[name]
-    return layer.formula(x, own, mask), layer.formula_mask(x, mask)
+    keep = (dropped or {}).get(f"{layer.name}/recurrent_dropout")
+    extra = {} if keep is None else {"keep": keep}
+    return layer.formula(x, own, mask, **extra), layer.formula_mask(x, mask)
 
 
 def reference(

@@ -234,12 +234,15 @@ class Plan:
             rate: the share of zeros; of normal numbers the standard deviation.
             kind: "zeros", or normal numbers that are "added" or a "factor".
         """
-        self._dropouts += 1
-        seed = (self._dropouts * 0x9E3779B1) % 2**31
         return self.add(
             "dropout", name, slot, slot.shape,
-            rate=rate, seed=seed, same_each_step=same_each_step, kind=kind,
+            rate=rate, seed=self.draw(), same_each_step=same_each_step, kind=kind,
         )  # fmt: skip
+
+    def draw(self) -> int:
+        """The seed of one more op's own random numbers."""
+        self._dropouts += 1
+        return (self._dropouts * 0x9E3779B1) % 2**31
 
     def mask_source(self, slot: Slot) -> str | None:
         """Name of what made the mask of a slot; None where it has none."""

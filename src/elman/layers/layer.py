@@ -247,6 +247,10 @@ class Layer(Configured):
         """The layers that hold the weights: this one, or those inside it."""
         return [self]
 
+    def leaf_shapes(self, input_shape: Shape) -> list[Shape]:
+        """What enters each of them."""
+        return [input_shape for _ in self.leaves()]
+
     @property
     def built(self) -> bool:
         """Whether the weights exist."""

@@ -1,5 +1,5 @@
 // Merge: what several ops made of the same steps becomes one: side by side, or one number for each
-// unit. With `zero_masked` a step that does not count becomes zero, as behind Keras's Bidirectional.
+// unit.
 #include <algorithm>
 #include <stdexcept>
 
@@ -35,17 +35,15 @@ class Merge : public Op {
     if (mode_ == Mode::ave) scale_ = 1.0f / (float)x_.size();
     output = plan.slot(spec.name, x_.at(0).steps, width, gradient);
     plan.at(output).mask = x_[0].mask;
-    if (spec.flag("zero_masked")) mask_ = x_[0].mask;
   }
 
   void forward(Run& run) override {
     const Slot& y = plan_.at(output);
-    each_step(run, [&](long i, bool counts) {
+    for (long i = 0; i < all_steps(run); ++i) {
       float* to = run.value(y) + i * y.row;
-      if (!counts) return (void)std::fill_n(to, y.width, 0.0f);
       if (mode_ == Mode::concat) {
         for (const Slot& x : x_) to = std::copy_n(run.value(x) + i * x.row, x.width, to);
-        return;
+        continue;
       }
       std::fill_n(to, y.width, mode_ == Mode::mul ? 1.0f : 0.0f);
       for (const Slot& x : x_) {
@@ -53,36 +51,29 @@ class Merge : public Op {
         if (mode_ == Mode::mul) for (int u = 0; u < y.width; ++u) to[u] *= from[u];
         else for (int u = 0; u < y.width; ++u) to[u] += from[u] * scale_;
       }
-    });
+    }
   }
 
   void backward(Run& run) override {
     const Slot& y = plan_.at(output);
-    each_step(run, [&](long i, bool counts) {
+    for (long i = 0; i < all_steps(run); ++i) {
       const float* d_y = run.gradient(y) + i * y.row;
       for (size_t k = 0; k < x_.size(); ++k) {
         const Slot& x = x_[k];
         if (x.gradient >= 0) {
           float* d_x = run.gradient(x) + i * x.row;
-          if (!counts) std::fill_n(d_x, x.width, 0.0f);
-          else for (int u = 0; u < x.width; ++u) d_x[u] = d_y[u] * scale_;
+          for (int u = 0; u < x.width; ++u) d_x[u] = d_y[u] * scale_;
           if (mode_ == Mode::mul) times_others(run, i, k, d_x);
         }
         if (mode_ == Mode::concat) d_y += x.width;
       }
-    });
+    }
   }
 
   bool carries() const override { return true; }
 
  private:
-  /// Calls f(i, counts) for every step of every row.
-  template <class F>
-  void each_step(const Run& run, const F& f) const {
-    const float* mask = mask_ >= 0 ? run.value(plan_.at(mask_)) : nullptr;
-    const long all = (long)run.steps_of(x_[0]) * run.rows;
-    for (long i = 0; i < all; ++i) f(i, !mask || mask[i] != 0);
-  }
+  long all_steps(const Run& run) const { return (long)run.steps_of(x_[0]) * run.rows; }
 
   void times_others(const Run& run, long i, size_t own, float* d_x) const {
     for (size_t k = 0; k < x_.size(); ++k) {
@@ -95,7 +86,6 @@ class Merge : public Op {
   const Mode mode_;
   std::vector<Slot> x_;
   float scale_ = 1;
-  int mask_ = -1;  // the slot that says which steps become zero, or -1
 };
 
 const OpWord merge("merge", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from elman import activations, initializers, losses, metrics, optimizers
 from elman.config import serialize
 from elman.errors import ElmanError, FileError
-from elman.layers import LAYERS, Input, InputLayer, Layer
+from elman.layers import CELLS, LAYERS, Input, InputLayer, Layer
 from elman.layers.layer import Shape
 from elman.saving.text import brief
 
@@ -24,7 +24,7 @@ Config = dict[str, Any]
 
 #: Names of classes, and of functions, that a file may hold.
 CLASSES = frozenset(
-    {"Sequential", "InputLayer", "DTypePolicy", "__numpy__", *LAYERS, *initializers.NAMES}
+    {"Sequential", "InputLayer", "DTypePolicy", "__numpy__", *CELLS, *LAYERS, *initializers.NAMES}
     | {*losses.NAMES, *metrics.NAMES, *optimizers.schedules.NAMES}
     | {cls.__name__ for cls in optimizers.NAMES.values()}
 )
