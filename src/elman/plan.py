@@ -13,7 +13,7 @@ from elman.errors import OptionError
 from elman.graph import Call, Graph
 
 if TYPE_CHECKING:
-    from elman.layers.layer import Layer
+    from elman.layers.layer import Layer, Param
     from elman.losses import Loss
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -25,17 +25,43 @@ class Store:
     def __init__(self, layers: Iterable[Layer], shapes: Iterable[tuple[int | None, ...]]) -> None:
         self.layers = list(layers)
         self.first: dict[int, int] = {}
+        self._trains: set[int] = set()
         params: list[tuple[str, list[int], bool, bool]] = []
+        own: list[Param] = []
         for layer, shape in zip(self.layers, shapes, strict=True):
             layer.build_params(shape)
             for leaf in layer.leaves():
                 self.first[id(leaf)] = len(params)
                 trainable = layer.trainable and leaf.trainable
+                if trainable:
+                    self._trains.add(id(leaf))
                 params += [
-                    (f"{leaf.path}/{p.name}", list(p.shape), p.trainable and trainable, p.table)
+                    (f"{leaf.path}/{p.name}", list(p.shape), p.trainable and trainable, p.by_row)
                     for p in leaf.own_params
                 ]
+                own.extend(leaf.own_params)
         self.native = _core.Weights(params)
+        self.names = [name for name, *_ in params]
+        #: Tensors that training changes and that have a penalty or a constraint, by their index.
+        self.ruled = {
+            index: p
+            for index, (p, (_, _, trainable, _)) in enumerate(zip(own, params, strict=True))
+            if trainable and (p.regularizer is not None or p.constraint is not None)
+        }
+
+    def penalty(self) -> float:
+        """What the weights add to the loss as they are."""
+        return float(
+            sum(
+                p.regularizer(self.native.view(index).astype(np.float64))
+                for index, p in self.ruled.items()
+                if p.regularizer is not None
+            )
+        )
+
+    def trains(self, layer: Layer) -> bool:
+        """Whether training changes the layer."""
+        return id(layer) in self._trains
 
     def own(self) -> None:
         """Bring in values that another model, or the layer by itself, has changed meanwhile."""
@@ -132,6 +158,7 @@ class Plan:
         threads = threads or _core.threads()
         if training or keep or loss is not None:  # rows are dealt out; else units may be, too
             threads = max(1, min(threads, rows))
+        self._penalizes = loss is not None
         self.native = _core.Plan(store.native, self.steps, rows, training, keep, threads, carry)
         self.training = training
         self.carry = carry
@@ -150,6 +177,8 @@ class Plan:
         self.outputs = [self._add_output(values[i]) for i in graph.outputs]
         losses = loss if isinstance(loss, list) else [loss]
         weights = loss_weights or [1.0] * len(losses)
+        if self._penalizes:
+            self._add_weight_penalties()
         for wanted, slot, weight in zip(losses, self.outputs, weights, strict=loss is not None):
             if wanted is not None:
                 self._add_loss(wanted, slot, weight)
@@ -171,7 +200,7 @@ class Plan:
         before = self._calls[id(layer)]
         self._calls[id(layer)] += 1
         self._renamed = (layer.name, f"{layer.name}/{before}") if before else None
-        return layer.emit_all(self, slots)
+        return [self.penalized(layer, slot) for slot in layer.emit_all(self, slots)]
 
     def _add_output(self, slot: Slot) -> Slot:
         return Slot(self.native.add_output(slot.index), slot.shape, slot.logits)
@@ -184,7 +213,7 @@ class Plan:
         slot: Slot | Iterable[Slot],
         shape: tuple[int | None, ...],
         params: Iterable[int] = (),
-        **options: float | str,
+        **options: float | str | list[float],
     ) -> Slot: ...
     @overload
     def add(
@@ -194,7 +223,7 @@ class Plan:
         slot: Slot | Iterable[Slot],
         shape: list[tuple[int | None, ...]],
         params: Iterable[int] = (),
-        **options: float | str,
+        **options: float | str | list[float],
     ) -> list[Slot]: ...
     def add(
         self,
@@ -203,14 +232,14 @@ class Plan:
         slot: Slot | Iterable[Slot],
         shape: tuple[int | None, ...] | list[tuple[int | None, ...]],
         params: Iterable[int] = (),
-        **options: float | str,
+        **options: float | str | list[float],
     ) -> Slot | list[Slot]:
         """Append the op called `word`; it reads one `slot` or several, its result has `shape`.
 
         Several ops may read one slot. One that fills several has a list of shapes, and a list of
         slots as its result.
         """
-        made = {k: v if isinstance(v, str) else float(v) for k, v in options.items()}
+        made = {k: v if isinstance(v, str | list) else float(v) for k, v in options.items()}
         read = [slot.index] if isinstance(slot, Slot) else [s.index for s in slot]
         if self._renamed is not None:
             name = self._renamed[1] + name.removeprefix(self._renamed[0])
@@ -218,6 +247,27 @@ class Plan:
         if not isinstance(shape, list):
             return Slot(filled[0], shape)
         return [Slot(index, one) for index, one in zip(filled, shape, strict=True)]
+
+    def penalized(self, layer: Layer, slot: Slot, zero_masked: bool = False) -> Slot:
+        """The layer's output, after its activity_regularizer has seen it.
+
+        Args:
+            zero_masked: whether the layer returns zeros for the steps that a mask leaves out.
+        """
+        regularizer = layer.activity_regularizer
+        if regularizer is not None and self._penalizes:
+            nothing: list[tuple[int | None, ...]] = []
+            self.add(
+                "penalty", f"{layer.path}/activity", slot, nothing, (),
+                zero_masked=zero_masked, **regularizer.native(),
+            )  # fmt: skip
+        return slot
+
+    def _add_weight_penalties(self) -> None:
+        for index, p in self.store.ruled.items():
+            if p.regularizer is not None:
+                name = self.store.names[index]
+                self.native.add("penalty", name, [], [index], p.regularizer.native())
 
     def dropout(
         self,
@@ -331,8 +381,9 @@ class Plan:
         ]
         for op in self.native.describe():
             to = "loss" if op["output"] is None else _shape(op["output"])
+            read = "weights" if op["input"] is None else _shape(op["input"])
             lines.append(
-                f"{op['op']:<10} {_short(op['name']):<16} {_shape(op['input']) + ' -> ' + to:<16} "
+                f"{op['op']:<10} {_short(op['name']):<16} {read + ' -> ' + to:<16} "
                 f"{_count(op['flops']):>9} {_size(op['bytes']):>9} {op['path']}"
             )
         return "\n".join(lines)

@@ -62,6 +62,7 @@ class Outputs:
 
     def __init__(self, plan: Plan, sizes: Array, rows: int, steps: int, scores: Scores) -> None:
         self.scores = scores
+        self.plan = plan
         self.losses = np.empty(len(sizes))
         self.sizes = sizes
         self.wanted = bool(scores.metrics)
@@ -71,12 +72,17 @@ class Outputs:
         #: As the engine takes them: where to write, or nothing.
         self.native = (self.y if self.wanted else None, self.mask, self.losses)
 
+    def totals(self) -> Array:
+        """The loss of each batch, or window, with its penalties."""
+        penalties = self.plan.native.penalties
+        return self.losses + penalties if penalties else self.losses
+
     def score(
         self, data: Data, rows: Array, first: int = 0, last: int | None = None, losses: bool = True
     ) -> None:
         """Hand them to the scores, with the targets of these rows and steps."""
         if losses:
-            self.scores.add_losses(self.losses, self.sizes)
+            self.scores.add_losses(self.totals(), self.sizes)
         if not self.wanted:
             return
         y, predicted, mask = data.targets(rows, first, last), self.y, self.mask

@@ -73,6 +73,13 @@ def check_recompute(model: Sequential, data: Data, recompute: Any, tbptt: Any) -
             "Leave recompute out: there is no time to cut."
         )
     require_causal(model.layers, "fit with recompute=True")
+    for layer in model.layers:
+        if layer.joins_steps:
+            raise OptionError(
+                f"fit with recompute=True expected layers that take step by step, got "
+                f"{layer.label}, which needs the statistics of all steps first. Set its "
+                "trainable=False, or leave recompute out."
+            )
 
 
 def segment(length: int) -> int:
@@ -88,7 +95,7 @@ def recomputed(model: Sequential, data: Data, rows: int, recompute: bool | str) 
     """Steps of the parts in which training is recomputed; None: it keeps whole sequences."""
     if recompute is False or not data.timed or data.length <= segment(data.length):
         return None
-    if not all(layer.causal for layer in model.layers):
+    if not all(layer.causal and not layer.joins_steps for layer in model.layers):
         return None
     steps = segment(data.length)
     if recompute is True:
@@ -102,9 +109,11 @@ def recomputed(model: Sequential, data: Data, rows: int, recompute: bool | str) 
     return steps if part.native.bytes * data.length / steps > RECOMPUTE_BYTES else None
 
 
-def for_inference(model: Sequential, x: Array | Mapped) -> int | None:
+def for_inference(model: Sequential, x: Array | Mapped, loss: bool = False) -> int | None:
     """Steps of the windows in which to predict for inputs; None: whole sequences."""
     timed = x.ndim == 3 or model.layers[0].takes_tokens
+    if loss and any(layer.activity_regularizer is not None for layer in model.layers):
+        return None  # the loss of a window is a sum of its targets only
     if not timed or x.shape[1] <= LONG or not all(layer.causal for layer in model.layers):
         return None
     return WINDOW
@@ -178,4 +187,5 @@ def evaluate(
         counted += float(counts.sum())
     if model.compiled_loss().reduction != "sum":
         total /= counted + (1e-7 if plan.native.counts_targets else 0.0)
+    total += plan.store.penalty()
     scores.add_losses(np.array([total]), np.array([len(rows)]))

@@ -1,6 +1,7 @@
 """The layers: one room, one layer per group of neighbouring files."""
 
 from elman.layers.activation import Activation
+from elman.layers.batch_normalization import BatchNormalization
 from elman.layers.bidirectional import Bidirectional
 from elman.layers.cells import CELLS, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from elman.layers.conv1d import Conv1D
@@ -10,9 +11,11 @@ from elman.layers.embedding import Embedding
 from elman.layers.gru import GRU
 from elman.layers.input import Input, InputLayer
 from elman.layers.layer import Layer, Param
+from elman.layers.layer_normalization import LayerNormalization
 from elman.layers.lstm import LSTM
 from elman.layers.masking import Masking
 from elman.layers.noise import GaussianDropout, GaussianNoise, SpatialDropout1D
+from elman.layers.normalization import Normalization
 from elman.layers.padding import Cropping1D, UpSampling1D, ZeroPadding1D
 from elman.layers.pooling import (
     AveragePooling1D,
@@ -22,6 +25,7 @@ from elman.layers.pooling import (
 )
 from elman.layers.recurrent import Recurrent
 from elman.layers.relu import ELU, LeakyReLU, ReLU
+from elman.layers.rescaling import Rescaling
 from elman.layers.reshape import Flatten, Permute, RepeatVector, Reshape
 from elman.layers.rnn import RNN
 from elman.layers.simple_rnn import SimpleRNN
@@ -34,6 +38,7 @@ LAYERS: dict[str, type[Layer]] = {
     for layer in (
         Activation,
         AveragePooling1D,
+        BatchNormalization,
         Bidirectional,
         Conv1D,
         Cropping1D,
@@ -48,13 +53,16 @@ LAYERS: dict[str, type[Layer]] = {
         GlobalAveragePooling1D,
         GlobalMaxPooling1D,
         LSTM,
+        LayerNormalization,
         LeakyReLU,
         RNN,
         Masking,
         MaxPooling1D,
+        Normalization,
         Permute,
         ReLU,
         RepeatVector,
+        Rescaling,
         Reshape,
         SimpleRNN,
         Softmax,
@@ -79,6 +87,7 @@ __all__ = [
     "Activation",
     "AveragePooling1D",
     "AvgPool1D",
+    "BatchNormalization",
     "Bidirectional",
     "Conv1D",
     "Convolution1D",
@@ -98,15 +107,18 @@ __all__ = [
     "InputLayer",
     "LSTMCell",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "Masking",
     "MaxPool1D",
     "MaxPooling1D",
+    "Normalization",
     "Param",
     "Permute",
     "ReLU",
     "Recurrent",
     "RepeatVector",
+    "Rescaling",
     "Reshape",
     "SimpleRNN",
     "SimpleRNNCell",

@@ -130,7 +130,12 @@ class Bidirectional(Wrapper):
     def emit(self, plan: Plan, slot: Slot) -> Slot:
         # One that drops inputs needs each step's own row of an Embedding, so it reads first.
         order = sorted(self.leaves(), key=lambda leaf: not leaf.dropout)
-        made = {id(leaf): leaf.emit_in_time(plan, slot) for leaf in order}
+        made = {
+            id(leaf): plan.penalized(
+                leaf, leaf.emit_in_time(plan, slot), zero_masked=self.return_sequences
+            )
+            for leaf in order
+        }
         slots = [made[id(leaf)] for leaf in self.leaves()]
         merged = plan.add(
             "merge",

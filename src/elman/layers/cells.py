@@ -15,6 +15,7 @@ from elman.layers.simple_rnn import SimpleRNN
 #: What a recurrent layer has beyond its cell.
 TIME = frozenset(
     {
+        "activity_regularizer",
         "go_backwards",
         "return_sequences",
         "return_state",

@@ -78,20 +78,13 @@ class Recurrent(Layer):
     keep_gate: ClassVar[str | None] = None
     #: How many arrays the state consists of.
     states: ClassVar[int] = 1
+    ruled: ClassVar = {"kernel": "kernel", "recurrent": "recurrent_kernel", "bias": "bias"}
     ignored = Layer.ignored | HOW.keys()
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {
         **Layer.absent,
         "time_major": (False,),
         "return_state": (False,),
         "stateful": (False,),
-        **dict.fromkeys(
-            [
-                f"{tensor}_{kind}"
-                for tensor in ("kernel", "recurrent", "bias")
-                for kind in ("regularizer", "constraint")
-            ],
-            (None,),
-        ),
     }
 
     def __init__(

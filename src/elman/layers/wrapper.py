@@ -27,7 +27,8 @@ class Wrapper(Layer):
             leaf.build_params(shape, None if values is None else values[:count])
             values = None if values is None else values[count:]
         if self.built_for is None:
-            self.own_params, self.built_for = self.params(input_shape), input_shape
+            self.own_params = [p.inside(leaf) for leaf in self.leaves() for p in leaf.own_params]
+            self.built_for = input_shape
 
     def views(self) -> list[Array]:
         return [view for leaf in self.leaves() for view in leaf.views()]

@@ -10,7 +10,15 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from elman import activations, initializers, losses, metrics, optimizers
+from elman import (
+    activations,
+    constraints,
+    initializers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+)
 from elman.config import serialize
 from elman.errors import ElmanError, FileError
 from elman.layers import CELLS, LAYERS, Input, InputLayer, Layer
@@ -26,6 +34,7 @@ Config = dict[str, Any]
 CLASSES = frozenset(
     {"Sequential", "InputLayer", "DTypePolicy", "__numpy__", *CELLS, *LAYERS, *initializers.NAMES}
     | {*losses.NAMES, *metrics.NAMES, *optimizers.schedules.NAMES}
+    | {*constraints.NAMES, *regularizers.NAMES}
     | {cls.__name__ for cls in optimizers.NAMES.values()}
 )
 FUNCTIONS = frozenset(
