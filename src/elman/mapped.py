@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from elman.ragged import Ragged
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 #: What is read of a file before its pages are let go of, in bytes.
@@ -127,11 +129,9 @@ def _file(array: Any) -> mmap.mmap | None:
     return found._mmap  # type: ignore[attr-defined]
 
 
-def take(
-    values: Array | Mapped, rows: Array | slice, first: int = 0, last: int | None = None
-) -> Array:
+def take(values: Any, rows: Array | slice, first: int = 0, last: int | None = None) -> Any:
     """A copy of some rows, of their steps [first, last) where that is given."""
-    if isinstance(values, Mapped):
+    if isinstance(values, Mapped | Ragged):
         return values.take(rows, first, last)
     part = values[rows] if last is None else values[rows, first:last]
     return np.ascontiguousarray(part)

@@ -16,6 +16,7 @@ from elman.layers import LAYERS, InputLayer, Layer
 from elman.layers.layer import Shape, unused
 from elman.mapped import Mapped
 from elman.plan import Plan, Store
+from elman.ragged import Ragged
 from elman.streaming import Stream
 
 if TYPE_CHECKING:
@@ -365,7 +366,7 @@ class Sequential:
 
     # -- plans ------------------------------------------------------------------------------------
 
-    def check_inputs(self, x: Any) -> Array | Mapped:
+    def check_inputs(self, x: Any) -> Array | Mapped | Ragged:
         """Inputs as the engine takes them, or what hands them out in parts. No weights are made."""
         if not self.layers:
             raise NotReadyError(f"{self.label} expected layers, got none. Add some first.")
@@ -404,7 +405,7 @@ class Sequential:
             self.input = before if self.built is False else self.input
         self._require_built("a run")
 
-    def output_of(self, x: Array | Mapped) -> tuple[int, ...]:
+    def output_of(self, x: Array | Mapped | Ragged) -> tuple[int, ...]:
         """Shape of one sample's output for these inputs."""
         shape: Shape = (None, *x.shape[1:])
         for layer in self.layers:
@@ -413,7 +414,7 @@ class Sequential:
 
     def plan_for(
         self,
-        x: Array | Mapped,
+        x: Array | Mapped | Ragged,
         *,
         rows: int,
         training: bool = False,
@@ -431,7 +432,8 @@ class Sequential:
         shape = x.shape[1:] if steps is None else (steps, *x.shape[2:])
         carry = steps is not None
         path = (_core.isa(), _core.has_bf16_instruction(), *(a.compute_dtype for a in self.layers))
-        key = (shape, rows, training, loss, keep, carry, _core.threads(), path)
+        ragged = isinstance(x, Ragged)
+        key = (shape, rows, training, loss, keep, carry, ragged, _core.threads(), path)
         if key not in self._plans:
             if len(self._plans) >= 8:  # lengths may be many; memory is not
                 self._plans.pop(next(iter(self._plans)))
@@ -444,6 +446,7 @@ class Sequential:
                 training=training,
                 keep=keep,
                 carry=carry,
+                ragged=ragged,
             )
         return self._plans[key]
 
@@ -556,7 +559,8 @@ class Sequential:
         `model.history` holds the epochs that were finished.
 
         Args:
-            x: inputs [n, steps, features], [n, features], or tokens [n, steps].
+            x: inputs [n, steps, features], [n, features], or tokens [n, steps]; or a list of arrays
+                [steps, features] or [steps] of unequal length.
             y: targets in the shape of the output, or class numbers for a sparse loss.
             batch_size: rows per step, 32 where None.
             epochs: the epoch to stop before, counted from 0.
@@ -578,6 +582,10 @@ class Sequential:
             recompute: whether to train on whole sequences in little memory: states are kept only
                 now and then, and what lies between is computed a second time on the way back.
                 "auto" does so where the plan would take more than a GiB.
+
+        Sequences of unequal length are a list of arrays: nothing is padded by hand. Steps that a
+        sequence does not have are masked, whatever the layers, and cost nothing. Targets and
+        weights of every step are then lists of arrays too.
 
         Arrays in memory-mapped files (`np.load(..., mmap_mode="r")`) are read in parts and never
         loaded whole. See docs/long_sequences.md.
@@ -654,7 +662,8 @@ class Sequential:
                 batch.
 
         Returns:
-            float32 array, one row per input.
+            float32 array, one row per input; for sequences of unequal length and an output at every
+            step a list of arrays, each as long as its sequence.
         """
         return training.predict(self, x, batch_size, verbose, steps, callbacks)
 

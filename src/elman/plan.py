@@ -11,6 +11,7 @@ import numpy as np
 from elman import _core
 from elman.errors import OptionError
 from elman.graph import Call, Graph
+from elman.ragged import Ragged
 
 if TYPE_CHECKING:
     from elman.layers.layer import Layer, Param
@@ -121,6 +122,8 @@ class Plan:
             its last only: what the model would say if the sequence ended there.
         threads: at most so many; as many as elman may use where None.
         graph: how the layers are connected; one after the other where None.
+        ragged: whether sequences may be shorter than the input's steps, which then hold the longest
+            (`Ragged`): the rest of them are masked, and not gone through. A list for several.
         loss_weights: of the gradient of each loss; 1 where None.
 
     Raises:
@@ -141,6 +144,7 @@ class Plan:
         every_step: bool = False,
         threads: int | None = None,
         graph: Graph | None = None,
+        ragged: bool | list[bool] = False,
         loss_weights: Sequence[float] | None = None,
     ) -> None:
         if carry:
@@ -150,6 +154,9 @@ class Plan:
         shapes = input_shape if isinstance(input_shape, list) else [input_shape]
         self.input_shape = shapes[0]
         self._tokens = tokens if isinstance(tokens, list) else [tokens]
+        self._ragged = ragged if isinstance(ragged, list) else [ragged] * len(shapes)
+        #: Whether rows end at steps of their own.
+        self.ragged = any(self._ragged)
         #: Of each input: whether it has a time axis.
         self._timed = [t or len(s) == 2 for t, s in zip(self._tokens, shapes, strict=True)]
         self.has_steps = self._timed[0]
@@ -190,7 +197,8 @@ class Plan:
         tokens, timed = self._tokens[number], self._timed[number]
         name = "input" if count == 1 else f"input/{number}"
         width = 1 if tokens else shape[-1]
-        index = self.native.input(name, shape[0] if timed else 0, width, tokens)
+        steps = shape[0] if timed else 0
+        index = self.native.input(name, steps, width, tokens, self._ragged[number])
         return Slot(index, (None, *shape))
 
     def _emit(self, call: Call, slots: list[Slot]) -> list[Slot]:
@@ -351,13 +359,13 @@ class Plan:
             shape = (steps, *shape[1:])
         return np.empty((rows, *shape), np.float32)
 
-    def predict(self, x: Array) -> Array:
+    def predict(self, x: Array | Ragged) -> Array:
         """Outputs [rows, ...] for checked inputs."""
         out = self.room(len(x), x.shape[1])
         self.native.predict(self.arrange(x), out)
         return out
 
-    def forward(self, x: Array, seed: int = 0) -> Array:
+    def forward(self, x: Array | Ragged, seed: int = 0) -> Array:
         """Outputs of one batch, after which `native.peek` shows every intermediate by name.
 
         Args:
@@ -368,8 +376,11 @@ class Plan:
         self.native.call(self.arrange(x), out, seed)
         return out
 
-    def arrange(self, x: Array) -> Array:
-        """Inputs as the native plan takes them: tokens [n, T] or floats [n, T, F]."""
+    def arrange(self, x: Array | Ragged) -> Any:
+        """Inputs as the native plan takes them: tokens [n, T] or floats [n, T, F], or all steps of
+        sequences of unequal length and where each begins."""
+        if isinstance(x, Ragged):
+            return [(x.values, x.offsets, x.steps)]
         return x if self.has_steps else x[:, None, :]
 
     def __str__(self) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from elman import checks
 from elman.errors import DataError
 from elman.mapped import PART_BYTES, Mapped, is_mapped, take
+from elman.ragged import Ragged
 
 if TYPE_CHECKING:
     from elman.models import Sequential
@@ -19,7 +20,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class Taken(NamedTuple):
     """Arrays, and which of their rows and steps are meant, by the names of the engine."""
 
-    x: Array
+    x: Array | Ragged
     y: Array  # [n, numbers per sample]
     weight: Array | None
     order: Array
@@ -49,6 +50,9 @@ class Data:
             )
         self.output = model.output_of(self.x)
         self.label = model.label
+        if isinstance(self.x, Ragged):
+            y = checks.padded(y, self.x, "targets", self.label)
+            sample_weight = checks.padded(sample_weight, self.x, "sample weights", self.label)
         self.y = checks.targets(y, len(self.x), self.output, model.compiled_loss(), self.label)
         #: Whether something stays in its file, and all is handed over in parts.
         self.mapped = any(isinstance(v, Mapped) for v in (self.x, self.y))
@@ -107,7 +111,7 @@ class Data:
         What is in memory is handed over whole and never copied.
         """
         if not self.mapped:
-            assert isinstance(self.x, np.ndarray)
+            assert isinstance(self.x, np.ndarray | Ragged)
             steps = None if last is None else (first, last)
             return Taken(self.x, _flat(self.y), self.weight, rows, steps)
         x = take(self.x, rows, first, last if self.timed else None)

@@ -16,6 +16,7 @@ from elman.errors import OptionError
 from elman.layers.layer import whole
 from elman.mapped import Mapped, take
 from elman.plan import require_causal
+from elman.ragged import Ragged
 from elman.scores import Outputs, Scores
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def recomputed(model: Sequential, data: Data, rows: int, recompute: bool | str) 
     return steps if part.native.bytes * data.length / steps > RECOMPUTE_BYTES else None
 
 
-def for_inference(model: Sequential, x: Array | Mapped, loss: bool = False) -> int | None:
+def for_inference(model: Sequential, x: Array | Mapped | Ragged, loss: bool = False) -> int | None:
     """Steps of the windows in which to predict for inputs; None: whole sequences."""
     timed = x.ndim == 3 or model.layers[0].takes_tokens
     if loss and any(layer.activity_regularizer is not None for layer in model.layers):
@@ -129,7 +130,7 @@ def window_sizes(rows: int, window: int, first: int, last: int) -> Array:
     return rows * batch_sizes(last - first, window)
 
 
-def predict(plan: Plan, values: Array | Mapped, out: Array, samples: int) -> Iterator[int]:
+def predict(plan: Plan, values: Array | Mapped | Ragged, out: Array, samples: int) -> Iterator[int]:
     """Outputs of all rows in windows; yields how many rows are done.
 
     Args:
