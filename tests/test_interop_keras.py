@@ -78,7 +78,7 @@ def recurrent() -> list[Any]:
         layers.LSTM(4, return_sequences=True),
         layers.Bidirectional(layers.GRU(3)),
         layers.Dropout(0.0),
-        layers.Dense(3),
+        layers.Dense(3, kernel_regularizer="l2", bias_constraint="non_neg"),
         layers.Activation("softmax"),
     ]
 
@@ -197,6 +197,11 @@ FIT: dict[str, Any] = {
     "from epoch 3": {"initial_epoch": 3},
     "no epoch": {"epochs": 0},
     "a batch left over": {"batch_size": 7},
+    "two steps an epoch": {
+        "steps_per_epoch": 2,
+        "validation_data": lambda: rows(),
+        "validation_steps": 1,
+    },
 }
 
 
@@ -212,6 +217,8 @@ def test_other_ways_to_use_the_model_return_what_keras_does(keras):
         of = {"evaluate": model.evaluate(x, y, verbose=0)}
         of["by name"] = model.evaluate(x, y, 7, 0, w, return_dict=True)
         of["predict"] = model.predict(x, verbose=0)
+        of["two steps"] = model.predict(x, 5, 0, steps=2)
+        of["evaluate two steps"] = model.evaluate(x, y, 5, 0, steps=2)
         of["predict_on_batch"] = model.predict_on_batch(x[:5])
         of["train_on_batch"] = model.train_on_batch(x, y, w)
         of["by class"] = model.train_on_batch(x, y, class_weight={1: 2.0}, return_dict=True)
@@ -481,6 +488,19 @@ def test_what_was_learned_stays_where_a_callback_fails(keras):
     assert not ended
 
 
+def test_a_training_that_runs_away_ends_before_the_weights_are_spoilt(keras):
+    x, *_ = rows()
+    model = keras.Sequential(net(activation="relu")[:-1])
+    model.compile(keras.optimizers.SGD(1e30), "mse")
+    assert accelerate(model)
+    target = np.zeros((24, 5))
+    with pytest.raises(elman.errors.DivergedError, match="Lower the learning rate"):
+        model.fit(x, target, 6, 5, 0)
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+    quiet = model.fit(x, target, 6, 5, 0, callbacks=[keras.callbacks.TerminateOnNaN()])
+    assert len(quiet.epoch) == 1 and all(np.isfinite(w).all() for w in model.get_weights())
+
+
 # -- either engine --------------------------------------------------------------------------------
 
 
@@ -596,12 +616,10 @@ def in_batches(x: Any, y: Any) -> Any:
         yield x[at : at + 6], y[at : at + 6]
 
 
-@pytest.mark.parametrize("why", ["generator", "steps_per_epoch", "not finite", "callback"])
+@pytest.mark.parametrize("why", ["generator", "not finite", "callback"])
 def test_what_elman_leaves_to_keras_runs_there_and_says_why(why, keras, tmp_path):
     x, y, _ = rows()
     options: dict[str, Any] = {"batch_size": 6, "shuffle": False, "verbose": 0}
-    if why == "steps_per_epoch":
-        options["steps_per_epoch"] = 3
     if why == "callback":
         backup = keras.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
         options["callbacks"] = [backup]

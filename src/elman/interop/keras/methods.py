@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from elman import seeds
-from elman.callbacks import overrides
+from elman.callbacks import PREDICT_BATCH_HOOKS, overrides
 from elman.errors import ElmanError, MissingPackageError, OptionError
 from elman.interop.keras import judging
 from elman.interop.keras.arrays import Declined, arrays, joined, part_of, rows_of, shapes_of
@@ -30,7 +30,6 @@ METHODS = (
     "test_on_batch",
     "train_on_batch",
 )
-PREDICT_BATCH_HOOKS = ("on_predict_batch_begin", "on_predict_batch_end")
 
 
 def accelerate(model: Any) -> Report:
@@ -165,7 +164,6 @@ class Engine:
 
     def _fit(self, asked: Options) -> Any:
         model = self._model
-        _decline(asked, "steps_per_epoch", "validation_steps")
         if asked["class_weight"] is not None and asked["sample_weight"] is not None:
             raise Declined("Keras takes either class_weight or sample_weight")
         x, y, weight = (arrays(asked[name], name) for name in ("x", "y", "sample_weight"))
@@ -197,13 +195,14 @@ class Engine:
                 class_weight=asked["class_weight"],
                 sample_weight=weight,
                 initial_epoch=asked["initial_epoch"],
+                steps_per_epoch=asked["steps_per_epoch"],
+                validation_steps=asked["validation_steps"],
                 validation_batch_size=asked["validation_batch_size"],
                 validation_freq=asked["validation_freq"],
             )
         return model.history
 
     def _evaluate(self, asked: Options) -> Any:
-        _decline(asked, "steps")
         x, y, weight = (arrays(asked[name], name) for name in ("x", "y", "sample_weight"))
         twin = self._ready(x)
         bridge = Bridge(self._callbacks(asked["callbacks"], asked), self._model, twin)
@@ -214,13 +213,15 @@ class Engine:
                 batch_size=asked["batch_size"],
                 verbose=0,
                 sample_weight=weight,
+                steps=asked["steps"],
                 callbacks=[bridge],
                 return_dict=asked["return_dict"],
             )
 
     def _predict(self, asked: Options) -> Any:
-        _decline(asked, "steps")
         x, rows = arrays(asked["x"], "x"), asked["batch_size"] or 32
+        if asked["steps"] is not None:
+            x = part_of(x, slice(asked["steps"] * rows))
         twin = self._ready(x)
         with _before_any_work():
             twin.model.check_inputs(x)
@@ -295,12 +296,6 @@ class Engine:
         if metrics is not None and not metrics.built:
             outputs = getattr(model, "_outputs_struct", None)
             metrics.build(shapes_of(y), model.outputs[0] if outputs is None else outputs)
-
-
-def _decline(asked: Options, *options: str) -> None:
-    for option in options:
-        if asked[option] is not None:
-            raise Declined(f"elman does not count {option}")
 
 
 @contextmanager
