@@ -46,6 +46,16 @@ DEEPEST = 100
 MOST = {"num_thresholds": 100_000}
 
 
+class Refused(FileError):
+    """What a config names and elman does not have.
+
+    Attributes:
+        what: that thing, in a few words.
+    """
+
+    what = ""
+
+
 class Reader:
     """Builds what a config describes.
 
@@ -68,10 +78,12 @@ class Reader:
             raise self._refused(f"a {config.get('class_name')!r} model", "elman has Sequential.")
 
     def _refused(self, what: str, action: str) -> FileError:
-        return FileError(
+        error = Refused(
             f"{self._who} expected a Sequential of elman's layers, got {brief(what)} in "
             f"{self._where}. {brief(action)}"
         )
+        error.what = brief(what)
+        return error
 
     # -- names ------------------------------------------------------------------------------------
 
