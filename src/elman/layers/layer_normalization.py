@@ -28,12 +28,7 @@ class LayerNormalization(Layer):
         beta_initializer, gamma_initializer: for these two [features].
     """
 
-    absent: ClassVar = {
-        **Layer.absent,
-        **dict.fromkeys(
-            [f"{t}_{k}" for t in ("beta", "gamma") for k in ("regularizer", "constraint")], (None,)
-        ),
-    }
+    ruled: ClassVar = {"beta": "beta", "gamma": "gamma"}
 
     def __init__(
         self,
