@@ -31,7 +31,7 @@ class BatchNormalization(Layer):
         moving_mean_initializer, moving_variance_initializer: for the moving statistics [features].
     """
 
-    ruled: ClassVar = {"beta": "beta", "gamma": "gamma"}
+    ruled: ClassVar = {"gamma": "gamma", "beta": "beta"}
     absent: ClassVar = {
         **Layer.absent,
         "synchronized": (False,),

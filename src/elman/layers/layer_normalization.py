@@ -28,7 +28,10 @@ class LayerNormalization(Layer):
         beta_initializer, gamma_initializer: for these two [features].
     """
 
-    ruled: ClassVar = {"beta": "beta", "gamma": "gamma"}
+    ruled: ClassVar = {"gamma": "gamma", "beta": "beta"}
+    absent: ClassVar = {
+        **Layer.absent,
+    }
 
     def __init__(
         self,
