@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "finite.h"
+#include "guests.h"
 #include "isa/table.h"
 #include "kernels/activation_list.h"
 #include "optimizers/optimizer.h"
@@ -495,6 +496,7 @@ NB_MODULE(_core, m) {
            }, "name"_a, "A value of the last batch that ran: [rows, steps, width].");
 
   bind_stream(m);
+  bind_guests(m);
 }
 
 }  // namespace elman
