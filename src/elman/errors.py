@@ -94,7 +94,8 @@ def nearest(got: object, known: Iterable[str]) -> str | None:
 
     # Whatever is written in capitals: 'LSTN' is nearer to 'LSTM' than to 'Flatten'.
     said, names = str(got), sorted(known)
-    near = difflib.get_close_matches(said.lower(), [name.lower() for name in names], n=1, cutoff=0.5)
+    lower = [name.lower() for name in names]
+    near = difflib.get_close_matches(said.lower(), lower, n=1, cutoff=0.5)
     alike = [name for name in names if name.lower() in near]
     return max(alike, key=lambda name: sum(map(str.__eq__, name, said)), default=None)
 
