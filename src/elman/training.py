@@ -16,12 +16,13 @@ from elman.callbacks import Callback, CallbackList, History
 from elman.errors import DataError, OptionError
 from elman.layers.layer import whole
 from elman.mapped import Mapped, take
+from elman.plan import listed
 from elman.progress import ProgressBar
 from elman.samples import Data
 from elman.scores import Outputs, Scores
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
     from elman.plan import Plan
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -31,7 +32,7 @@ CHUNK_SECONDS = 0.1
 
 
 def fit(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any,
     *,
@@ -48,7 +49,7 @@ def fit(
     tbptt: int | None = None,
     recompute: bool | str = "auto",
 ) -> History:
-    """Train a model; see `Sequential.fit`."""
+    """Train a model; see `Model.fit`."""
     batch = whole("fit", "batch_size", 32 if batch_size is None else batch_size)
     epochs = whole("fit", "epochs", epochs, 0)
     initial_epoch = whole("fit", "initial_epoch", initial_epoch, 0)
@@ -132,7 +133,7 @@ def fit(
 
 
 def _train_chunk(
-    model: Sequential,
+    model: Model,
     plan: Plan,
     data: Data,
     order: Array,
@@ -164,14 +165,14 @@ def _train_chunk(
 
 
 def evaluate(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any,
     batch_size: int | None,
     verbose: int | str,
     sample_weight: Any,
 ) -> dict[str, float]:
-    """Loss and metrics by name; see `Sequential.evaluate`."""
+    """Loss and metrics by name; see `Model.evaluate`."""
     batch = whole("evaluate", "batch_size", 32 if batch_size is None else batch_size)
     model.require_compiled("evaluate")
     data = Data(model, x, y, sample_weight, None, "evaluate")
@@ -185,9 +186,7 @@ def evaluate(
     return scores.logs()
 
 
-def _validate(
-    model: Sequential, data: Data, batch: int, watchers: CallbackList
-) -> dict[str, float]:
+def _validate(model: Model, data: Data, batch: int, watchers: CallbackList) -> dict[str, float]:
     watchers.on_test_begin()
     logs = _evaluate(model, data, batch, None, watchers).logs()
     watchers.on_test_end(logs)
@@ -195,7 +194,7 @@ def _validate(
 
 
 def _evaluate(
-    model: Sequential,
+    model: Model,
     data: Data,
     batch: int,
     bar: ProgressBar | None,
@@ -234,8 +233,8 @@ def _evaluate_chunk(plan: Plan, data: Data, rows: Array, batch: int, scores: Sco
     outputs.score(data, rows)
 
 
-def predict(model: Sequential, x: Any, batch_size: int | None, verbose: int | str) -> Array:
-    """Outputs for inputs; see `Sequential.predict`."""
+def predict(model: Model, x: Any, batch_size: int | None, verbose: int | str) -> Any:
+    """Outputs for inputs; see `Model.predict`."""
     batch = whole("predict", "batch_size", 32 if batch_size is None else batch_size)
     values = model.check_inputs(x)
     window = windows.for_inference(model, values)
@@ -244,8 +243,8 @@ def predict(model: Sequential, x: Any, batch_size: int | None, verbose: int | st
     plan = model.plan_for(values, rows=rows, steps=window)
     out = plan.room(len(values), values.shape[1])
     chunk = first_chunk(plan, batch) * batch
-    if window is None and len(values) <= chunk and isinstance(values, np.ndarray):
-        plan.native.predict(plan.arrange(values), out)
+    if window is None and len(values) <= chunk and not isinstance(values, Mapped):
+        plan.native.predict(plan.arrange(values), listed(out))
         return out
     bar = ProgressBar(verbose)
     try:
@@ -264,14 +263,14 @@ def predict(model: Sequential, x: Any, batch_size: int | None, verbose: int | st
     return out
 
 
-def _predict_rows(plan: Plan, values: Array | Mapped, out: Array, chunk: int) -> Iterator[int]:
+def _predict_rows(plan: Plan, values: Any, out: Any, chunk: int) -> Iterator[int]:
     """Outputs of all rows, some at a time, `chunk` at first; how many are done."""
     most = values.most(1, None) if isinstance(values, Mapped) else len(values)
     done, count = 0, min(chunk, most)
     while done < len(values):
         part = slice(done, min(done + count, len(values)))
         began = time.perf_counter()
-        plan.native.predict(plan.arrange(take(values, part)), out[part])
+        plan.native.predict(plan.arrange(take(values, part)), listed(out[part]))
         took = max(time.perf_counter() - began, 1e-6)
         done = part.stop
         # Each end of a chunk is waited for by all threads, so chunks are as long as the bar allows.
@@ -280,9 +279,9 @@ def _predict_rows(plan: Plan, values: Array | Mapped, out: Array, chunk: int) ->
 
 
 def train_on_batch(
-    model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: dict[int, float] | None
+    model: Model, x: Any, y: Any, sample_weight: Any, class_weight: dict[int, float] | None
 ) -> dict[str, float]:
-    """One step on one batch; see `Sequential.train_on_batch`."""
+    """One step on one batch; see `Model.train_on_batch`."""
     model.require_compiled("train_on_batch")
     data = Data(model, x, y, sample_weight, class_weight, "train on")
     plan = model.plan_for(data.x, rows=len(data), training=True, loss=True)
@@ -300,7 +299,7 @@ def first_chunk(plan: Plan, batch: int, steps: int | None = None) -> int:
     return max(1, int(CHUNK_SECONDS * 1e10 / max(3 * batch * flops, 1e4)))
 
 
-def _split(model: Sequential, data: Data, share: float, given: Any) -> tuple[Data, Data | None]:
+def _split(model: Model, data: Data, share: float, given: Any) -> tuple[Data, Data | None]:
     """Training data and validation data: given, or the last share of the rows as Keras does."""
     if given is not None:
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):
