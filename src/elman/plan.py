@@ -16,6 +16,7 @@ from elman.mapped import Together, arrays_of, together
 if TYPE_CHECKING:
     from elman.layers.layer import Layer
     from elman.losses import Loss
+    from elman.models import Model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -330,6 +331,15 @@ class Plan:
 def listed(values: Any) -> Any:
     """Arrays as the native plan takes them: several as a list."""
     return values.arrays if isinstance(values, Together) else values
+
+
+def require_single(model: Model, who: str, action: str) -> None:
+    """Raise unless a model has one input and one output."""
+    if not model.single:
+        raise OptionError(
+            f"{who} expected a model of one input and one output, got {model.label} with "
+            f"{model.graph.inputs} and {len(model.graph.outputs)}. {action}"
+        )
 
 
 def require_causal(layers: Iterable[Layer], who: str) -> None:

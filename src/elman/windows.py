@@ -15,7 +15,7 @@ import numpy as np
 from elman.errors import OptionError
 from elman.layers.layer import whole
 from elman.mapped import Mapped, take
-from elman.plan import require_causal
+from elman.plan import require_causal, require_single
 from elman.scores import Outputs, Scores
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def of_steps(model: Model, data: Data, tbptt: Any) -> int | None:
         OptionError: the model cannot be trained window by window.
     """
     steps = whole("fit", "tbptt", tbptt)
-    require_single(model, f"fit with tbptt={steps}")
+    require_single(model, f"fit with tbptt={steps}", "Leave tbptt out.")
     if not data.timed or not data.by_step:
         raise OptionError(
             f"fit expected a model that returns something for every step with tbptt={steps}, got "
@@ -73,7 +73,7 @@ def check_recompute(model: Model, data: Data, recompute: Any, tbptt: Any) -> Non
             f"fit expected sequences with recompute=True, got inputs of shape {data.x.shape}. "
             "Leave recompute out: there is no time to cut."
         )
-    require_single(model, "fit with recompute=True")
+    require_single(model, "fit with recompute=True", "Leave recompute out.")
     require_causal(model.layers, "fit with recompute=True")
 
 
@@ -115,16 +115,6 @@ def for_inference(model: Model, x: Any) -> int | None:
 def can_be_cut(model: Model) -> bool:
     """Whether a sequence may be gone through in windows."""
     return model.single and all(layer.causal for layer in model.layers)
-
-
-def require_single(model: Model, who: str) -> None:
-    """Raise unless the model has one input and one output, whose time can be cut."""
-    if not model.single:
-        raise OptionError(
-            f"{who} expected a model of one input and one output, got {model.label} with "
-            f"{model.graph.inputs} and {len(model.graph.outputs)}. Leave it out: sequences of "
-            "several inputs are gone through whole."
-        )
 
 
 def batch_sizes(rows: int, batch: int) -> Array:
