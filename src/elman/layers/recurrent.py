@@ -41,6 +41,7 @@ class Recurrent(Layer):
     """
 
     ranks = (3,)
+    why_whole = "looks at later steps first. Leave its direction forward"
     stored_in = "cell/vars"
     #: The column groups of the weights, in order.
     gates: ClassVar[tuple[str, ...]] = ()
@@ -150,7 +151,7 @@ class Recurrent(Layer):
         slot = self.emit_in_time(plan, slot)
         # The engine keeps outputs in their own time; Keras hands them on as they were made.
         if self.go_backwards and len(slot.shape) == 3:
-            slot = plan.add("reverse", f"{self.path}/reversed", slot, slot.shape)
+            slot = plan.add("reverse", f"{self.path}/reversed", slot, slot.shape, keep_mask=True)
         return slot
 
     def emit_in_time(self, plan: Plan, slot: Slot) -> Slot:
