@@ -442,11 +442,6 @@ def test_a_model_without_layers_says_so(use, capfd):
 RECURRENT_NOT_YET = {
     "stateful": True,
     "return_state": True,
-    "recurrent_dropout": 0.2,
-    "zero_output_for_mask": True,
-    "kernel_regularizer": "l2",
-    "bias_constraint": "non_neg",
-    "activity_regularizer": "l1",
 }
 OPTIONS: dict[str, tuple[Callable[[], Any], type[ElmanError], tuple[str, ...]]] = {
     **{

@@ -71,7 +71,8 @@ class Bidirectional(Wrapper):
 
     def _inside(self, layer: Recurrent, **options: Any) -> Recurrent:
         """A new layer like this one, without its weights, in its place inside this one."""
-        made = type(layer).from_config({**layer.get_config(), **options})
+        zeroed = {"zero_output_for_mask": layer.return_sequences}  # as Keras, whatever it says
+        made = type(layer).from_config({**layer.get_config(), **zeroed, **options})
         made.around = self
         return made
 
@@ -118,10 +119,6 @@ class Bidirectional(Wrapper):
     def leaves(self) -> Sequence[Recurrent]:
         return [self.forward_layer, self.backward_layer]
 
-    @property
-    def compute_dtype(self) -> str:
-        return self.forward_layer.compute_dtype
-
     # -- shapes and operations --------------------------------------------------------------------
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -133,7 +130,12 @@ class Bidirectional(Wrapper):
     def emit(self, plan: Plan, slot: Slot) -> Slot:
         # One that drops inputs needs each step's own row of an Embedding, so it reads first.
         order = sorted(self.leaves(), key=lambda leaf: not leaf.dropout)
-        made = {id(leaf): leaf.emit_in_time(plan, slot) for leaf in order}
+        made = {
+            id(leaf): plan.penalized(
+                leaf, leaf.emit_in_time(plan, slot), zero_masked=self.return_sequences
+            )
+            for leaf in order
+        }
         slots = [made[id(leaf)] for leaf in self.leaves()]
         merged = plan.add(
             "merge",
@@ -141,7 +143,6 @@ class Bidirectional(Wrapper):
             slots,
             (*slots[0].shape[:-1], self.output_shape((None, None, None))[-1]),
             mode=self.merge_mode,
-            zero_masked=self.return_sequences,
         )
         if self.forward_layer.go_backwards and self.return_sequences:
             name = f"{self.name}/reversed"
@@ -151,17 +152,11 @@ class Bidirectional(Wrapper):
     # -- the readable side ------------------------------------------------------------------------
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
-        own = [
-            {p.name: weights[f"{leaf.name}/{p.name}"] for p in leaf.own_params}
-            for leaf in self.leaves()
-        ]
+        own = self.own_weights(weights)
         one = self.forward_layer.formula(x, own[0], mask)
         other = self.backward_layer.formula(x, own[1], mask)
         if self.return_sequences:
             other = other[:, ::-1]  # it was made the other way round
-            if mask is not None:
-                in_order = mask[:, ::-1] if self.forward_layer.go_backwards else mask
-                one, other = (np.where(in_order[..., None], y, 0.0) for y in (one, other))
         if self.merge_mode == "concat":
             return np.concatenate([one, other], axis=-1)
         if self.merge_mode == "mul":
@@ -185,11 +180,7 @@ class Bidirectional(Wrapper):
             entry = config.get(option)
             if entry is None:
                 continue
-            options = dict(entry["config"])
-            if options.get("return_sequences"):
-                # Keras writes down what Bidirectional does with any layer.
-                options.pop("zero_output_for_mask", None)
-            inside[option] = layer_inside("Bidirectional", {**entry, "config": options})
+            inside[option] = layer_inside("Bidirectional", entry)
         return cls(**{**config, **inside})
 
 

@@ -17,6 +17,27 @@ if TYPE_CHECKING:
 #: Smaller products of "mixed_bfloat16" stay float32: rounding would cost what they gain. Measured.
 BF16_UNITS, BF16_FEATURES = 16, 4
 
+#: Keras's options that say how to compute, never what, and the values they may have.
+HOW: dict[str, tuple[Any, ...]] = {
+    "implementation": (0, 1, 2),
+    "unroll": (False, True),
+    "use_cudnn": ("auto", False, True),
+}
+
+
+def check_how(who: str, option: str, value: Any) -> None:
+    """Raise for a value that an option of `HOW` cannot have, and for time before the batch."""
+    if option == "time_major" and value:
+        raise OptionError(
+            f"{who} expected sequences of shape (rows, steps, features), got time_major=True. "
+            "Leave it out, and swap the first two axes of the data."
+        )
+    if option in HOW and value not in HOW[option]:
+        raise OptionError(
+            f"{who} expected {option} to be one of {', '.join(map(repr, HOW[option]))}, got "
+            f"{value!r}. Leave it out: it changes no number here."
+        )
+
 
 class Recurrent(Layer):
     """A layer that carries a state from step to step.
@@ -30,10 +51,18 @@ class Recurrent(Layer):
         recurrent_initializer: for the weights of the state, [H, G*H].
         bias_initializer: for the biases.
         dropout: share of the inputs set to zero while training; one choice for all steps.
+        recurrent_dropout: share of the state that each gate does not see while training; one
+            choice per row and gate for all steps (Gal & Ghahramani 2016). What is carried on by
+            itself, as the cell state and the old state of a GRU, is whole.
         return_sequences: whether to return the output of every step, not only the last.
         go_backwards: whether to walk from the last step to the first; a returned sequence is in
             the order of processing.
+        zero_output_for_mask: whether a step that a mask leaves out returns zeros, and not what the
+            step before it returned. The states pass on either way.
         seed: accepted for Keras; `elman.set_random_seed` makes a run repeat.
+
+    `unroll`, `use_cudnn` and `implementation` say how Keras computes, never what: accepted, and
+    without effect.
 
     Raises:
         OptionError: a value out of its range, or an option elman does not have yet.
@@ -49,21 +78,13 @@ class Recurrent(Layer):
     keep_gate: ClassVar[str | None] = None
     #: How many arrays the state consists of.
     states: ClassVar[int] = 1
-    ignored = Layer.ignored | {"unroll", "use_cudnn", "implementation", "time_major"}
+    ruled: ClassVar = {"kernel": "kernel", "recurrent": "recurrent_kernel", "bias": "bias"}
+    ignored = Layer.ignored | HOW.keys()
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {
         **Layer.absent,
-        "recurrent_dropout": (0, 0.0, None),
+        "time_major": (False,),
         "return_state": (False,),
         "stateful": (False,),
-        "zero_output_for_mask": (False,),
-        **dict.fromkeys(
-            [
-                f"{tensor}_{kind}"
-                for tensor in ("kernel", "recurrent", "bias")
-                for kind in ("regularizer", "constraint")
-            ],
-            (None,),
-        ),
     }
 
     def __init__(
@@ -77,8 +98,10 @@ class Recurrent(Layer):
         bias_initializer: Any = "zeros",
         *,
         dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
         return_sequences: bool = False,
         go_backwards: bool = False,
+        zero_output_for_mask: bool = False,
         seed: int | None = None,
         **options: Any,
     ) -> None:
@@ -92,9 +115,15 @@ class Recurrent(Layer):
         self.recurrent_initializer = initializers.get(recurrent_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.dropout = share(who, "dropout", dropout)
+        self.recurrent_dropout = share(who, "recurrent_dropout", recurrent_dropout)
         self.return_sequences = bool(return_sequences)
         self.go_backwards = bool(go_backwards)
+        self.zero_output_for_mask = bool(zero_output_for_mask)
         self.seed = seed
+
+    def _check_other(self, option: str, value: Any) -> None:
+        check_how(type(self).__name__, option, value)
+        super()._check_other(option, value)
 
     def _elementwise(self, activation: Any) -> str:
         who = type(self).__name__
@@ -148,18 +177,16 @@ class Recurrent(Layer):
         return not self.go_backwards
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
-        slot = self.emit_in_time(plan, slot)
-        # The engine keeps outputs in their own time; Keras hands them on as they were made.
-        if self.go_backwards and len(slot.shape) == 3:
-            slot = plan.add("reverse", f"{self.path}/reversed", slot, slot.shape, keep_mask=True)
-        return slot
+        return in_order(plan, self, self.emit_in_time(plan, slot))
 
     def emit_in_time(self, plan: Plan, slot: Slot) -> Slot:
         """Append the operations; a sequence is in its own time, whichever way it is walked."""
         if self.dropout:
             slot = plan.dropout(f"{self.path}/dropout", slot, self.dropout, same_each_step=True)
         sequences = self.return_sequences or plan.every_step
-        bf16 = self.compute_dtype == "bfloat16" and self.units >= BF16_UNITS
+        drops = self.recurrent_dropout if plan.training else 0.0
+        # Where each gate sees a state of its own, products stay float32.
+        bf16 = self.compute_dtype == "bfloat16" and self.units >= BF16_UNITS and not drops
         features = slot.shape[-1]
         assert features is not None
         return plan.add(
@@ -174,14 +201,21 @@ class Recurrent(Layer):
             recurrent_activation=self.recurrent_activation,
             return_sequences=sequences,
             go_backwards=self.go_backwards,
+            zero_output_for_mask=self.zero_output_for_mask,
             bf16=bf16,
             bf16_input=bf16 and features >= BF16_FEATURES,
+            recurrent_dropout=drops,
+            seed=plan.draw() if drops else 0,
         )
 
     # -- the readable side ------------------------------------------------------------------------
 
     def step(
-        self, x: Array, states: list[Array], weights: dict[str, Array]
+        self,
+        x: Array,
+        states: list[Array],
+        weights: dict[str, Array],
+        keep: Array | None = None,
     ) -> tuple[list[Array], dict[str, Array]]:
         """One step of the cell.
 
@@ -189,6 +223,7 @@ class Recurrent(Layer):
             x: input [B, F].
             states: the state arrays [B, H], the output first.
             weights: the tensors by name.
+            keep: what recurrent_dropout multiplies the state by, for each gate: [B, G, H].
 
         Returns:
             the new states, and every gate by name.
@@ -201,19 +236,39 @@ class Recurrent(Layer):
         weights: dict[str, Array],
         mask: Array | None,
         start: list[Array] | None = None,
+        keep: Array | None = None,
     ) -> Array:
         rows, steps = x.shape[:2]
         kind = np.result_type(x, *weights.values())
         states = start or [np.zeros((rows, self.units), kind) for _ in range(self.states)]
         outputs = []
         for t in range(steps)[:: -1 if self.go_backwards else 1]:
-            new, _ = self.step(x[:, t], states, weights)
-            if mask is not None:  # a masked step carries the states through
-                counts = mask[:, t, None].astype(bool)
-                new = [np.where(counts, n, old) for n, old in zip(new, states, strict=True)]
-            states = new
-            outputs.append(states[0])
-        return np.stack(outputs, axis=1) if self.return_sequences else states[0]
+            new, _ = self.step(x[:, t], states, weights, keep)
+            counts = np.ones((rows, 1), bool) if mask is None else mask[:, t, None].astype(bool)
+            # A masked step carries the states through.
+            states = [np.where(counts, n, old) for n, old in zip(new, states, strict=True)]
+            zeroed = self.zero_output_for_mask
+            outputs.append(np.where(counts, states[0], 0.0) if zeroed else states[0])
+        return np.stack(outputs, axis=1) if self.return_sequences else outputs[-1]
 
     def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
         return mask if self.return_sequences else None
+
+
+def in_order(plan: Plan, layer: Any, slot: Slot) -> Slot:
+    """Outputs in the order of processing: the engine keeps them in their own time."""
+    if layer.go_backwards and len(slot.shape) == 3:
+        slot = plan.add("reverse", f"{layer.path}/reversed", slot, slot.shape, keep_mask=True)
+    return slot
+
+
+def product(state: Array, weights: Array, keep: Array | None) -> Array:
+    """The state [B, H] times the weights [H, G*H] of G gates; each sees its own part of it.
+
+    Args:
+        keep: what each gate's state is multiplied by [B, G, H]; None: nothing.
+    """
+    if keep is None:
+        return state @ weights
+    parts = np.split(weights, keep.shape[1], axis=-1)
+    return np.concatenate([(state * keep[:, g]) @ u for g, u in enumerate(parts)], axis=-1)
