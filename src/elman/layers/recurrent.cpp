@@ -219,6 +219,7 @@ class Recurrent : public Op {
   }
 
   bool carries() const override { return !reverse_; }
+  bool follows() const override { return true; }
 
   std::vector<std::string> state_names() const override {
     std::vector<std::string> names{"h"};
