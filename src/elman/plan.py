@@ -11,11 +11,13 @@ import numpy as np
 from elman import _core
 from elman.errors import OptionError
 from elman.graph import Call, Graph
+from elman.mapped import Together, arrays_of, together
 from elman.ragged import Ragged
 
 if TYPE_CHECKING:
     from elman.layers.layer import Layer, Param
     from elman.losses import Loss
+    from elman.models import Model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -184,6 +186,8 @@ class Plan:
         self.outputs = [self._add_output(values[i]) for i in graph.outputs]
         losses = loss if isinstance(loss, list) else [loss]
         weights = loss_weights or [1.0] * len(losses)
+        #: How many there are.
+        self.losses = sum(one is not None for one in losses)
         if self._penalizes:
             self._add_weight_penalties()
         for wanted, slot, weight in zip(losses, self.outputs, weights, strict=loss is not None):
@@ -343,29 +347,35 @@ class Plan:
         return (steps, width) if len(slot.shape) == 3 else (width,)
 
     @property
-    def masked(self) -> bool:
-        """Whether a mask says which steps of the first output count."""
-        return len(self.output.shape) == 3 and self.native.has_mask(self.output.index)
+    def masks(self) -> list[bool]:
+        """Of each output, whether a mask says which of its steps count."""
+        return [len(s.shape) == 3 and self.native.has_mask(s.index) for s in self.outputs]
 
-    def room(self, rows: int, steps: int) -> Array:
-        """An array for the first output of so many rows.
+    @property
+    def masked(self) -> bool:
+        """The same of the first output."""
+        return self.masks[0]
+
+    def shapes(self, steps: int) -> list[tuple[int, ...]]:
+        """The shape of one sample of each output.
 
         Args:
-            rows: how many.
             steps: of the sequences, which a plan that carries states cannot know.
         """
-        shape = self.output_shape
-        if self.carry and len(shape) == 2:
-            shape = (steps, *shape[1:])
-        return np.empty((rows, *shape), np.float32)
+        found = [self._shape(slot) for slot in self.outputs]
+        return [(steps, *s[1:]) if self.carry and len(s) == 2 else s for s in found]
 
-    def predict(self, x: Array | Ragged) -> Array:
+    def room(self, rows: int, steps: int) -> Any:
+        """An array for the output of so many rows and steps; several outputs' are `Together`."""
+        return together([np.empty((rows, *shape), np.float32) for shape in self.shapes(steps)])
+
+    def predict(self, x: Any) -> Any:
         """Outputs [rows, ...] for checked inputs."""
         out = self.room(len(x), x.shape[1])
-        self.native.predict(self.arrange(x), out)
+        self.native.predict(self.arrange(x), listed(out))
         return out
 
-    def forward(self, x: Array | Ragged, seed: int = 0) -> Array:
+    def forward(self, x: Any, seed: int = 0) -> Any:
         """Outputs of one batch, after which `native.peek` shows every intermediate by name.
 
         Args:
@@ -373,15 +383,19 @@ class Plan:
             seed: for the dropout of a training plan.
         """
         out = self.room(len(x), x.shape[1])
-        self.native.call(self.arrange(x), out, seed)
+        self.native.call(self.arrange(x), listed(out), seed)
         return out
 
-    def arrange(self, x: Array | Ragged) -> Any:
-        """Inputs as the native plan takes them: tokens [n, T] or floats [n, T, F], or all steps of
-        sequences of unequal length and where each begins."""
-        if isinstance(x, Ragged):
-            return [(x.values, x.offsets, x.steps)]
-        return x if self.has_steps else x[:, None, :]
+    def arrange(self, x: Any) -> Any:
+        """Inputs as the native plan takes them: of each tokens [n, T] or floats [n, T, F], or all
+        steps of sequences of unequal length and where each begins."""
+        found: list[Any] = []
+        for array, timed in zip(arrays_of(x), self._timed, strict=True):
+            if isinstance(array, Ragged):
+                found.append((array.values, array.offsets, array.steps))
+            else:
+                found.append(array if timed else array[:, None, :])
+        return found
 
     def __str__(self) -> str:
         lines = [
@@ -398,6 +412,20 @@ class Plan:
                 f"{_count(op['flops']):>9} {_size(op['bytes']):>9} {op['path']}"
             )
         return "\n".join(lines)
+
+
+def listed(values: Any) -> Any:
+    """Arrays as the native plan takes them: several as a list."""
+    return values.arrays if isinstance(values, Together) else values
+
+
+def require_single(model: Model, who: str, action: str) -> None:
+    """Raise unless a model has one input and one output."""
+    if not model.single:
+        raise OptionError(
+            f"{who} expected a model of one input and one output, got {model.label} with "
+            f"{model.graph.inputs} and {len(model.graph.outputs)}. {action}"
+        )
 
 
 def require_causal(layers: Iterable[Layer], who: str) -> None:

@@ -16,14 +16,15 @@ from elman import _core, diverged, seeds, windows
 from elman.callbacks import Callback, CallbackList, History
 from elman.errors import DataError, OptionError
 from elman.layers.layer import whole
-from elman.mapped import Mapped, take
+from elman.mapped import Mapped, arrays_of, joined, take, together
+from elman.plan import listed
 from elman.progress import ProgressBar
 from elman.ragged import Ragged
 from elman.samples import Data
 from elman.scores import Outputs, Scores
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
     from elman.plan import Plan
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -33,7 +34,7 @@ CHUNK_SECONDS = 0.1
 
 
 def fit(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any,
     *,
@@ -54,7 +55,7 @@ def fit(
     tbptt: int | None = None,
     recompute: bool | str = "auto",
 ) -> History:
-    """Train a model; see `Sequential.fit`."""
+    """Train a model; see `Model.fit`."""
     batch = whole("fit", "batch_size", 32 if batch_size is None else batch_size)
     epochs = whole("fit", "epochs", epochs, 0)
     initial_epoch = whole("fit", "initial_epoch", initial_epoch, 0)
@@ -164,7 +165,7 @@ def fit(
 
 
 def _train_chunk(
-    model: Sequential,
+    model: Model,
     plan: Plan,
     data: Data,
     order: Array,
@@ -194,7 +195,7 @@ def _train_chunk(
     )  # fmt: skip
     model.optimizer.iterations = optimizer.iterations
     if made < len(sizes):  # there are no outputs of what follows
-        scores.add_losses(outputs.totals(), sizes)
+        scores.add_losses(outputs.losses, sizes, outputs.penalties)
         # That the gradients are not finite shows in the next loss only, which there is none of.
         scores.add_losses(np.array([np.nan]), np.array([0]))
     else:
@@ -203,7 +204,7 @@ def _train_chunk(
 
 
 def evaluate(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any,
     batch_size: int | None,
@@ -212,7 +213,7 @@ def evaluate(
     steps: int | None = None,
     callbacks: list[Callback] | None = None,
 ) -> dict[str, float]:
-    """Loss and metrics by name; see `Sequential.evaluate`."""
+    """Loss and metrics by name; see `Model.evaluate`."""
     batch = whole("evaluate", "batch_size", 32 if batch_size is None else batch_size)
     model.require_compiled("evaluate")
     data = Data(model, x, y, sample_weight, None, "evaluate")
@@ -230,9 +231,7 @@ def evaluate(
     return scores.logs()
 
 
-def _validate(
-    model: Sequential, data: Data, batch: int, watchers: CallbackList
-) -> dict[str, float]:
+def _validate(model: Model, data: Data, batch: int, watchers: CallbackList) -> dict[str, float]:
     watchers.on_test_begin()
     logs = _evaluate(model, data, batch, None, watchers).logs()
     watchers.on_test_end(logs)
@@ -240,7 +239,7 @@ def _validate(
 
 
 def _evaluate(
-    model: Sequential,
+    model: Model,
     data: Data,
     batch: int,
     bar: ProgressBar | None,
@@ -280,14 +279,14 @@ def _evaluate_chunk(plan: Plan, data: Data, rows: Array, batch: int, scores: Sco
 
 
 def predict(
-    model: Sequential,
+    model: Model,
     x: Any,
     batch_size: int | None,
     verbose: int | str,
     steps: int | None = None,
     callbacks: list[Callback] | None = None,
 ) -> Any:
-    """Outputs for inputs; see `Sequential.predict`."""
+    """Outputs for inputs; see `Model.predict`."""
     batch = whole("predict", "batch_size", 32 if batch_size is None else batch_size)
     values = model.check_inputs(x)
     if steps is not None:
@@ -308,30 +307,36 @@ def predict(
         if made and isinstance(made[0], list):
             out = [row for part in made for row in part]
         else:
-            out = np.concatenate(made) if made else _predict(model, values, batch, 0)
+            out = joined(made) if made else _predict(model, values, batch, 0)
     watchers.on_predict_end()
     return out
 
 
-def _predict(model: Sequential, values: Any, batch: int, verbose: int | str) -> Any:
+def _predict(model: Model, values: Any, batch: int, verbose: int | str) -> Any:
     """Outputs of all rows; a list where there is one for every step of unequal sequences."""
     if not isinstance(values, Ragged):
         return _predict_in_order(model, values, batch, verbose)
     # Rows of like length go together, so that few steps of a batch are nobody's.
     order = np.argsort(-values.lengths, kind="stable")
-    found = _predict_in_order(model, values, batch, verbose, order)
+    made = arrays_of(_predict_in_order(model, values, batch, verbose, order))
+    found = [_in_place(one, order) for one in made]
+    return together([values.split(one) if one.ndim == 3 else one for one in found])
+
+
+def _in_place(found: Array, order: Array) -> Array:
+    """Outputs that were made in an order, as the rows stand."""
     out = np.empty_like(found)
     out[order] = found
-    return values.split(out) if out.ndim == 3 else out
+    return out
 
 
 def _predict_in_order(
-    model: Sequential,
+    model: Model,
     values: Any,
     batch: int,
     verbose: int | str,
     order: Array | None = None,
-) -> Array:
+) -> Any:
     """Outputs of all rows, in this order where one is given, by a bar where it takes long."""
     window = windows.for_inference(model, values)
     # The engine goes through the samples in pieces that suit it, whatever the batch size.
@@ -340,7 +345,7 @@ def _predict_in_order(
     out = plan.room(len(values), values.shape[1])
     chunk = first_chunk(plan, batch) * batch
     if window is None and len(values) <= chunk and not isinstance(values, Mapped):
-        plan.native.predict(plan.arrange(values), out, order)
+        plan.native.predict(plan.arrange(values), listed(out), order)
         return out
     bar = ProgressBar(verbose)
     try:
@@ -363,11 +368,7 @@ def _predict_in_order(
 
 
 def _predict_rows(
-    plan: Plan,
-    values: Any,
-    out: Array,
-    chunk: int,
-    order: Array | None = None,
+    plan: Plan, values: Any, out: Any, chunk: int, order: Array | None = None
 ) -> Iterator[int]:
     """Outputs of all rows, some at a time, `chunk` at first; how many are done."""
     most = values.most(1, None) if isinstance(values, Mapped) else len(values)
@@ -376,9 +377,9 @@ def _predict_rows(
         part = slice(done, min(done + count, len(values)))
         began = time.perf_counter()
         if order is None:
-            plan.native.predict(plan.arrange(take(values, part)), out[part])
+            plan.native.predict(plan.arrange(take(values, part)), listed(out[part]))
         else:
-            plan.native.predict(plan.arrange(values), out[part], order[part])
+            plan.native.predict(plan.arrange(values), listed(out[part]), order[part])
         took = max(time.perf_counter() - began, 1e-6)
         done = part.stop
         # Each end of a chunk is waited for by all threads, so chunks are as long as the bar allows.
@@ -387,9 +388,9 @@ def _predict_rows(
 
 
 def train_on_batch(
-    model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: dict[int, float] | None
+    model: Model, x: Any, y: Any, sample_weight: Any, class_weight: dict[int, float] | None
 ) -> dict[str, float]:
-    """One step on one batch; see `Sequential.train_on_batch`."""
+    """One step on one batch; see `Model.train_on_batch`."""
     model.require_compiled("train_on_batch")
     data = Data(model, x, y, sample_weight, class_weight, "train on")
     plan = model.plan_for(data.x, rows=len(data), training=True, loss=True)
@@ -410,7 +411,7 @@ def first_chunk(plan: Plan, batch: int, steps: int | None = None) -> int:
 
 
 def _watchers(
-    model: Sequential, callbacks: list[Callback] | None, steps: int, verbose: int | str
+    model: Model, callbacks: list[Callback] | None, steps: int, verbose: int | str
 ) -> CallbackList:
     """The callbacks of a run that does not train."""
     watchers = CallbackList(callbacks)
@@ -444,7 +445,7 @@ def _validates(epoch: int, freq: int | Collection[int]) -> bool:
     return (epoch + 1) % freq == 0 if isinstance(freq, int) else epoch + 1 in freq
 
 
-def _split(model: Sequential, data: Data, share: float, given: Any) -> tuple[Data, Data | None]:
+def _split(model: Model, data: Data, share: float, given: Any) -> tuple[Data, Data | None]:
     """Training data and validation data: given, or the last share of the rows as Keras does."""
     if given is not None:
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):

@@ -6,14 +6,24 @@ from typing import Any
 
 from elman.errors import ShapeError
 from elman.layers.layer import Shape
+from elman.layers.symbol import Node, Symbol
 
 
 class InputLayer:
-    """The shape of one sample; made by `Input`."""
+    """The shape of one sample; made by `Input`. Layers can be called on it."""
 
     def __init__(self, shape: Shape, name: str | None = None) -> None:
         self.shape = shape
+        self.named = name is not None
         self.name = name or "input"
+        self._node: Node | None = None
+
+    @property
+    def symbol(self) -> Symbol:
+        """What a layer that is called on it takes."""
+        if self._node is None:
+            self._node = Node(self, (), [(None, *self.shape)])
+        return self._node.makes[0]
 
     def __repr__(self) -> str:
         return f"Input({self.shape})"
@@ -26,7 +36,7 @@ def Input(
     name: str | None = None,
     **other: Any,
 ) -> InputLayer:
-    """The shape of one sample, as a model's first entry.
+    """The shape of one sample: a Sequential's first entry, or what a model's layers are called on.
 
     Args:
         shape: without the batch axis: (steps, features), (features,), or (steps,) for an
@@ -36,7 +46,7 @@ def Input(
         name: a name.
 
     Returns:
-        an entry for `Sequential`.
+        an entry for `Sequential`, or an input of a `Model`.
 
     Raises:
         ShapeError: an extent is neither None nor a positive whole number.

@@ -22,6 +22,7 @@ from elman.errors import (
     ShapeError,
     unknown_name,
 )
+from elman.layers.symbol import record, symbolic
 
 if TYPE_CHECKING:
     from elman import _core
@@ -473,6 +474,15 @@ class Layer(Configured):
                 f"(input shape {shape}). Check the last axis, or rebuild the model for {shape[-1]}."
             )
 
+    def check_shapes(self, shapes: Sequence[Shape]) -> None:
+        """Raise unless the layer takes inputs of these shapes; most take one."""
+        if len(shapes) != 1:
+            raise ShapeError(
+                f"{self.label} expected one input, got {len(shapes)}. Merge them first: "
+                "Concatenate()([a, b])."
+            )
+        self.check_shape(shapes[0])
+
     def check_rank(self, shape: Shape) -> None:
         """Raise unless an input of this shape has as many axes as the layer takes."""
         if len(shape) not in self.ranks:
@@ -491,20 +501,23 @@ class Layer(Configured):
             return "After a recurrent layer set its return_sequences=False."
         return "Reshape the input."
 
-    def __call__(self, x: Any, training: bool = False) -> Array:
-        """The layer's output for an array: a plan of one layer.
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """The layer's output for an array: a plan of one layer. Or, for an `Input`, a symbol.
 
         Args:
             x: [rows, steps, features] or [rows, features]; for Embedding whole numbers
-                [rows, steps].
+                [rows, steps]. Or an `Input`, or what a layer returned for one: the call becomes
+                part of a `Model`.
             training: whether dropout is active.
 
         Returns:
-            float32 array.
+            float32 array; or a symbol.
 
         Raises:
-            ElmanError: the array does not fit the layer.
+            ElmanError: the array or the symbol does not fit the layer.
         """
+        if symbolic(x):
+            return record(self, x)
         from elman.checks import inputs
         from elman.mapped import Mapped
         from elman.plan import Plan, Store
