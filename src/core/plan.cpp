@@ -141,6 +141,7 @@ void Plan::seal(int output, long target_width) {
   for (size_t i = 0; i < ops_.size(); ++i)
     if (!ops_[i]->state_names().empty()) last_with_states_ = i + 1;
   for (const auto& op : ops_) meets_ |= op->meets();
+  if (carry_ || !records_.empty()) sorts_ = false;  // a row's states are in its own place
   for (Floats& arena : arenas_) arena.resize(arena_floats_);
   for (Floats& states : states_) states.resize(state_floats_);
   if (training_) {
@@ -445,6 +446,8 @@ void Plan::take(Run& run, const Batch& batch, long first, long last, long w) con
 }
 
 void Plan::predict(const Batch& batch, long samples, Outputs out) {
+  if (stays() && samples > rows_)  // a batch needs what the one before it left
+    return run(batch, 0, samples, rows_, false, 0, 0, nullptr, nullptr, out, nullptr);
   const auto lock = begin();
   weights_->settle();
   const long piece = std::min<long>(shard_rows_, (samples + threads() - 1) / threads());

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman import _core, checks, losses, metrics, optimizers, training, visited
+from elman import _core, batches, checks, losses, metrics, optimizers, training, visited
 from elman.callbacks import Callback, History
 from elman.config import serialize
 from elman.errors import ElmanError, NotReadyError, OptionError, ShapeError, unknown_name
-from elman.layers import LAYERS, InputLayer, Layer
+from elman.layers import LAYERS, Input, InputLayer, Layer
 from elman.layers.layer import Shape, unused
 from elman.mapped import Mapped
 from elman.plan import Plan, Store
@@ -98,7 +98,7 @@ class Sequential:
             )
         before = self.input, layer.name
         if layer.asked_shape is not None and not self.layers and self.input is None:
-            self.input = InputLayer(layer.asked_shape[1:])
+            self.input = Input(batch_shape=layer.asked_shape)
         self._name(layer)
         self.layers.append(layer)
         try:
@@ -144,7 +144,7 @@ class Sequential:
         """
         before = self.input
         if input_shape is not None and self.input is None:
-            self.input = InputLayer(tuple(input_shape)[1:])
+            self.input = Input(batch_shape=tuple(input_shape))
         elif input_shape is not None:
             self._check_asked(tuple(input_shape))
         try:
@@ -163,7 +163,7 @@ class Sequential:
         found: list[tuple[Shape | None, Shape | None]] = []
         shape: Shape | None = None
         if self.input is not None:
-            shape = (None, *self.input.shape)
+            shape = self.input.batch_shape
         elif self.layers and self.layers[0].takes_tokens:
             shape = (None, None)
         for layer in self.layers:
@@ -207,6 +207,16 @@ class Sequential:
     def output_shape(self) -> Shape | None:
         """Shape of the output with the batch axis, as far as it is known."""
         return self.shapes()[-1][1] if self.layers else None
+
+    @property
+    def stateful(self) -> bool:
+        """Whether some layer carries its states from batch to batch."""
+        return any(layer.stateful for layer in self.layers)
+
+    def reset_states(self) -> None:
+        """Begin the next batch of stateful layers with states of zero."""
+        for layer in self.layers:
+            layer.reset_states()
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by name or by place.
@@ -414,10 +424,12 @@ class Sequential:
         loss: bool = False,
         keep: bool = False,
         steps: int | None = None,
+        stateful: bool = False,
     ) -> Plan:
         """The plan for checked inputs of this length, made once and kept; weights too.
 
         With `steps` it carries states, and goes through sequences of any length in runs of that.
+        With `stateful` layers that are go on from the batch before.
         """
         if not self.built:
             self._build_for((None, *x.shape[1:]))
@@ -425,7 +437,7 @@ class Sequential:
         shape = x.shape[1:] if steps is None else (steps, *x.shape[2:])
         carry = steps is not None
         path = (_core.isa(), _core.has_bf16_instruction(), *(a.compute_dtype for a in self.layers))
-        key = (shape, rows, training, loss, keep, carry, _core.threads(), path)
+        key = (shape, rows, training, loss, keep, carry, stateful, _core.threads(), path)
         if key not in self._plans:
             if len(self._plans) >= 8:  # lengths may be many; memory is not
                 self._plans.pop(next(iter(self._plans)))
@@ -438,6 +450,7 @@ class Sequential:
                 training=training,
                 keep=keep,
                 carry=carry,
+                stateful=stateful,
             )
         return self._plans[key]
 
@@ -514,7 +527,11 @@ class Sequential:
             raise NotReadyError("plan expected a length, got none. Call plan(steps=100), say.")
         x = np.zeros((1, *extents), np.int32 if self.layers[0].takes_tokens else np.float32)
         return self.plan_for(
-            x, rows=batch_size, training=training, loss=training and self._loss is not None
+            x,
+            rows=batch_size,
+            training=training,
+            loss=training and self._loss is not None,
+            stateful=True,
         )
 
     # -- running ----------------------------------------------------------------------------------
@@ -613,7 +630,8 @@ class Sequential:
 
         Args:
             x: inputs, as in `fit`; may be empty.
-            batch_size: accepted for Keras; the result does not depend on it.
+            batch_size: accepted for Keras; the result does not depend on it, unless a layer is
+                stateful: then row i of a batch goes on from row i of the batch before.
             verbose: as in `fit`; a bar is shown only where it takes long.
 
         Returns:
@@ -667,12 +685,15 @@ class Sequential:
         """Outputs for inputs; with `training=True` dropout is active."""
         from elman import seeds
 
-        if not training:
+        if not training and not self.stateful:
             return self.predict(x, verbose=0)
         values = self.check_inputs(x)
+        if not training:  # a call is one batch
+            return self.predict(x, batch_size=max(1, len(values)), verbose=0)
+        batches.size(self, len(values), len(values) or None, "a call")
         if isinstance(values, Mapped):
             values = values.take(slice(None))
-        plan = self.plan_for(values, rows=max(1, len(values)), training=True)
+        plan = self.plan_for(values, rows=max(1, len(values)), training=True, stateful=True)
         return plan.forward(values, seeds.draw_seed())
 
     # -- visitors: files, and whoever looks inside -------------------------------------------------
@@ -693,7 +714,7 @@ class Sequential:
         """The architecture as plain data, in Keras's form."""
         entries = [serialize(layer) for layer in self.layers]
         if self.input is not None:
-            shape = [None, *self.input.shape]
+            shape = list(self.input.batch_shape)
             entries.insert(
                 0,
                 {
@@ -717,7 +738,7 @@ class Sequential:
             kind, options = entry["class_name"], dict(entry["config"])
             if kind == "InputLayer":
                 shape = options.get("batch_shape") or options["batch_input_shape"]
-                model.add(InputLayer(tuple(shape[1:]), options.get("name")))
+                model.add(Input(batch_shape=tuple(shape), name=options.get("name")))
                 continue
             if kind not in LAYERS:
                 raise unknown_name("from_config", "layer", kind, LAYERS)

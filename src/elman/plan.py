@@ -90,6 +90,7 @@ class Plan:
             through sequences of any length, part by part, in runs of up to its own steps.
         every_step: whether there is an output for every step, also behind a layer that returns
             its last only: what the model would say if the sequence ended there.
+        stateful: whether layers with `stateful=True` go on from the batch before: see `begin`.
         threads: at most so many; as many as elman may use where None.
 
     Raises:
@@ -108,6 +109,7 @@ class Plan:
         keep: bool = False,
         carry: bool = False,
         every_step: bool = False,
+        stateful: bool = False,
         threads: int | None = None,
     ) -> None:
         if carry:
@@ -126,6 +128,7 @@ class Plan:
         self.training = training
         self.carry = carry
         self.every_step = every_step
+        self.stateful = stateful and any(layer.stateful for layer in store.layers)
         self._dropouts = 0
         index = self.native.input("input", width, tokens)
         slot = Slot(index, (None, *input_shape))
@@ -207,6 +210,26 @@ class Plan:
         shape = self.output_shape
         return np.empty((rows, *((steps, *shape[1:]) if len(shape) == 2 else shape)), np.float32)
 
+    def begin(self) -> None:
+        """Before a batch, or a run of them: states of zero, or those that stateful layers carry."""
+        if not (self.carry or self.stateful):
+            return
+        self.native.reset_states()
+        carried = {leaf.path: leaf.carried for leaf in self._stateful() if leaf.carried}
+        if carried:
+            self.native.set_states(carried)
+
+    def end(self) -> None:
+        """After it: stateful layers keep what the next batch, of whatever plan, begins with."""
+        if self.stateful:
+            found = self.native.get_states()
+            for leaf in self._stateful():
+                leaf.carried = found[leaf.path]
+
+    def _stateful(self) -> list[Layer]:
+        leaves = (leaf for layer in self.store.layers for leaf in layer.leaves())
+        return [leaf for leaf in leaves if self.stateful and leaf.stateful]
+
     def predict(self, x: Array) -> Array:
         """Outputs [rows, ...] for checked inputs."""
         out = self.room(len(x), x.shape[1])
@@ -221,7 +244,10 @@ class Plan:
             seed: for the dropout of a training plan.
         """
         out = self.room(len(x), x.shape[1])
+        if self.stateful:
+            self.begin()
         self.native.call(self.arrange(x), out, seed)
+        self.end()
         return out
 
     def arrange(self, x: Array) -> Array:

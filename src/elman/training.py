@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman import _core, seeds, windows
+from elman import _core, batches, seeds, windows
 from elman.callbacks import Callback, CallbackList, History
 from elman.errors import DataError, OptionError
 from elman.layers.layer import whole
@@ -49,16 +49,20 @@ def fit(
     recompute: bool | str = "auto",
 ) -> History:
     """Train a model; see `Sequential.fit`."""
-    batch = whole("fit", "batch_size", 32 if batch_size is None else batch_size)
     epochs = whole("fit", "epochs", epochs, 0)
     initial_epoch = whole("fit", "initial_epoch", initial_epoch, 0)
     model.require_compiled("fit")
     data = Data(model, x, y, sample_weight, class_weight)
     data, held_out = _split(model, data, validation_split, validation_data)
+    batch = batches.size(model, len(data), batch_size, "fit")
+    if held_out is not None:
+        batches.check_whole(model, len(held_out), batch, "validation")
+    if shuffle and model.stateful:
+        batches.warn_of_shuffling(model)
     windows.check_recompute(model, data, recompute, tbptt)
     window = None if tbptt is None else windows.of_steps(model, data, tbptt)
     per_batch = 1 if window is None else -(-data.length // window)
-    batches = -(-len(data) // batch) * per_batch  # or windows
+    runs = -(-len(data) // batch) * per_batch  # batches, or windows of them
     scores = Scores(model, data)
     history = History()
     bar = ProgressBar(verbose)
@@ -66,10 +70,10 @@ def fit(
     # All is checked. From here on the model changes.
     rows = min(batch, len(data))
     cut = window if tbptt is not None else windows.recomputed(model, data, rows, recompute)
-    plan = model.plan_for(data.x, rows=rows, training=True, loss=True, steps=cut)
+    plan = model.plan_for(data.x, rows=rows, training=True, loss=True, steps=cut, stateful=True)
     plan.native.recomputes = cut is not None and window is None
     watchers.set_model(model)
-    watchers.set_params({"epochs": epochs, "steps": batches, "verbose": verbose})
+    watchers.set_params({"epochs": epochs, "steps": runs, "verbose": verbose})
     model.stop_training = False
     model.history = history
     optimizer = model.native_optimizer()
@@ -93,10 +97,10 @@ def fit(
             # A run of batches that is cut into other chunks must draw the same numbers.
             seed = seeds.draw_seed()
             done = 0
-            while done < batches and not model.stop_training:
+            while done < runs and not model.stop_training:
                 # Windows of one batch have the same rows; other chunks are whole batches.
                 walked = 0 if window is None else done % per_batch
-                count = min(chunk, batches - done if window is None else per_batch - walked)
+                count = min(chunk, runs - done if window is None else per_batch - walked)
                 began = time.perf_counter()
                 if watchers.wants_batches:
                     watchers.on_train_batch_begin(done)
@@ -113,7 +117,7 @@ def fit(
                     took = max(time.perf_counter() - began, 1e-6)
                     chunk = int(np.clip(count * CHUNK_SECONDS / took, 1, min(2 * count + 1, most)))
                 if watchers.wants_chunks:
-                    watchers.on_chunk_end(done, batches, scores.logs())
+                    watchers.on_chunk_end(done, runs, scores.logs())
             # Steps that a row missed differ in the last bit when they are made good in two pieces.
             # So that it does not matter who looks at the weights now, all of them are.
             optimizer.catch_up()
@@ -148,17 +152,18 @@ def _train_chunk(
     else:
         sizes = windows.window_sizes(len(order), plan.steps, *steps)
         length = steps[1] - steps[0]
-        if steps[0] == 0:
-            plan.native.reset_states()
     taken = data.take(order, *(steps or ()))
     first = model.optimizer.iterations
     rates = np.ascontiguousarray(model.optimizer.learning_rates(first, len(sizes)), np.float32)
     outputs = Outputs(plan, sizes, len(order), length, scores)
     optimizer.iterations = first
+    if steps is None or steps[0] == 0:  # states go on from window to window
+        plan.begin()
     plan.native.train(
         plan.arrange(taken.x), taken.y, taken.weight, taken.order, min(batch, plan.rows), seed,
         optimizer, rates, *outputs.native, taken.steps,
     )  # fmt: skip
+    plan.end()
     model.optimizer.iterations = optimizer.iterations
     outputs.score(data, order, *(steps or ()))
 
@@ -172,9 +177,9 @@ def evaluate(
     sample_weight: Any,
 ) -> dict[str, float]:
     """Loss and metrics by name; see `Sequential.evaluate`."""
-    batch = whole("evaluate", "batch_size", 32 if batch_size is None else batch_size)
     model.require_compiled("evaluate")
     data = Data(model, x, y, sample_weight, None, "evaluate")
+    batch = batches.size(model, len(data), batch_size, "evaluate")
     bar = ProgressBar(verbose)
     try:
         bar.on_test_begin()
@@ -203,13 +208,15 @@ def _evaluate(
 ) -> Scores:
     scores = Scores(model, data)
     window = windows.for_inference(model, data.x)
-    plan = model.plan_for(data.x, rows=min(batch, len(data)), loss=True, steps=window)
-    batches = -(-len(data) // batch)
+    plan = model.plan_for(
+        data.x, rows=min(batch, len(data)), loss=True, steps=window, stateful=True
+    )
+    count = -(-len(data) // batch)
     by_batch = watchers if watchers is not None and watchers.wants_test_batches else None
     chunk = min(first_chunk(plan, batch), data.most(batch, data.length))
     if by_batch or window is not None:
         chunk = 1
-    for done in range(0, batches, chunk):
+    for done in range(0, count, chunk):
         if by_batch:
             by_batch.on_test_batch_begin(done)
         rows = np.arange(done * batch, min((done + chunk) * batch, len(data)))
@@ -220,32 +227,38 @@ def _evaluate(
         if by_batch:
             by_batch.on_test_batch_end(done, scores.logs())
         if bar is not None and bar.verbose != 0:
-            bar.on_chunk_end(min(done + chunk, batches), batches, scores.logs())
+            bar.on_chunk_end(min(done + chunk, count), count, scores.logs())
     return scores
 
 
 def _evaluate_chunk(plan: Plan, data: Data, rows: Array, batch: int, scores: Scores) -> None:
     outputs = Outputs(plan, windows.batch_sizes(len(rows), batch), len(rows), data.length, scores)
     taken = data.take(rows)
+    plan.begin()
     plan.native.evaluate(
         plan.arrange(taken.x), taken.y, taken.weight, min(batch, plan.rows), *outputs.native,
         taken.order,
     )  # fmt: skip
+    plan.end()
     outputs.score(data, rows)
 
 
 def predict(model: Sequential, x: Any, batch_size: int | None, verbose: int | str) -> Array:
     """Outputs for inputs; see `Sequential.predict`."""
-    batch = whole("predict", "batch_size", 32 if batch_size is None else batch_size)
     values = model.check_inputs(x)
+    batch = batches.size(model, len(values), batch_size, "predict")
     window = windows.for_inference(model, values)
-    # The engine goes through the samples in pieces that suit it, whatever the batch size.
-    rows = min(max(len(values), 1), 32 * _core.threads())
-    plan = model.plan_for(values, rows=rows, steps=window)
+    # The engine goes through the samples in pieces that suit it, unless states go on between them.
+    rows = batch if model.stateful else min(max(len(values), 1), 32 * _core.threads())
+    plan = model.plan_for(values, rows=rows, steps=window, stateful=True)
     out = plan.room(len(values), values.shape[1])
+    if not len(values):
+        return out
     chunk = first_chunk(plan, batch) * batch
     if window is None and len(values) <= chunk and isinstance(values, np.ndarray):
+        plan.begin()
         plan.native.predict(plan.arrange(values), out)
+        plan.end()
         return out
     bar = ProgressBar(verbose)
     try:
@@ -266,16 +279,20 @@ def predict(model: Sequential, x: Any, batch_size: int | None, verbose: int | st
 
 def _predict_rows(plan: Plan, values: Array | Mapped, out: Array, chunk: int) -> Iterator[int]:
     """Outputs of all rows, some at a time, `chunk` at first; how many are done."""
-    most = values.most(1, None) if isinstance(values, Mapped) else len(values)
+    unit = plan.rows if plan.stateful else 1
+    most = values.most(unit, None) * unit if isinstance(values, Mapped) else len(values)
     done, count = 0, min(chunk, most)
     while done < len(values):
         part = slice(done, min(done + count, len(values)))
         began = time.perf_counter()
+        plan.begin()
         plan.native.predict(plan.arrange(take(values, part)), out[part])
+        plan.end()
         took = max(time.perf_counter() - began, 1e-6)
         done = part.stop
         # Each end of a chunk is waited for by all threads, so chunks are as long as the bar allows.
         count = int(np.clip(count * CHUNK_SECONDS / took, 1, min(8 * count, most)))
+        count = max(unit, count // unit * unit)
         yield done
 
 
@@ -285,7 +302,8 @@ def train_on_batch(
     """One step on one batch; see `Sequential.train_on_batch`."""
     model.require_compiled("train_on_batch")
     data = Data(model, x, y, sample_weight, class_weight, "train on")
-    plan = model.plan_for(data.x, rows=len(data), training=True, loss=True)
+    batches.size(model, len(data), len(data), "train_on_batch")
+    plan = model.plan_for(data.x, rows=len(data), training=True, loss=True, stateful=True)
     scores = Scores(model, data)
     _train_chunk(
         model, plan, data, np.arange(len(data)), len(data), model.native_optimizer(),

@@ -98,7 +98,9 @@ def recomputed(model: Sequential, data: Data, rows: int, recompute: bool | str) 
     guess = 4.0 * rows * data.length * sum(16 * width + 64 for width in widths)
     if guess <= RECOMPUTE_BYTES:
         return None
-    part = model.plan_for(data.x, rows=rows, training=True, loss=True, steps=steps)
+    part = model.plan_for(
+        data.x, rows=rows, training=True, loss=True, steps=steps, stateful=True
+    )
     return steps if part.native.bytes * data.length / steps > RECOMPUTE_BYTES else None
 
 
@@ -131,7 +133,7 @@ def predict(plan: Plan, values: Array | Mapped, out: Array, samples: int) -> Ite
     length = values.shape[1]
     for row in range(0, len(values), plan.rows):
         rows = slice(row, min(row + plan.rows, len(values)))
-        plan.native.reset_states()
+        plan.begin()
         steps = max(1, samples // (rows.stop - row))
         if isinstance(values, Mapped):
             steps = min(steps, values.most(rows.stop - row, plan.steps))
@@ -143,6 +145,8 @@ def predict(plan: Plan, values: Array | Mapped, out: Array, samples: int) -> Ite
                 out[rows, first:last] = part
             else:
                 out[rows] = part  # of the last window, in the end
+            if last == length:
+                plan.end()
             yield row if last < length else rows.stop
 
 
@@ -154,7 +158,7 @@ def evaluate(
     Args:
         chunk: how many windows to go through in one call of the engine.
     """
-    plan.native.reset_states()
+    plan.begin()
     total = counted = 0.0
     chunk = min(chunk, data.most(len(rows), plan.steps)) * plan.steps
     for first in range(0, data.length, chunk):
@@ -176,6 +180,7 @@ def evaluate(
         outputs.score(data, rows, first, last, losses=False)
         total += float(outputs.losses.sum())
         counted += float(counts.sum())
+    plan.end()
     if model.compiled_loss().reduction != "sum":
         total /= counted + (1e-7 if plan.native.counts_targets else 0.0)
     scores.add_losses(np.array([total]), np.array([len(rows)]))

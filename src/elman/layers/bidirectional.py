@@ -86,6 +86,11 @@ class Bidirectional(Layer):
                 "Bidirectional expected both layers to have one return_sequences, got "
                 f"{forward.return_sequences} and {backward.return_sequences}. Set both alike."
             )
+        if forward.stateful != backward.stateful:
+            raise OptionError(
+                "Bidirectional expected both layers to have one stateful, got "
+                f"{forward.stateful} and {backward.stateful}. Set both alike."
+            )
         if self.merge_mode != "concat" and forward.units != backward.units:
             raise OptionError(
                 f"Bidirectional expected layers of one size to take their {self.merge_mode}, got "
@@ -110,6 +115,11 @@ class Bidirectional(Layer):
     @property
     def causal(self) -> bool:
         return False
+
+    @property
+    def stateful(self) -> bool:  # type: ignore[override]
+        """Whether both directions carry their states from batch to batch."""
+        return self.forward_layer.stateful
 
     # -- weights: those of the layers inside ------------------------------------------------------
 

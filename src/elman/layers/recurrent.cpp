@@ -106,9 +106,10 @@ class Recurrent : public Op {
     }
     if (pairs_) reserve_bf16(training);
     if (keeps) show(spec.name, T);
-    if (!plan.carries()) return;
+    const bool stays = spec.flag("stateful");
+    if (!plan.carries() && !stays) return;
     record_ = row_ + rounded((long)blocks_ * shape_.own * lanes);
-    states_ = plan.carry(record_);
+    states_ = plan.carry(record_, stays);
   }
 
   void pack(int thread, int threads) override {
@@ -197,12 +198,15 @@ class Recurrent : public Op {
       if (recurrent_bias_ >= 0)
         u_[0].bias_gradient(run, bias_, recurrent_bias_, all, d_rec, record, z_group);
     }
-    if (run.states) u_[0].gradient(run, rows, p.h0, p.h0_row, d_rec, record, z_group);
+    if (record_)
+      u_[0].gradient(run, rows, p.h0, p.h0_row, d_rec + (reverse_ ? (T - 1) * rows * record : 0),
+                     record, z_group);
   }
 
   bool carries() const override { return !reverse_; }
 
   std::vector<std::string> state_names() const override {
+    if (!record_) return {};
     std::vector<std::string> names{"h"};
     for (int v = 0; v < shape_.own_carry; ++v) names.push_back(shape_.own_names[v]);
     return names;
@@ -301,7 +305,7 @@ class Recurrent : public Op {
         recur(first, first + steps);
       }
     }
-    if (run.next_states)
+    if (record_)
       deal([&](int i, int) {
         if (i == 0) keep_last(run, p);
       });
@@ -356,7 +360,7 @@ class Recurrent : public Op {
       p.places = run.places(x_) + 16;
     }
     p.h0 = p.own0 = zeros_;
-    if (run.states) {
+    if (record_) {
       p.h0 = run.states + states_ + run.first_row * record_;
       p.own0 = p.h0 + row_;
       p.h0_row = p.own0_row = record_;
@@ -437,8 +441,9 @@ class Recurrent : public Op {
   /// The states after the last step become those before the next run's first.
   void keep_last(const Run& run, const RecurrentPass& p) const {
     const long own = (long)shape_.own * lanes_;
-    const float* h = p.h + (p.steps - 1) % h_steps_ * run.rows * row_;
-    const float* last = p.own + (p.steps - 1) % ring_ * run.rows * blocks_ * own;
+    const int t = reverse_ ? 0 : p.steps - 1;
+    const float* h = p.h + t % h_steps_ * run.rows * row_;
+    const float* last = p.own + t % ring_ * run.rows * blocks_ * own;
     float* to = run.next_states + states_ + run.first_row * record_;
     for (int row = 0; row < run.rows; ++row, to += record_) {
       std::copy_n(h + row * row_, row_, to);

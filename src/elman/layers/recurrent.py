@@ -33,6 +33,8 @@ class Recurrent(Layer):
         return_sequences: whether to return the output of every step, not only the last.
         go_backwards: whether to walk from the last step to the first; a returned sequence is in
             the order of processing.
+        stateful: whether row i of a batch goes on from the state that row i of the batch before
+            left; until `reset_states()`. Training does not go back beyond the batch.
         seed: accepted for Keras; `elman.set_random_seed` makes a run repeat.
 
     Raises:
@@ -53,7 +55,6 @@ class Recurrent(Layer):
         **Layer.absent,
         "recurrent_dropout": (0, 0.0, None),
         "return_state": (False,),
-        "stateful": (False,),
         "zero_output_for_mask": (False,),
         **dict.fromkeys(
             [
@@ -78,6 +79,7 @@ class Recurrent(Layer):
         dropout: float = 0.0,
         return_sequences: bool = False,
         go_backwards: bool = False,
+        stateful: bool = False,
         seed: int | None = None,
         **options: Any,
     ) -> None:
@@ -93,6 +95,7 @@ class Recurrent(Layer):
         self.dropout = share(who, "dropout", dropout)
         self.return_sequences = bool(return_sequences)
         self.go_backwards = bool(go_backwards)
+        self.stateful = bool(stateful)
         self.seed = seed
 
     def _elementwise(self, activation: Any) -> str:
@@ -173,6 +176,7 @@ class Recurrent(Layer):
             recurrent_activation=self.recurrent_activation,
             return_sequences=sequences,
             go_backwards=self.go_backwards,
+            stateful=plan.stateful and self.stateful,
             bf16=bf16,
             bf16_input=bf16 and features >= BF16_FEATURES,
         )

@@ -143,7 +143,7 @@ class Reader:
     @property
     def input_shape(self) -> Shape | None:
         """What enters the first layer, with the batch axis, as far as the file tells."""
-        return next(((None, *entry.shape) for entry in self.input), None)
+        return next((entry.batch_shape for entry in self.input), None)
 
     @property
     def _entries(self) -> list[Any]:
@@ -154,7 +154,7 @@ class Reader:
 
     def _input(self, shape: Any, name: Any) -> InputLayer:
         try:
-            return Input(tuple(shape)[1:], name=name if isinstance(name, str) else None)
+            return Input(batch_shape=tuple(shape), name=name if isinstance(name, str) else None)
         except (TypeError, ElmanError) as error:
             raise self._refused(f"the input shape {shape!r}", str(error)) from error
 
