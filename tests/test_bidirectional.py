@@ -401,21 +401,7 @@ def test_input_of_another_shape_is_refused() -> None:
         model.predict(normal(2, 4, 5), verbose=0)
 
 
-# -- readers of one slot -------------------------------------------------------------------------
-
-
-def test_an_op_that_needs_every_row_cannot_follow_one_that_reads_each_once() -> None:
-    from elman.plan import Plan, Store
-
-    layers = [Embedding(5, 3), LSTM(4), Dense(2)]
-    store = Store(layers, [(None, None), (None, None, 3), (None, None, 3)])
-    plan = Plan(store, (6,), tokens=True, rows=2)
-    below = plan.native.add("embedding", "table", [0], [0], {})
-    read = plan.native.add("recurrent", "first", [below], [1, 2, 3], {"cell": "lstm", "units": 4.0})
-    assert read > below
-    plan.native.add("recurrent", "second", [below], [1, 2, 3], {"cell": "lstm", "units": 4.0})
-    with pytest.raises(ValueError, match="'third' reads every row of 'table'"):
-        plan.native.add("dense", "third", [below], [4, 5], {"units": 2.0})
+# -- learning -------------------------------------------------------------------------------------
 
 
 def test_training_both_ways_learns_what_one_way_cannot() -> None:

@@ -284,4 +284,4 @@ def test_a_layer_that_walks_backwards_cannot_carry(return_sequences: bool) -> No
         carrying(model, 4, 1)
     native = _core.Plan(_core.Weights([]), 4, 1, False, False, 1, carry=True)
     with pytest.raises(ValueError, match="'turned' needs whole sequences"):
-        native.add("reverse", "turned", [native.input("input", 2, False)], [], {})
+        native.add("reverse", "turned", [native.input("input", 4, 2, False)], [], {})

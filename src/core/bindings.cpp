@@ -38,56 +38,97 @@ Out array(std::vector<float> values, const std::vector<size_t>& shape) {
 }
 
 using Steps = std::optional<std::pair<long, long>>;
+using Writable = nb::ndarray<float, nb::c_contig>;
+
+/// What was given for one input, output or loss of a plan: an array, a list with one for each, or
+/// None for nothing.
+nb::object given(nb::handle all, size_t i, size_t count) {
+  if (all.is_none()) return nb::none();
+  if (!nb::isinstance<nb::list>(all) && !nb::isinstance<nb::tuple>(all)) {
+    if (count != 1) throw std::invalid_argument("the plan expected a list of arrays");
+    return nb::borrow(all);
+  }
+  if (nb::len(all) != count)
+    throw std::invalid_argument("the plan expected " + std::to_string(count) + " arrays");
+  return all[i];
+}
 
 struct Data {
-  Batch batch;
+  std::vector<Source> sources;
+  std::vector<Target> targets;
+  Batch batch;  // views of these
   long samples = 0;
 };
 
-/// Python's arrays as a batch. Shapes are checked here once more: a wrong one must never reach a
-/// kernel, whoever calls.
-Data data(const Plan& plan, nb::handle x, const std::optional<In<float>>& y,
-          const std::optional<In<float>>& weight, const std::optional<In<int64_t>>& order,
-          const Steps& steps = std::nullopt) {
-  Data d;
-  const Slot& in = plan.at(plan.input_slot());
-  // A plan that carries states goes through sequences of any length.
-  const auto right_length = [&](size_t steps) {
-    return plan.carries() ? steps > 0 : (int)steps == in.steps;
+/// One input's array. A plan that carries states goes through sequences of any length.
+Source source(const Plan& plan, const Slot& in, nb::handle x, long& samples) {
+  Source s;
+  const auto fits = [&](const auto& array, size_t axes) {
+    return array.ndim() == axes &&
+           (plan.carries() ? array.shape(1) > 0 : (int)array.shape(1) == in.steps);
   };
-  long length;
+  const auto take = [&](const auto& array) {
+    if (samples >= 0 && samples != (long)array.shape(0))
+      throw std::invalid_argument("the plan expected as many samples of every input");
+    samples = (long)array.shape(0);
+    s.length = (long)array.shape(1);
+    return array.data();
+  };
   if (in.tokens) {
     const auto tokens = nb::cast<In<int32_t>>(x);
-    if (tokens.ndim() != 2 || !right_length(tokens.shape(1)))
-      throw std::invalid_argument("the plan expected tokens [samples, steps]");
-    d.samples = (long)tokens.shape(0);
-    length = (long)tokens.shape(1);
-    d.batch.tokens = tokens.data();
+    if (!fits(tokens, 2)) throw std::invalid_argument("the plan expected tokens [samples, steps]");
+    s.tokens = take(tokens);
   } else {
     const auto values = nb::cast<In<float>>(x);
-    if (values.ndim() != 3 || !right_length(values.shape(1)) || (int)values.shape(2) != in.width)
+    if (!fits(values, 3) || (int)values.shape(2) != in.width)
       throw std::invalid_argument("the plan expected floats [samples, steps, features]");
-    d.samples = (long)values.shape(0);
-    length = (long)values.shape(1);
-    d.batch.x = values.data();
+    s.x = take(values);
   }
-  d.batch.length = d.batch.to = length;
-  if (y) {
-    const long width = plan.target_floats(length);
-    if (y->ndim() != 2 || (long)y->shape(0) != d.samples || (long)y->shape(1) != width)
-      throw std::invalid_argument("the plan expected targets [samples, " + std::to_string(width) +
-                                  "]");
-    d.batch.y = y->data();
-    d.batch.y_width = (long)y->shape(1);
-  }
-  if (weight) {
-    const long steps = plan.mask_floats(d.batch);
-    if (weight->ndim() != 2 || (long)weight->shape(0) != d.samples ||
-        ((long)weight->shape(1) != 1 && (long)weight->shape(1) != steps))
-      throw std::invalid_argument("the plan expected weights [samples, 1 or steps]");
-    d.batch.weight = weight->data();
-    d.batch.weight_width = (long)weight->shape(1);
-  }
+  return s;
+}
+
+/// One loss's arrays.
+Target target(const Plan& plan, int loss, const Batch& batch, long samples, nb::handle y,
+              nb::handle weight) {
+  Target t;
+  const auto values = nb::cast<In<float>>(y);
+  const long width = plan.target_floats(loss, batch);
+  if (values.ndim() != 2 || (long)values.shape(0) != samples || (long)values.shape(1) != width)
+    throw std::invalid_argument("the plan expected targets [samples, " + std::to_string(width) +
+                                "]");
+  t.y = values.data();
+  t.y_width = width;
+  if (weight.is_none()) return t;
+  const auto weights = nb::cast<In<float>>(weight);
+  const long steps = plan.steps_of(plan.compared(loss), batch);
+  if (weights.ndim() != 2 || (long)weights.shape(0) != samples ||
+      ((long)weights.shape(1) != 1 && (long)weights.shape(1) != steps))
+    throw std::invalid_argument("the plan expected weights [samples, 1 or steps]");
+  t.weight = weights.data();
+  t.weight_width = (long)weights.shape(1);
+  return t;
+}
+
+/// Python's arrays as a batch. Shapes are checked here once more: a wrong one must never reach a
+/// kernel, whoever calls. The arrays must outlive it.
+Data data(const Plan& plan, nb::handle x, nb::handle y, nb::handle weight,
+          const std::optional<In<int64_t>>& order, const Steps& steps = std::nullopt) {
+  Data d;
+  long samples = -1;
+  const size_t inputs = plan.inputs().size();
+  for (size_t i = 0; i < inputs; ++i)
+    d.sources.push_back(source(plan, plan.at(plan.inputs()[i]), given(x, i, inputs), samples));
+  d.samples = samples;
+  d.batch.sources = d.sources;
+  d.batch.to = plan.carries() ? d.sources[0].length : plan.steps();
+  for (const Source& s : d.sources)
+    if (plan.carries() && s.length != d.batch.to)
+      throw std::invalid_argument("a plan that carries states expected inputs of one length");
+  if (!y.is_none())
+    for (int i = 0; i < plan.losses(); ++i)
+      d.targets.push_back(target(plan, i, d.batch, d.samples, given(y, i, plan.losses()),
+                                 given(weight, i, plan.losses())));
+  d.batch.targets = d.targets;
   if (order) {
     for (size_t i = 0; i < order->size(); ++i)
       if (order->data()[i] < 0 || order->data()[i] >= d.samples)
@@ -96,6 +137,29 @@ Data data(const Plan& plan, nb::handle x, const std::optional<In<float>>& y,
   }
   if (steps) std::tie(d.batch.from, d.batch.to) = *steps;
   return d;
+}
+
+/// Where to write each output of so many samples.
+std::vector<Plan::Room> rooms(const Plan& plan, const Batch& batch, long samples, nb::handle out,
+                              nb::handle mask) {
+  std::vector<Plan::Room> found;
+  const size_t outputs = plan.outputs().size();
+  for (size_t i = 0; i < outputs; ++i) {
+    Plan::Room room;
+    long floats[2] = {-1, -1};
+    const auto take = [&](nb::handle all, float*& to, long& size) {
+      const nb::object one = given(all, i, outputs);
+      if (one.is_none()) return;
+      const auto array = nb::cast<Writable>(one);
+      to = array.data();
+      size = (long)array.size();
+    };
+    take(out, room.y, floats[0]);
+    take(mask, room.mask, floats[1]);
+    plan.check_room(batch, samples, (int)i, floats[0], floats[1]);
+    found.push_back(room);
+  }
+  return found;
 }
 
 Spec spec(std::string name, std::vector<int> inputs, std::vector<int> params,
@@ -207,14 +271,19 @@ NB_MODULE(_core, m) {
   nb::class_<Plan>(m, "Plan")
       .def(nb::init<std::shared_ptr<Weights>, int, int, bool, bool, int, bool>(), "weights"_a,
            "steps"_a, "rows"_a, "training"_a, "keep"_a, "threads"_a, "carry"_a = false)
-      .def("input", &Plan::input, "name"_a, "width"_a, "tokens"_a)
+      .def("input", &Plan::input, "name"_a, "steps"_a, "width"_a, "tokens"_a,
+           "Tokens, or floats of so many features; of no steps: without a time axis.")
       .def("add", [](Plan& p, const std::string& word, std::string name, std::vector<int> inputs,
                      std::vector<int> params, std::map<std::string, Option> options) {
-             return p.add(word, spec(std::move(name), std::move(inputs), std::move(params),
-                                     std::move(options)));
-           }, "word"_a, "name"_a, "inputs"_a, "params"_a, "options"_a)
+             p.add(word, spec(std::move(name), std::move(inputs), std::move(params),
+                              std::move(options)));
+             std::vector<int> slots;
+             p.ops().back()->each_output([&](int slot) { slots.push_back(slot); });
+             return slots;
+           }, "word"_a, "name"_a, "inputs"_a, "params"_a, "options"_a, "The slots it fills.")
+      .def("add_output", &Plan::add_output, "slot"_a)
       .def("bypass", &Plan::bypass, "slot"_a)
-      .def("seal", &Plan::seal, "output"_a, "target_width"_a = 0)
+      .def("seal", &Plan::seal)
       .def("shape", [](const Plan& p, int s) {
              return std::pair<int, int>(p.at(s).steps, p.at(s).width);
            }, "slot"_a, "(steps, width)")
@@ -239,86 +308,86 @@ NB_MODULE(_core, m) {
              }
              return rows;
            }, "One dict per op: shapes per row, FLOPs per row forward, bytes, kernel path.")
-      .def("train", [](Plan& p, nb::handle x, In<float> y, std::optional<In<float>> weight,
+      .def("train", [](Plan& p, nb::handle x, nb::handle y, nb::handle weight,
                        In<int64_t> order, int batch, uint32_t seed, Optimizer& optimizer,
-                       In<float> rates, std::optional<nb::ndarray<float, nb::c_contig>> out,
-                       std::optional<nb::ndarray<float, nb::c_contig>> mask,
+                       In<float> rates, nb::handle out, nb::handle mask,
                        nb::ndarray<double, nb::c_contig> losses, Steps steps) {
              const Data d = data(p, x, y, weight, order, steps);
              const long n = (long)order.size();
-             p.check_run(d.batch, n, batch, (long)losses.size(), out ? (long)out->size() : -1,
-                         mask ? (long)mask->size() : -1);
-             if ((long)rates.size() != (long)losses.size())
+             p.check_run(d.batch, n, batch, (long)losses.size());
+             if (p.losses() * (long)rates.size() != (long)losses.size())
                throw std::invalid_argument("the plan expected one rate per batch");
-             const Plan::Outputs outputs{out ? out->data() : nullptr, mask ? mask->data() : nullptr};
+             const auto to = rooms(p, d.batch, n, out, mask);
              nb::gil_scoped_release release;
-             p.run(d.batch, 0, n, batch, true, seed, (uint32_t)optimizer.iterations, &optimizer,
-                   rates.data(), outputs, losses.data());
+             p.run(d.batch, n, batch, true, seed, (uint32_t)optimizer.iterations, &optimizer,
+                   rates.data(), to, losses.data());
            }, "x"_a, "y"_a, "weight"_a.none(), "order"_a, "batch"_a, "seed"_a, "optimizer"_a,
            "rates"_a, "out"_a.none(), "mask"_a.none(), "losses"_a, "steps"_a.none() = nb::none(),
+           "Arrays, or lists with one for each input, loss or output; `losses` [batches, losses]. "
            "Steps [first, last) of a batch, if the plan carries states: one update per run.")
-      .def("evaluate", [](Plan& p, nb::handle x, In<float> y, std::optional<In<float>> weight,
-                          int batch, std::optional<nb::ndarray<float, nb::c_contig>> out,
-                          std::optional<nb::ndarray<float, nb::c_contig>> mask,
+      .def("evaluate", [](Plan& p, nb::handle x, nb::handle y, nb::handle weight, int batch,
+                          nb::handle out, nb::handle mask,
                           nb::ndarray<double, nb::c_contig> losses,
                           std::optional<In<int64_t>> order, Steps steps,
                           std::optional<nb::ndarray<double, nb::c_contig>> counts) {
              const Data d = data(p, x, y, weight, order, steps);
              const long n = order ? (long)order->size() : d.samples;
-             p.check_run(d.batch, n, batch, (long)losses.size(), out ? (long)out->size() : -1,
-                         mask ? (long)mask->size() : -1);
+             p.check_run(d.batch, n, batch, (long)losses.size());
              if (counts && counts->size() != losses.size())
                throw std::invalid_argument("the plan expected one count per loss");
-             const Plan::Outputs outputs{out ? out->data() : nullptr, mask ? mask->data() : nullptr};
+             const auto to = rooms(p, d.batch, n, out, mask);
              nb::gil_scoped_release release;
-             p.run(d.batch, 0, n, batch, false, 0, 0, nullptr, nullptr, outputs, losses.data(),
+             p.run(d.batch, n, batch, false, 0, 0, nullptr, nullptr, to, losses.data(),
                    counts ? counts->data() : nullptr);
            }, "x"_a, "y"_a, "weight"_a.none(), "batch"_a, "out"_a.none(), "mask"_a.none(),
            "losses"_a, "order"_a.none() = nb::none(), "steps"_a.none() = nb::none(),
            "counts"_a.none() = nb::none(),
            "With `counts`, losses are sums, and these say of how many targets.")
-      .def("predict", [](Plan& p, nb::handle x, nb::ndarray<float, nb::c_contig> out,
+      .def("predict", [](Plan& p, nb::handle x, nb::handle out,
                          std::optional<In<int64_t>> order, Steps steps) {
-             const Data d = data(p, x, std::nullopt, std::nullopt, order, steps);
+             const Data d = data(p, x, nb::none(), nb::none(), order, steps);
              const long n = order ? (long)order->size() : d.samples;
-             p.check_run(d.batch, n, p.rows(), -1, (long)out.size(), -1);
-             const Plan::Outputs outputs{out.data(), nullptr};
+             p.check_run(d.batch, n, p.rows(), -1);
+             const auto to = rooms(p, d.batch, n, out, nb::none());
              nb::gil_scoped_release release;
-             p.predict(d.batch, n, outputs);
+             p.predict(d.batch, n, to);
            }, "x"_a, "out"_a, "order"_a.none() = nb::none(), "steps"_a.none() = nb::none())
-      .def("call", [](Plan& p, nb::handle x, nb::ndarray<float, nb::c_contig> out, uint32_t seed) {
-             const Data d = data(p, x, std::nullopt, std::nullopt, std::nullopt);
+      .def("call", [](Plan& p, nb::handle x, nb::handle out, uint32_t seed) {
+             const Data d = data(p, x, nb::none(), nb::none(), std::nullopt);
              if (d.samples == 0) return;
-             p.check_run(d.batch, d.samples, (int)d.samples, -1, (long)out.size(), -1);
-             const Plan::Outputs outputs{out.data(), nullptr};
+             p.check_run(d.batch, d.samples, (int)d.samples, -1);
+             const auto to = rooms(p, d.batch, d.samples, out, nb::none());
              nb::gil_scoped_release release;
-             p.run(d.batch, 0, d.samples, (int)d.samples, p.training(), seed, 0, nullptr, nullptr,
-                   outputs, nullptr);
+             p.run(d.batch, d.samples, (int)d.samples, p.training(), seed, 0, nullptr, nullptr, to,
+                   nullptr);
            }, "x"_a, "out"_a, "seed"_a, "One batch forward; a training plan draws its dropout.")
-      .def("gradients", [](Plan& p, nb::handle x, In<float> y, std::optional<In<float>> weight,
-                           uint32_t seed, uint32_t step, bool training) {
+      .def("gradients", [](Plan& p, nb::handle x, nb::handle y, nb::handle weight, uint32_t seed,
+                           uint32_t step, bool training) {
              const Data d = data(p, x, y, weight, std::nullopt);
-             p.check_run(d.batch, d.samples, (int)d.samples, 1, -1, -1);
+             p.check_run(d.batch, d.samples, (int)d.samples, p.losses());
              std::vector<float> flat(p.weights().total);
-             double loss;
+             std::vector<double> losses(p.losses());
              {
                nb::gil_scoped_release release;
-               loss = p.gradients(d.batch, (int)d.samples, seed, step, flat.data(), training);
+               p.gradients(d.batch, (int)d.samples, seed, step, flat.data(), losses.data(),
+                           training);
              }
              nb::list out;
              for (const Param& q : p.weights().params) {
                std::vector<float> g(flat.begin() + q.offset, flat.begin() + q.offset + q.size);
                out.append(array(std::move(g), {q.shape.begin(), q.shape.end()}));
              }
-             return nb::make_tuple(loss, out);
+             nb::object value = nb::cast(losses);
+             return nb::make_tuple(losses.size() == 1 ? nb::object(value[0]) : value, out);
            }, "x"_a, "y"_a, "weight"_a.none(), "seed"_a = 0, "step"_a = 0,
            "training"_a = true,
-           "Loss and gradients of one batch, nothing changed; dropout is off without `training`.")
+           "Loss (or a list of several) and gradients of one batch, nothing changed; dropout is off "
+           "without `training`.")
       .def_prop_ro("carries", &Plan::carries)
       .def_rw("recomputes", &Plan::recomputes,
               "Whether an update sees whole sequences, gone through in runs computed twice.")
-      .def_prop_ro("counts_targets", &Plan::counts_targets,
-                   "Whether only some of the targets may count in the loss.")
+      .def_prop_ro("counts_targets", [](const Plan& p) { return p.counts_targets(); },
+                   "Whether only some of the targets may count in a loss.")
       .def_prop_ro("states", [](const Plan& p) {
              std::map<std::string, std::vector<std::string>> names;
              for (const auto& op : p.ops())

@@ -27,9 +27,11 @@ std::map<std::string, OpMaker>& makers() {
 }
 }  // namespace
 
-OpWord::OpWord(const char* word, OpMaker make) { makers()[word] = make; }
+OpWord::OpWord(const char* word, decltype(OpMaker::make) make, bool takes_repeats) {
+  makers()[word] = {make, takes_repeats};
+}
 
-OpMaker op_maker(const std::string& word) {
+const OpMaker& op_maker(const std::string& word) {
   const auto found = makers().find(word);
   if (found == makers().end()) throw std::invalid_argument("no op is called '" + word + "'");
   return found->second;

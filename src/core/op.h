@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -17,17 +18,35 @@ namespace elman {
 
 class Plan;
 
-/// The samples of one call: [samples][steps][features] floats, or [samples][steps] tokens.
-struct Batch {
+/// What one input is given: [samples][length][features] floats, or [samples][length] tokens.
+struct Source {
   const float* x = nullptr;
   const int32_t* tokens = nullptr;
+  long length = 0;  // steps of each sample in the array
+};
+
+/// What one loss compares with.
+struct Target {
   const float* y = nullptr;       // [samples][y_width]
   long y_width = 0;
-  const float* weight = nullptr;  // [samples][weight_width]
+  const float* weight = nullptr;  // [samples][weight_width], or null
   long weight_width = 0;
-  const int64_t* order = nullptr; // sample of each row, or null: one after the other
-  long length = 0;                // steps of each sample in these arrays, and
-  long from = 0, to = 0;          // those to go through: [from, to), in runs of the plan's steps
+};
+
+/// The samples of one call.
+struct Batch {
+  std::span<const Source> sources;  // one for each input of the plan
+  std::span<const Target> targets;  // one for each loss; none: a prediction
+  const int64_t* order = nullptr;   // sample of each row, or null: one after the other
+  long from = 0, to = 0;            // the steps to go through, in runs of the plan's
+};
+
+/// What one loss has found, for one shard of rows.
+struct LossPart {
+  double sum = 0;           // out: this shard's part of the batch's loss
+  double counting = 0;      // targets of this shard that count in it
+  double all_counting = 0;  // the same of all shards
+  double divisor = 0;       // of the sum of losses; 0: as many as count in this run
 };
 
 /// Everything that may differ between two batches, for one shard of rows.
@@ -40,12 +59,10 @@ struct Run {
   float* arena = nullptr;
   float* gradients = nullptr;  // of the weights: this thread's own block
   std::vector<std::unique_ptr<TableGradient>>* tables = nullptr;  // one for all threads
-  double loss = 0;           // out: this shard's part of the batch's loss
-  double all_counting = 0;   // the same of all shards
+  std::vector<LossPart> losses;  // one for each loss of the plan
   Batch batch;
-  double counting = 0;       // targets of this shard that count in the loss
-  double divisor = 0;        // of the sum of losses; 0: as many as count in this run
-  int steps = 0;             // of this run: at most the plan's
+  int steps = 0;             // of this run: at most the plan's, and
+  int short_by = 0;          // so many fewer
   long start = 0;            // where in its sequence this run begins
   const float* states = nullptr;  // carried in, a record per row of the plan; null: zeros
   float* next_states = nullptr;   // and carried out
@@ -54,10 +71,11 @@ struct Run {
 
   /// Whether this run ends with the last step of the sequence.
   bool at_end() const { return start + steps >= batch.to; }
-  int steps_of(const Slot& s) const { return s.sequence ? steps : 1; }
+  int steps_of(const Slot& s) const { return s.sequence ? s.steps - short_by : 1; }
   long start_of(const Slot& s) const { return s.sequence ? start : 0; }
   float* value(const Slot& s) const {
-    return arena + s.value + (s.ring ? (steps - 1) % s.ring : 0) * rows * s.row;
+    return arena + s.value +
+           (s.ring ? (s.ring_steps - short_by - 1) % s.ring : 0) * rows * s.row;
   }
   float* gradient(const Slot& s) const { return arena + s.gradient; }
   int32_t* tokens(const Slot& s) const { return reinterpret_cast<int32_t*>(arena + s.value); }
@@ -91,7 +109,7 @@ class Op {
       if (part == 0) forward(run);
     });
   }
-  /// Whether `forward` wants to know `all_counting`, which `count` works out before.
+  /// A loss: whether `forward` wants to know `all_counting`, which `count` works out before.
   virtual bool counts() const { return false; }
   virtual void count(Run&) {}
   virtual void backward(Run&) {}
@@ -113,13 +131,27 @@ class Op {
   virtual void get_state(const float* /*states*/, int /*row*/, int /*tensor*/, float* /*to*/) const {}
   virtual void set_state(float* /*states*/, int /*row*/, int /*tensor*/, const float*) const {}
 
+  /// Calls f(slot) for every slot that it fills.
+  template <class F>
+  void each_output(const F& f) const {
+    if (output >= 0) f(output);
+    for (const int slot : more_outputs) f(slot);
+  }
+
   std::string name, kind;
   std::vector<int> inputs;
   int output = -1;
-  /// In the arena: gradients of its output by further readers, to be added to that of the first.
-  std::vector<long> further;
-  bool bypassed = false;
-  double bytes = 0;  // of memory it took, over all threads
+  std::vector<int> more_outputs;  // besides the first
+  /// Gradients of its outputs by further readers, to be added to that of the first reader, or, where
+  /// that one is on no way back, to take its place.
+  struct Further {
+    int slot, reader;
+    bool add;
+  };
+  std::vector<Further> further;
+  bool late = false;      // reads no sequence: it waits for the last step
+  bool bypassed = false;  // takes no part in backward
+  double bytes = 0;       // of memory it took, over all threads
 };
 
 using Option = std::variant<double, std::string>;
@@ -135,12 +167,15 @@ struct Spec {
   std::string word(const std::string& key, const std::string& missing) const;
 };
 
-using OpMaker = std::unique_ptr<Op> (*)(Plan&, const Spec&);
+struct OpMaker {
+  std::unique_ptr<Op> (*make)(Plan&, const Spec&);
+  bool takes_repeats;  // whether values that repeat may be there once (Slot::places)
+};
 /// A static object of this type in a layer's .cpp makes its op known under a word.
 struct OpWord {
-  OpWord(const char* word, OpMaker make);
+  OpWord(const char* word, decltype(OpMaker::make) make, bool takes_repeats = false);
 };
-OpMaker op_maker(const std::string& word);
+const OpMaker& op_maker(const std::string& word);
 
 /// The activation behind a Keras name; throws std::invalid_argument if there is none.
 int activation_number(const std::string& name);

@@ -75,53 +75,82 @@ void Plan::add_mask(int slot) {
   slots_.push_back(mask);
 }
 
+void Plan::look_up(int param) {
+  const int before = (int)std::count_if(lookups_.begin(), lookups_.end(),
+                                        [&](const Lookup& l) { return l.param == param; });
+  lookups_.push_back({param, before, ops_.size()});
+  rounds_ = std::max(rounds_, before + 1);
+}
+
 void Plan::bypass(int slot) {
+  if (slots_[slot].read) return;
+  Op& op = filled(slot);
+  op.bypassed = true;
+  for (const int input : op.inputs) slots_[input].read = false;
+}
+
+/// The op that fills a slot.
+Op& Plan::filled(int slot) {
   for (const auto& op : ops_) {
-    if (op->output != slot) continue;
-    op->bypassed = true;
-    for (const int input : op->inputs) slots_[input].read = false;
+    bool found = false;
+    op->each_output([&](int output) { found |= output == slot; });
+    if (found) return *op;
   }
+  throw std::logic_error("no op fills '" + slots_[slot].name + "'");
 }
 
 int Plan::read(int slot) {
-  if (!slots_[slot].read) {
+  Slot again = slots_[slot];
+  if (!again.read || (again.gradient < 0 && again.places < 0)) {
     slots_[slot].read = true;
     return slot;
   }
-  Slot again = slots_[slot];
   if (!again.shared) again.places = -1;  // the first reader wants what repeats there every time
   again.shared = false;
-  if (again.gradient >= 0) {
-    again.gradient = reserve(again.steps * again.row);
-    for (const auto& op : ops_)
-      if (op->output == slot) op->further.push_back(again.gradient);
-  }
-  return adopt(again);
+  if (again.gradient < 0) return adopt(again);
+  again.gradient = reserve(again.steps * again.row);
+  const int reader = adopt(again);
+  filled(slot).further.push_back({slot, reader, true});
+  return reader;
 }
 
-int Plan::input(const std::string& name, int width, bool tokens) {
+/// It is filled once more, by an op like the one that fills the first.
+int Plan::every_row(int slot) {
+  const auto made = every_row_.find(slot);
+  if (made != every_row_.end()) return made->second;
+  for (size_t i = 0; i < ops_.size(); ++i) {
+    if (ops_[i]->output != slot) continue;
+    Spec spec = specs_[i];
+    spec.name += "/every_row";
+    return every_row_[slot] = add(ops_[i]->kind, spec);
+  }
+  throw std::logic_error("no op fills '" + slots_[slot].name + "'");
+}
+
+int Plan::input(const std::string& name, int steps, int width, bool tokens) {
   Slot s;
   s.name = name;
-  s.steps = steps_;
+  s.steps = std::max(steps, 1);
   s.width = width;
+  s.sequence = steps > 0;
   s.tokens = tokens;
   s.row = tokens ? 1 : row_floats(width);
-  s.value = reserve(steps_ * s.row);
-  slots_.push_back(s);
-  if (!tokens) views_.push_back({name, s.value, steps_, width, (int)s.row});
-  return input_ = (int)slots_.size() - 1;
+  s.value = reserve(s.steps * s.row);
+  if (!tokens) views_.push_back({name, s.value, s.steps, width, (int)s.row});
+  inputs_.push_back(adopt(s));
+  return inputs_.back();
 }
 
 int Plan::add(const std::string& word, const Spec& spec) {
   const long before = arena_floats_ * threads() + shared_floats_;
   Spec own = spec;
-  for (int& input : own.inputs) input = read(input);
-  std::unique_ptr<Op> op = op_maker(word)(*this, own);
-  for (size_t i = 0; i < own.inputs.size(); ++i)
-    if (slots_[own.inputs[i]].shared != slots_[spec.inputs[i]].shared)
-      throw std::invalid_argument("'" + spec.name + "' reads every row of '" +
-                                  slots_[own.inputs[i]].name + "': add it before the op that "
-                                  "reads each different one only once");
+  const OpMaker& maker = op_maker(word);
+  const bool losses_before = !losses_.empty();
+  for (int& input : own.inputs) {
+    if (slots_[input].shared && !maker.takes_repeats) input = every_row(input);
+    input = read(input);
+  }
+  std::unique_ptr<Op> op = maker.make(*this, own);
   op->bytes = 4.0 * (arena_floats_ * threads() + shared_floats_ - before);
   op->kind = word;
   op->name = spec.name;
@@ -129,19 +158,54 @@ int Plan::add(const std::string& word, const Spec& spec) {
   if (carry_ && !op->carries())
     throw std::invalid_argument("'" + op->name + "' needs whole sequences: a plan that carries "
                                 "states from run to run cannot hold a " + word);
-  if (op->output >= 0 && !slots_[op->inputs.at(0)].sequence) slots_[op->output].sequence = false;
+  // What is made of something without a time axis has none, unless it spans several steps.
+  op->late = !slots_[op->inputs.at(0)].sequence;
+  some_late_ |= op->late;
+  op->each_output([&](int slot) {
+    if (op->late && slots_[slot].steps == 1) slots_[slot].sequence = false;
+  });
+  if (op->output >= 0) {
+    if (losses_before) throw std::invalid_argument("'" + op->name + "' must come before the losses");
+    first_loss_ = ops_.size() + 1;
+  }
   ops_.push_back(std::move(op));
+  specs_.push_back(spec);
   return ops_.back()->output;
 }
 
-void Plan::seal(int output, long target_width) {
-  output_ = output;
-  while (head_ < ops_.size() && slots_[ops_[head_]->inputs.at(0)].sequence) ++head_;
-  target_width_ = target_width;
+int Plan::add_output(int slot) {
+  outputs_.push_back(slots_[slot].shared ? every_row(slot) : slot);
+  return outputs_.back();
+}
+
+int Plan::add_loss(int slot, long width) {
+  losses_.push_back({slot, width});
+  return (int)losses_.size() - 1;
+}
+
+void Plan::find_way_back() {
+  std::vector<char> handed(slots_.size());  // whether a reader hands back a gradient
+  for (size_t i = ops_.size(); i-- > 0;) {
+    Op& op = *ops_[i];
+    bool wanted = op.output < 0;
+    std::erase_if(op.further, [&](const Op::Further& f) { return !handed[f.reader]; });
+    for (Op::Further& f : op.further) {
+      f.add = handed[f.slot];
+      handed[f.slot] = true;
+    }
+    op.each_output([&](int slot) { wanted |= handed[slot]; });
+    op.bypassed |= !wanted;
+    if (op.bypassed) continue;
+    for (const int input : op.inputs) handed[input] = true;
+  }
+}
+
+void Plan::seal() {
+  if (!losses_.empty()) find_way_back();
   for (size_t i = 0; i < ops_.size(); ++i)
     if (!ops_[i]->state_names().empty()) last_with_states_ = i + 1;
   for (const auto& op : ops_) meets_ |= op->meets();
-  if (carry_ || !records_.empty()) sorts_ = false;  // a row's states are in its own place
+  if (carry_ || !records_.empty()) sorted_by_ = -1;  // a row's states are in its own place
   for (Floats& arena : arenas_) arena.resize(arena_floats_);
   for (Floats& states : states_) states.resize(state_floats_);
   if (training_) {
@@ -156,23 +220,35 @@ void Plan::seal(int output, long target_width) {
     shards_[i].gradients = gradients_[i].data();
     shards_[i].tables = &tables_;
     shards_[i].steps = steps_;
+    shards_[i].losses.resize(losses_.size());
   }
 }
 
-void Plan::check_run(const Batch& given, long samples, int batch, long losses, long out,
-                     long mask) const {
-  if (given.from < 0 || given.from >= given.to || given.to > given.length)
+bool Plan::counts_targets() const {
+  for (int i = 0; i < losses(); ++i)
+    if (counts_targets(i)) return true;
+  return false;
+}
+
+void Plan::check_run(const Batch& given, long samples, int batch, long losses) const {
+  if (given.from < 0 || given.from >= given.to ||
+      (carry_ && given.to > given.sources[0].length))
     throw std::invalid_argument("the plan expected some steps of the samples");
   if (!carry_ && given.to - given.from != steps_)
     throw std::invalid_argument("the plan expected all steps of the samples");
   if (carry_ && !recomputes && samples > batch)
     throw std::invalid_argument("a plan that carries states takes one batch at a time");
   if (batch < 1 || batch > rows_) throw std::invalid_argument("the plan is for smaller batches");
-  if (losses >= 0 && losses != (samples + batch - 1) / batch * (recomputes ? 1 : windows(given)))
+  const long runs = (samples + batch - 1) / batch * (recomputes ? 1 : windows(given));
+  if (losses >= 0 && losses != runs * this->losses())
     throw std::invalid_argument("the plan expected one loss per batch");
-  if (out >= 0 && out != samples * output_floats(given))
+}
+
+void Plan::check_room(const Batch& given, long samples, int output, long y, long mask) const {
+  const Slot& s = slots_[outputs_.at(output)];
+  if (y >= 0 && y != samples * floats_of(s, given))
     throw std::invalid_argument("the plan expected room for every output");
-  if (mask >= 0 && mask != samples * mask_floats(given))
+  if (mask >= 0 && mask != samples * steps_of(s, given))
     throw std::invalid_argument("the plan expected room for the mask of every output");
 }
 
@@ -193,10 +269,13 @@ void Plan::sort_rows(Run& run) {
   rank.resize(run.rows);
   length.resize(run.rows);
   run.rank = nullptr;
+  const size_t input = std::find(inputs_.begin(), inputs_.end(), sorted_by_) - inputs_.begin();
+  const Source& source = run.batch.sources[input];
+  const int steps = run.steps_of(slots_[sorted_by_]);
   for (int row = 0; row < run.rows; ++row) {
-    const int32_t* tokens = run.batch.tokens + run.sample(row) * run.batch.length + run.start;
+    const int32_t* tokens = source.tokens + run.sample(row) * source.length;
     rank[row] = row;
-    length[row] = run.steps - (int32_t)std::count(tokens, tokens + run.steps, 0);
+    length[row] = steps - (int32_t)std::count(tokens, tokens + steps, 0);
   }
   std::stable_sort(rank.begin(), rank.end(),
                    [&](int32_t a, int32_t b) { return length[a] > length[b]; });
@@ -212,44 +291,53 @@ static void copy_steps(int steps, int width, const float* from, long from_step, 
     for (int t = 0; t < steps; ++t) std::copy_n(from + t * from_step, width, to + t * to_step);
 }
 
-/// Copies the shard's samples into the input slot, time first; ops see what they will look up.
+/// Copies the shard's samples into the input slots, time first; ops see what they will look up.
 void Plan::load(Run& run) {
-  const Slot& in = slots_[input_];
-  if (sorts_) sort_rows(run);
-  for (int row = 0; row < run.rows; ++row) {
-    const long sample = run.sample(row);
-    if (in.tokens) {
-      const int32_t* from = run.batch.tokens + sample * run.batch.length + run.start;
-      int32_t* to = run.tokens(in) + row;
-      for (int t = 0; t < run.steps; ++t) to[(long)t * run.rows] = from[t];
-      continue;
+  if (sorted_by_ >= 0) sort_rows(run);
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    const Slot& in = slots_[inputs_[i]];
+    const Source& source = run.batch.sources[i];
+    const int steps = run.steps_of(in);
+    const long start = run.start_of(in);
+    for (int row = 0; row < run.rows; ++row) {
+      const long first = run.sample(row) * source.length + start;
+      if (in.tokens) {
+        const int32_t* from = source.tokens + first;
+        int32_t* to = run.tokens(in) + row;
+        for (int t = 0; t < steps; ++t) to[(long)t * run.rows] = from[t];
+        continue;
+      }
+      copy_steps(steps, in.width, source.x + first * in.width, in.width,
+                 run.value(in) + row * in.row, run.rows * in.row);
     }
-    copy_steps(run.steps, in.width,
-               run.batch.x + (sample * run.batch.length + run.start) * in.width, in.width,
-               run.value(in) + row * in.row, run.rows * in.row);
   }
   for (const auto& op : ops_) op->look(run);
 }
 
 void Plan::forward(Run& run, size_t first, size_t last) const {
-  last = std::min(last, ops_in(run));
-  for (size_t i = first; i < last; ++i) ops_[i]->forward(run);
+  const bool end = run.at_end();
+  for (size_t i = first; i < last; ++i)
+    if (end || !ops_[i]->late) ops_[i]->forward(run);
 }
 
 void Plan::backward(Run& run) const {
   if (!run.joined) std::fill_n(run.gradients, weights_->dense, 0.0f);
-  for (size_t i = ops_in(run); i-- > 0;) {
-    if (ops_[i]->bypassed) continue;
+  const bool end = run.at_end();
+  for (size_t i = ops_.size(); i-- > 0;) {
+    if (ops_[i]->bypassed || (ops_[i]->late && !end)) continue;
     if (!ops_[i]->further.empty()) join(run, *ops_[i]);
     ops_[i]->backward(run);
   }
 }
 
 void Plan::join(Run& run, const Op& op) const {
-  const Slot& s = slots_[op.output];
-  const long rows = s.shared ? run.places(s)[0] : (long)run.steps_of(s) * run.rows;
-  for (const long gradient : op.further)
-    kernels().add(rows * s.row, run.gradient(s), run.arena + gradient);
+  for (const Op::Further& f : op.further) {
+    const Slot& s = slots_[f.slot];
+    const long rows = s.shared ? run.places(s)[0] : (long)run.steps_of(s) * run.rows;
+    const float* from = run.gradient(slots_[f.reader]);
+    if (f.add) kernels().add(rows * s.row, run.gradient(s), from);
+    else std::copy_n(from, rows * s.row, run.gradient(s));
+  }
 }
 
 void Plan::pack(int part) {
@@ -260,11 +348,15 @@ void Plan::pack_all() {
   for (int part = 0; part < threads(); ++part) pack(part);
 }
 
-void Plan::write(const Run& run, Outputs out) const {
-  const Slot& s = slots_[output_];
+void Plan::write(const Run& run, Rooms out) const {
+  for (size_t i = 0; i < out.size(); ++i)
+    if (out[i].y || out[i].mask) write(run, slots_[outputs_[i]], out[i]);
+}
+
+void Plan::write(const Run& run, const Slot& s, const Room& out) const {
   if (!s.sequence && !run.at_end()) return;
   const float* value = run.value(s);
-  const long width = output_floats(run.batch), steps = mask_floats(run.batch);
+  const long width = floats_of(s, run.batch), steps = steps_of(s, run.batch);
   const long first = s.sequence ? run.start - run.batch.from : 0;
   for (int row = 0; row < run.rows; ++row) {
     const long i = run.place(row);
@@ -286,10 +378,14 @@ std::unique_lock<std::mutex> Plan::begin() {
 }
 
 /// Rows of tables that are looked up are brought up to date first.
-void Plan::visit(Updater* updater, int thread) const {
-  for (const auto& op : ops_)
-    op->visit_rows(shards_, thread, [&](int param, const std::vector<int32_t>& rows) {
-      updater->catch_up(param, rows, thread);
+void Plan::visit(Team::Member& me, Updater* updater) const {
+  for (int round = 0; round < rounds_; ++round)
+    me.phase([&](int part) {
+      for (const Lookup& lookup : lookups_)
+        if (lookup.round == round)
+          ops_[lookup.op]->visit_rows(shards_, part, [&](int param, const auto& rows) {
+            updater->catch_up(param, rows, part);
+          });
     });
 }
 
@@ -316,46 +412,49 @@ void Plan::update(Team::Member& me, Updater* updater, float rate) {
   });
 }
 
-void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool training,
-               uint32_t seed, uint32_t first_step, Updater* updater, const float* rates,
-               Outputs out, double* losses, double* counts) {
+void Plan::run(const Batch& batch, long samples, int batch_rows, bool training, uint32_t seed,
+               uint32_t first_step, Updater* updater, const float* rates, Rooms out,
+               double* losses, double* counts) {
   if (batch_rows > rows_) throw std::invalid_argument("batch larger than the plan");
-  if (out.y) out.y -= first * output_floats(batch);
-  if (out.mask) out.mask -= first * mask_floats(batch);
   const auto lock = begin();
   if (!updater || updater->lazy() != weights_->lazy) weights_->settle();
   const bool stale = packed_version_ != weights_->version;
-  const bool lookups = updater && updater->moves_untouched();
+  const bool lookups = updater && rounds_ && updater->moves_untouched();
   // A masked loss is a mean over what counts in the whole batch, which all shards must know first.
-  const bool counted = batch.y && counts_targets() && !counts;
-  const size_t before_loss = ops_.size() - (counted ? 1 : 0);
+  const bool counted = !batch.targets.empty() && counts_targets() && !counts;
+  const size_t before_loss = counted ? first_loss_ : ops_.size();
   const bool recomputed = updater && recomputes;
   const long windows = recomputed ? 1 : this->windows(batch);
-  if (updater && windows > 1 && head_ < ops_.size())
+  if (updater && windows > 1 && some_late_)
     throw std::invalid_argument("a loss at the last step only needs the whole sequence");
-  const long runs = (last - first + batch_rows - 1) / batch_rows * windows;
-  std::vector<double> parts((size_t)threads() * runs), counting(counts ? parts.size() : 0);
+  const long runs = (samples + batch_rows - 1) / batch_rows * windows;
+  const size_t kinds = losses_.size();
+  std::vector<LossPart> parts((size_t)runs * kinds * threads());
   if (updater) updater->prepare(threads());
   if (recomputed) {
     const size_t all = (this->windows(batch) + 1) * state_floats_;
     if (between_.size() != all) between_.resize(all);
   }
-  for (const auto& table : tables_) table->copies = recomputed;
+  for (const auto& table : tables_)
+    table->copies = recomputed || std::any_of(lookups_.begin(), lookups_.end(), [&](const Lookup& l) {
+                      return l.param == table->param && l.round > 0;
+                    });
   team_->run([&](Team::Member& me) {
     if (stale) me.phase([&](int part) { pack(part); });
     for (long b = 0; b < runs; ++b) {
-      const long at = first + b / windows * batch_rows;
+      const long at = b / windows * batch_rows;
+      const auto note = [&](const Run& run) {
+        std::copy_n(run.losses.data(), kinds, &parts[(b * threads() + run.thread) * kinds]);
+      };
       const auto begin = [&](int part) {
         Run& run = shards_[part];
         run.batch = batch;
         run.training = training;
         run.seed = seed;
         run.step = first_step + (uint32_t)(updater ? b : b / windows);
-        run.loss = 0;
-        run.divisor = counts ? 1 : 0;
-        run.counting = 0;
+        for (LossPart& loss : run.losses) loss = {.divisor = counts ? 1.0 : 0.0};
         run.joined = false;
-        shard(run, at, (int)std::min<long>(batch_rows, last - at), part);
+        shard(run, at, (int)std::min<long>(batch_rows, samples - at), part);
         if (recomputed) return;
         window(run, b % windows, (int)b);
         load(run);
@@ -363,52 +462,54 @@ void Plan::run(const Batch& batch, long first, long last, int batch_rows, bool t
       if (recomputed) {
         me.phase(begin);
         recompute(me, updater, counted, lookups, out);
-        me.phase([&](int part) { parts[b * threads() + part] = shards_[part].loss; });
+        me.phase([&](int part) { note(shards_[part]); });
         update(me, updater, rates[b]);
         continue;
       }
       const auto end = [&](Run& run) {
         forward(run, before_loss, ops_.size());
-        parts[b * threads() + run.thread] = run.loss;
-        if (counts) counting[b * threads() + run.thread] = run.counting;
-        if (out.y || out.mask) write(run, out);
+        note(run);
+        write(run, out);
         if (updater) backward(run);
       };
       if (lookups) {
         me.phase(begin);
-        me.phase([&](int part) { visit(updater, part); });
+        visit(me, updater);
       }
       me.phase([&](int part) {
         Run& run = shards_[part];
         if (!lookups) begin(part);
         forward(run, 0, before_loss);
-        if (counted) ops_.back()->count(run);
-        else end(run);
+        if (!counted) return end(run);
+        for (size_t i = first_loss_; i < ops_.size(); ++i)
+          if (ops_[i]->counts()) ops_[i]->count(run);
       });
       if (counted)
         me.phase([&](int part) {
           Run& run = shards_[part];
-          run.all_counting = 0;
-          for (const Run& r : shards_) run.all_counting += r.counting;
+          for (size_t i = 0; i < kinds; ++i)
+            for (const Run& r : shards_) run.losses[i].all_counting += r.losses[i].counting;
           end(run);
         });
       if (updater) update(me, updater, rates[b]);
     }
   });
-  for (size_t b = 0; losses && b * threads() < parts.size(); ++b) {
-    losses[b] = 0;
-    for (int t = 0; t < threads(); ++t) losses[b] += parts[b * threads() + t];
-    if (!counts) continue;
-    counts[b] = 0;
-    for (int t = 0; t < threads(); ++t) counts[b] += counting[b * threads() + t];
+  for (size_t i = 0; losses && i < runs * kinds; ++i) {
+    losses[i] = 0;
+    if (counts) counts[i] = 0;
+    for (int t = 0; t < threads(); ++t) {
+      const LossPart& part = parts[(i / kinds * threads() + t) * kinds + i % kinds];
+      losses[i] += part.sum;
+      if (counts) counts[i] += part.counting;
+    }
   }
-  if (!recomputed) end_windows(runs, std::min<long>(batch_rows, last - first));
+  if (!recomputed) end_windows(runs, std::min<long>(batch_rows, samples));
   if (updater) ++weights_->version;
   packed_version_ = weights_->version;
 }
 
-double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out,
-                       bool training) {
+void Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out,
+                     double* losses, bool training) {
   struct Collect : Updater {
     float* out;
     const Weights* weights;
@@ -429,10 +530,8 @@ double Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t ste
   } collect;
   collect.out = out;
   collect.weights = weights_.get();
-  double loss = 0;
   const float rate = 0;
-  run(batch, 0, rows, rows, training, seed, step, &collect, &rate, {}, &loss);
-  return loss;
+  run(batch, rows, rows, training, seed, step, &collect, &rate, {}, losses);
 }
 
 /// Sets up window `w` of a run that only predicts, of the rows [first, last) of `batch`.
@@ -445,9 +544,9 @@ void Plan::take(Run& run, const Batch& batch, long first, long last, long w) con
   window(run, w, (int)w);
 }
 
-void Plan::predict(const Batch& batch, long samples, Outputs out) {
+void Plan::predict(const Batch& batch, long samples, Rooms out) {
   if (stays() && samples > rows_)  // a batch needs what the one before it left
-    return run(batch, 0, samples, rows_, false, 0, 0, nullptr, nullptr, out, nullptr);
+    return run(batch, samples, rows_, false, 0, 0, nullptr, nullptr, out, nullptr);
   const auto lock = begin();
   weights_->settle();
   const long piece = std::min<long>(shard_rows_, (samples + threads() - 1) / threads());
@@ -474,7 +573,8 @@ void Plan::predict(const Batch& batch, long samples, Outputs out) {
         for (long w = 0; w < windows; ++w) {
           take(run, batch, at, std::min(at + piece, samples), w);
           first([&] { load(run); });
-          for (size_t i = 0; i < ops_in(run); ++i) ops_[i]->forward_together(run, me);
+          for (const auto& op : ops_)
+            if (run.at_end() || !op->late) op->forward_together(run, me);
           first([&] { write(run, out); });
         }
     });
@@ -495,7 +595,7 @@ void Plan::predict(const Batch& batch, long samples, Outputs out) {
   packed_version_ = weights_->version;
 }
 
-void Plan::advance(const Batch& batch, long count, const int* rows, Outputs out) {
+void Plan::advance(const Batch& batch, long count, const int* rows, Rooms out) {
   weights_->settle();
   const bool stale = packed_version_ != weights_->version;
   const long windows = this->windows(batch);
@@ -565,8 +665,7 @@ std::vector<float> Plan::peek(const std::string& name, int& rows, int& steps, in
   if (rows == 0)
     throw std::invalid_argument("peek expected one batch to have run before, got none or many. "
                                 "Call the plan's forward.");
-  const int short_by = v.steps > 1 ? steps_ - shards_[0].steps : 0;
-  steps = v.steps - short_by;
+  steps = v.steps - (v.steps > 1 ? shards_[0].short_by : 0);
   width = v.width;
   std::vector<float> out((size_t)rows * steps * width);
   const int blocks = (width + v.lanes - 1) / v.lanes;

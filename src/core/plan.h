@@ -2,8 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,19 +43,30 @@ class Plan {
   Plan(const Plan&) = delete;
 
   // -- building ---------------------------------------------------------------------------------
-  int input(const std::string& name, int width, bool tokens);
+  /// A place for one array of the samples: tokens, or floats of so many features. Without steps it
+  /// has no time axis.
+  int input(const std::string& name, int steps, int width, bool tokens);
   int add(const std::string& word, const Spec& spec);
-  /// Takes the memory. `target_width`: floats of y per sample, 0 without a loss.
-  void seal(int output, long target_width);
+  /// One more slot to hand out, asked for before the first loss. The one that will have its rows.
+  int add_output(int slot);
+  /// By a loss: it compares that slot with so many floats for each step. Its number.
+  int add_loss(int slot, long width);
+  /// Takes the memory.
+  void seal();
 
   /// A new slot with a value and, if training and asked for, a gradient.
   int slot(const std::string& name, int steps, int width, bool gradient = true);
   int adopt(const Slot& slot);
   /// Gives a slot a mask [steps][rows], to be filled with 1 or 0.
   void add_mask(int slot);
-  /// Tokens of 0 are padding: the rows of a shard may be put in an order that suits that.
-  void sort_by_length() { sorts_ = true; }
-  /// The op that filled this slot takes no part in backward: its gradient enters before it.
+  /// Of these tokens 0 is padding: the rows of a shard may be put in an order that suits that.
+  void sort_by_length(int tokens) {
+    if (sorted_by_ < 0) sorted_by_ = tokens;
+  }
+  /// One more op looks up rows of this table.
+  void look_up(int param);
+  /// A loss enters before the op that filled this slot, which takes no part in backward unless
+  /// others read the slot.
   void bypass(int slot);
   /// Floats in each shard's arena: so many per row, and so many besides.
   long reserve(long per_row, long besides = 0);
@@ -70,25 +83,26 @@ class Plan {
   }
 
   // -- running ----------------------------------------------------------------------------------
-  struct Outputs {
-    float* y = nullptr;     // [samples][steps * width] of the output, in the order given
+  struct Room {             // where to write an output, or null
+    float* y = nullptr;     // [samples][steps * width], in the order given
     float* mask = nullptr;  // [samples][steps]
   };
-  /// Batches of the order from `first` to `last` samples: forward, and with an updater backward
-  /// and a step each. `losses` takes one value per batch (or null); where a batch takes several
-  /// runs, one per run. With `counts` losses are sums, and these how many targets are in each.
-  void run(const Batch& batch, long first, long last, int batch_rows, bool training, uint32_t seed,
-           uint32_t first_step, Updater* updater, const float* rates, Outputs out, double* losses,
+  using Rooms = std::span<const Room>;  // one for each output, or none
+  /// Batches of the first `samples` of the order: forward, and with an updater backward and a step
+  /// each. `losses` takes [batches][losses] (or null); where a batch takes several runs, [runs].
+  /// With `counts` losses are sums, and these how many targets are in each.
+  void run(const Batch& batch, long samples, int batch_rows, bool training, uint32_t seed,
+           uint32_t first_step, Updater* updater, const float* rates, Rooms out, double* losses,
            double* counts = nullptr);
-  /// Forward and backward of one batch; the gradient of every weight, summed over threads.
-  /// Without `training` dropout is off.
-  double gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out,
-                   bool training = true);
+  /// Forward and backward of one batch; the gradient of every weight, summed over threads. `losses`
+  /// takes the value of each loss. Without `training` dropout is off.
+  void gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out,
+                 double* losses, bool training = true);
   /// Forward only, each thread over its own part of the samples.
-  void predict(const Batch& batch, long samples, Outputs out);
+  void predict(const Batch& batch, long samples, Rooms out);
   /// Streaming: `count` rows of a plan that carries states go on by the steps of `batch`: all of
   /// them from the first, or those named by `rows`. The caller holds the weights' `in_use`.
-  void advance(const Batch& batch, long count, const int* rows, Outputs out);
+  void advance(const Batch& batch, long count, const int* rows, Rooms out);
   /// A value after the last run of at most one batch: [rows][steps][width].
   std::vector<float> peek(const std::string& name, int& rows, int& steps, int& width) const;
   std::vector<std::string> names() const;
@@ -102,12 +116,13 @@ class Plan {
   /// Whether an update sees whole sequences, gone through in runs of `steps`: forward, keeping the
   /// states between runs only, then from the last run to the first, each computed once more.
   bool recomputes = false;
-  /// Whether only some of the targets may count in the loss.
-  bool counts_targets() const { return !ops_.empty() && ops_.back()->counts(); }
-  /// Of a run of `batch`: floats of output, mask and target per sample.
-  long output_floats(const Batch& batch) const;
-  long mask_floats(const Batch& batch) const;
-  long target_floats(long length) const;
+  /// Whether only some of the targets of any loss, or of a certain one, may count.
+  bool counts_targets() const;
+  bool counts_targets(int loss) const { return ops_[first_loss_ + loss]->counts(); }
+  /// Per sample of a run of `batch`: floats of a slot and of its mask; of the targets of a loss.
+  long floats_of(const Slot& s, const Batch& batch) const { return steps_of(s, batch) * s.width; }
+  long steps_of(const Slot& s, const Batch& batch) const;
+  long target_floats(int loss, const Batch& batch) const;
 
   const Slot& at(int slot) const { return slots_[slot]; }
   Slot& at(int slot) { return slots_[slot]; }
@@ -122,12 +137,14 @@ class Plan {
   bool keeps() const { return training_ || keep_; }
   /// The way back keeps the gradient of every step's states too, which no training needs.
   bool keeps_gradients() const { return training_ && keep_; }
-  int output() const { return output_; }
-  int input_slot() const { return input_; }
-  long target_width() const { return target_width_; }
-  /// Throws unless the caller's arrays fit: a last guard before native code writes to them.
-  void check_run(const Batch& given, long samples, int batch, long losses, long out,
-                 long mask) const;
+  const std::vector<int>& inputs() const { return inputs_; }
+  const std::vector<int>& outputs() const { return outputs_; }
+  int losses() const { return (int)losses_.size(); }
+  /// The slot that a loss compares.
+  const Slot& compared(int loss) const { return slots_[losses_[loss].slot]; }
+  /// Throws unless the caller's arrays fit: a last guard before native code writes to them. -1: none.
+  void check_run(const Batch& given, long samples, int batch, long losses) const;
+  void check_room(const Batch& given, long samples, int output, long y, long mask) const;
   double bytes() const { return 4.0 * (arena_floats_ * threads() + shared_floats_); }
 
  private:
@@ -136,22 +153,26 @@ class Plan {
   void shard(Run& run, long first_sample, int batch_rows, int thread) const;
   void load(Run& run);
   void sort_rows(Run& run);
-  /// How many ops take part: the last of them may wait for the last step.
-  size_t ops_in(const Run& run) const { return run.at_end() ? ops_.size() : head_; }
   void forward(Run& run, size_t first, size_t last) const;
   void backward(Run& run) const;
   /// The slot that one more op reads: the first reads the slot itself; others the same values, with
   /// a gradient of their own.
   int read(int slot);
-  /// Before an op's backward: adds up what the readers of its output left.
+  Op& filled(int slot);
+  /// The slot with a row for every step, of one whose readers so far want each different row once.
+  int every_row(int slot);
+  /// Before an op's backward: adds up what the readers of its outputs left.
   void join(Run& run, const Op& op) const;
+  /// Which ops take part in backward: those from which a loss can be reached.
+  void find_way_back();
   void pack(int part);
   void pack_all();
   void take(Run& run, const Batch& batch, long first, long last, long w) const;
-  void recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Outputs out);
-  void visit(Updater* updater, int thread) const;
+  void recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Rooms out);
+  void visit(Team::Member& me, Updater* updater) const;
   void update(Team::Member& me, Updater* updater, float rate);
-  void write(const Run& run, Outputs out) const;
+  void write(const Run& run, Rooms out) const;
+  void write(const Run& run, const Slot& s, const Room& out) const;
   /// How many runs it takes to go through the steps of a batch; and sets up one of them.
   long windows(const Batch& batch) const;
   void window(Run& run, long number, int before) const;
@@ -182,13 +203,26 @@ class Plan {
   Floats chosen_[2];  // the same of rows picked out by `advance`, made when it is first asked
   int now_ = 0;       // the one that the next run starts from
   size_t last_with_states_ = 0;  // one more than the last op that carries states
-  size_t head_ = 0;   // the first op whose input is no sequence: it waits for the last step
-  int input_ = -1, output_ = -1;
-  long target_width_ = 0;
+  size_t first_loss_ = 0;        // the ops from here on are losses
+  bool some_late_ = false;       // some op waits for the last step
+  std::vector<int> inputs_, outputs_;
+  struct Compared {
+    int slot;
+    long width;  // floats of y for each step
+  };
+  std::vector<Compared> losses_;  // by number
+  std::vector<Spec> specs_;       // of each op, as it was asked for
+  std::map<int, int> every_row_;  // of a slot whose rows are there once: one that has all
+  struct Lookup {
+    int param, round;  // those of one table take turns
+    size_t op;
+  };
+  std::vector<Lookup> lookups_;
+  int rounds_ = 0;
   std::vector<Floats> arenas_, gradients_;
   std::vector<std::unique_ptr<TableGradient>> tables_;
   std::vector<Run> shards_;
-  bool sorts_ = false;
+  int sorted_by_ = -1;  // the slot of the tokens whose padding gives rows their order, or -1
   bool meets_ = false;  // some op of a single row is worth the work of several threads
   std::vector<std::vector<int32_t>> ranks_, lengths_;  // [thread][rows] when sorted
   uint64_t packed_version_ = 0;

@@ -10,6 +10,7 @@ long Plan::windows(const Batch& batch) const { return (batch.to - batch.from + s
 void Plan::window(Run& run, long number, int before) const {
   run.start = run.batch.from + number * steps_;
   run.steps = (int)std::min<long>(steps_, run.batch.to - run.start);
+  run.short_by = steps_ - run.steps;
   if (records_.empty()) return;
   run.states = states_[(now_ + before) % 2].data();
   run.next_states = const_cast<float*>(states_[(now_ + before + 1) % 2].data());
@@ -26,16 +27,14 @@ void Plan::end_windows(long runs, long rows) {
                 states_[now_].data() + r.at + rows * r.floats);
 }
 
-long Plan::output_floats(const Batch& batch) const {
-  return mask_floats(batch) * slots_[output_].width;
+long Plan::steps_of(const Slot& s, const Batch& batch) const {
+  return !s.sequence ? 1 : carry_ ? batch.to - batch.from : s.steps;
 }
 
-long Plan::mask_floats(const Batch& batch) const {
-  return slots_[output_].sequence ? batch.to - batch.from : 1;
-}
-
-long Plan::target_floats(long length) const {
-  return slots_[output_].sequence ? target_width_ / steps_ * length : target_width_;
+long Plan::target_floats(int loss, const Batch& batch) const {
+  const Slot& s = compared(loss);
+  const long steps = !s.sequence ? 1 : carry_ ? batch.sources[0].length : s.steps;
+  return steps * losses_[loss].width;
 }
 
 long Plan::carry(long record, bool stays) {
@@ -70,7 +69,7 @@ void Plan::set_state(const Op& op, int tensor, const float* values) {
 /// One batch of whole sequences, forward and backward, in the memory of one run: a first pass keeps
 /// only the states between runs; a second goes from the last run to the first, computes each once
 /// more and goes back through it. Gradients of weights add up, those of states are handed on.
-void Plan::recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Outputs out) {
+void Plan::recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Rooms out) {
   const long last = windows(shards_[0].batch) - 1;
   const auto go = [&](Run& run, long number) {
     window(run, number, 0);
@@ -79,18 +78,19 @@ void Plan::recompute(Team::Member& me, Updater* updater, bool counted, bool look
     run.joined = number < last;
     load(run);
   };
-  const size_t loss = ops_.size() - 1;
-  // The first pass needs the states and, if targets must be counted, the masks of the last op.
-  const size_t needed = counted ? loss : last_with_states_;
+  // The first pass needs the states and, if targets must be counted, the masks above them.
+  const size_t needed = counted ? first_loss_ : last_with_states_;
   const auto pass = [&](Run& run) {
     forward(run, 0, needed);
-    if (!counted || (!run.at_end() && loss >= head_)) return;
-    ops_[loss]->count(run);
-    run.all_counting += run.counting;
+    for (size_t i = 0; counted && i < losses_.size(); ++i) {
+      Op& loss = *ops_[first_loss_ + i];
+      if (!loss.counts() || (loss.late && !run.at_end())) continue;
+      loss.count(run);
+      run.losses[i].all_counting += run.losses[i].counting;
+    }
   };
   me.phase([&](int part) {
     Run& run = shards_[part];
-    run.all_counting = 0;
     for (const Record& r : records_) {
       const long at = r.at + run.first_row * r.floats, floats = run.rows * r.floats;
       if (r.stays) std::copy_n(states_[now_].data() + at, floats, between_.data() + at);
@@ -103,21 +103,22 @@ void Plan::recompute(Team::Member& me, Updater* updater, bool counted, bool look
   });
   for (long i = 0; lookups && i <= last; ++i) {
     me.phase([&](int part) { go(shards_[part], i); });
-    me.phase([&](int part) { visit(updater, part); });
+    visit(me, updater);
     me.phase([&](int part) { pass(shards_[part]); });
   }
   me.phase([&](int part) {
     Run& run = shards_[part];
-    const bool each_step = slots_[ops_[loss]->inputs[0]].sequence;
-    run.divisor = (double)run.batch_rows * (each_step ? run.batch.to - run.batch.from : 1);
-    if (counted) {
-      run.divisor = 1e-7;
-      for (const Run& r : shards_) run.divisor += r.all_counting;
+    for (int i = 0; i < losses(); ++i) {
+      LossPart& loss = run.losses[i];
+      loss.divisor = (double)run.batch_rows * steps_of(compared(i), run.batch);
+      if (!counts_targets(i)) continue;
+      loss.divisor = 1e-7;
+      for (const Run& r : shards_) loss.divisor += r.losses[i].all_counting;
     }
     for (long i = last; i >= 0; --i) {
       go(run, i);
       forward(run, 0, ops_.size());
-      if (out.y || out.mask) write(run, out);
+      write(run, out);
       backward(run);
     }
     for (const Record& r : records_) {

@@ -21,7 +21,8 @@ struct Slot {
   int width = 0;
   long row = 0;
   long value = -1, gradient = -1;  // offsets in the arena; -1: none
-  int ring = 0;                    // > 0: the last step of a sequence, kept in a ring of so many
+  int ring = 0;                    // > 0: the last step of a sequence, kept in a ring of so many,
+  int ring_steps = 0;              // and how many steps that sequence has
   bool sequence = true;            // has a time axis: a run may fill fewer than `steps` of it
   bool tokens = false;
   int mask = -1;                   // the slot [steps][rows] that says which steps count

@@ -74,15 +74,17 @@ class Stream {
   /// Goes on with another plan: at first, and when another instruction set is chosen.
   void attach(std::shared_ptr<Plan> plan, int vocabulary, double flops, nb::object y) {
     if (!plan->carries()) throw std::invalid_argument("a stream needs a plan that carries states");
-    if (plan->at(plan->output()).sequence == false)
+    if (plan->inputs().size() != 1 || plan->outputs().size() != 1)
+      throw std::invalid_argument("a stream needs a plan of one input and one output");
+    if (plan->at(plan->outputs()[0]).sequence == false)
       throw std::invalid_argument("a stream needs an output at every step");
     plan_ = std::move(plan);
     kernels_ = &kernels();
-    const Slot& in = plan_->at(plan_->input_slot());
+    const Slot& in = plan_->at(plan_->inputs()[0]);
     sessions_ = plan_->rows();
     tokens_ = in.tokens;
     features_ = in.width;
-    outputs_ = plan_->at(plan_->output()).width;
+    outputs_ = plan_->at(plan_->outputs()[0]).width;
     vocabulary_ = vocabulary;
     flops_ = flops;
     lone_ = false;
@@ -114,8 +116,10 @@ class Stream {
     }
     const bool one = sessions_ == 1 && !rows;
 
+    Source source;
     Batch batch;
-    batch.length = batch.to = 1;
+    batch.sources = {&source, 1};
+    source.length = batch.to = 1;
     Shown given;
     bool plain = false;  // a number, not an array
     float number;
@@ -124,13 +128,13 @@ class Stream {
       if (tokens_ || features_ != 1) return nullptr;
       number = (float)PyFloat_AS_DOUBLE(x);
       if (!finite(&number, 1)) return nullptr;
-      batch.x = &number;
+      source.x = &number;
       plain = true;
     } else if (one && tokens_ && PyLong_CheckExact(x)) {
       long value;
       if (!whole(x, vocabulary_, value)) return nullptr;
       token = (int32_t)value;
-      batch.tokens = &token;
+      source.tokens = &token;
       plain = true;
     } else {
       if (!given.open(x, false)) return nullptr;
@@ -138,8 +142,8 @@ class Stream {
       if (!plain && !given.shaped(one ? (tokens_ ? 0 : 1) : (tokens_ ? 1 : 2),
                                   one ? features_ : count, features_))
         return nullptr;
-      const bool good = tokens_ ? read_tokens(given, count, scratch.tokens, batch)
-                                : read_floats(given, count * features_, scratch.floats, batch);
+      const bool good = tokens_ ? read_tokens(given, count, scratch.tokens, source)
+                                : read_floats(given, count * features_, scratch.floats, source);
       if (!good) return nullptr;
     }
 
@@ -166,13 +170,14 @@ class Stream {
       to = (float*)written.b.buf;
       (void)lock.try_lock();
     }
+    const Plan::Room room{to, nullptr};
     if (let_go || !lock.owns_lock()) {
       nb::gil_scoped_release release;
       if (!lock.owns_lock()) lock.lock();
-      plan_->advance(batch, count, rows, {to, nullptr});
+      plan_->advance(batch, count, rows, {&room, 1});
       lock.unlock();  // before waiting for the GIL: others wait for this lock while they have it
     } else {
-      plan_->advance(batch, count, rows, {to, nullptr});
+      plan_->advance(batch, count, rows, {&room, 1});
       lock.unlock();
     }
     if (rows) std::swap(scratch, scratch_);
@@ -187,7 +192,7 @@ class Stream {
            nb::ndarray<float, nb::c_contig, nb::device::cpu> out) {
     Plan& p = plan();
     if (kernels_ != &kernels()) throw std::invalid_argument("the stream has another instruction set");
-    Batch batch;
+    Source source;
     long count;
     if (tokens_) {
       const auto values = nb::cast<In<int32_t>>(x);
@@ -195,25 +200,30 @@ class Stream {
       for (size_t i = 0; i < values.size(); ++i)
         if (values.data()[i] < 0 || values.data()[i] >= vocabulary_)
           throw std::invalid_argument("the stream knows no such token");
-      batch.tokens = values.data();
+      source.tokens = values.data();
       count = (long)values.shape(0);
-      batch.length = batch.to = (long)values.shape(1);
+      source.length = (long)values.shape(1);
     } else {
       const auto values = nb::cast<In<float>>(x);
       if (values.ndim() != 3 || (long)values.shape(2) != features_)
         throw std::invalid_argument("the stream expected floats [rows, steps, features]");
-      batch.x = values.data();
+      source.x = values.data();
       count = (long)values.shape(0);
-      batch.length = batch.to = (long)values.shape(1);
+      source.length = (long)values.shape(1);
     }
+    Batch batch;
+    batch.sources = {&source, 1};
+    batch.to = source.length;
     if (rows) check_rows(*rows);
     if (count != (rows ? (long)rows->size() : sessions_))
       throw std::invalid_argument("the stream expected a row for each session");
     if (batch.to == 0 || count == 0) return;
-    p.check_run(batch, count, sessions_, -1, (long)out.size(), -1);
+    p.check_run(batch, count, sessions_, -1);
+    p.check_room(batch, count, 0, (long)out.size(), -1);
+    const Plan::Room room{out.data(), nullptr};
     nb::gil_scoped_release release;
     const std::lock_guard lock(p.weights().in_use);
-    p.advance(batch, count, rows ? rows->data() : nullptr, {out.data(), nullptr});
+    p.advance(batch, count, rows ? rows->data() : nullptr, {&room, 1});
   }
 
   void reset(const std::optional<std::vector<int>>& rows) {
@@ -279,23 +289,23 @@ class Stream {
     return !overflow && value >= 0 && value < below;
   }
 
-  static bool read_floats(const Shown& given, long n, std::vector<float>& scratch, Batch& batch) {
+  static bool read_floats(const Shown& given, long n, std::vector<float>& scratch, Source& source) {
     if (given.type() == 'f') {
-      batch.x = (const float*)given.b.buf;
+      source.x = (const float*)given.b.buf;
     } else if (given.type() == 'd') {
       const double* from = (const double*)given.b.buf;
       scratch.assign(from, from + n);
-      batch.x = scratch.data();
+      source.x = scratch.data();
     } else {
       return false;
     }
-    return finite(batch.x, n);
+    return finite(source.x, n);
   }
 
-  bool read_tokens(const Shown& given, long n, std::vector<int32_t>& scratch, Batch& batch) const {
+  bool read_tokens(const Shown& given, long n, std::vector<int32_t>& scratch, Source& source) const {
     scratch.clear();
     if (!given.whole(n, vocabulary_, scratch)) return false;
-    batch.tokens = scratch.data();
+    source.tokens = scratch.data();
     return true;
   }
 

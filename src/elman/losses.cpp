@@ -32,7 +32,9 @@ class LossOp : public Op {
     sum_ = spec.flag("sum");
     option_ = (float)spec.number(word == "huber" ? "delta" : "label_smoothing", 0);
     ignore_ = (float)spec.number("ignore_class", std::numeric_limits<double>::quiet_NaN());
+    loss_weight_ = spec.number("loss_weight", 1);
     y_width_ = sparse_ ? 1 : p_.width;
+    number_ = plan.add_loss(spec.inputs.at(0), y_width_);
     y_ = plan.reserve((long)p_.steps * y_width_);
     weight_ = plan.reserve(p_.steps);
   }
@@ -41,12 +43,13 @@ class LossOp : public Op {
 
   /// Gathers the targets and weights of the shard's rows.
   void count(Run& run) override {
-    const Batch& b = run.batch;
+    const Target& b = run.batch.targets[number_];
+    LossPart& part = run.losses[number_];
     const long T = run.steps_of(p_), rows = run.rows, start = run.start_of(p_);
     const float* mask = p_.mask >= 0 ? run.value(plan_.at(p_.mask)) : nullptr;
     float* y = run.arena + y_;
     float* weight = run.arena + weight_;
-    run.counting = 0;
+    part.counting = 0;
     for (long row = 0; row < rows; ++row) {
       const long sample = run.sample((int)row);
       for (long t = 0; t < T; ++t) {
@@ -54,24 +57,25 @@ class LossOp : public Op {
         std::copy_n(from, y_width_, y + (t * rows + row) * y_width_);
         float w = b.weight ? b.weight[sample * b.weight_width + (b.weight_width > 1 ? start + t : 0)] : 1.0f;
         const bool counts = (!mask || mask[t * rows + row] != 0.0f) && from[0] != ignore_;
-        run.counting += counts;
+        part.counting += counts;
         weight[t * rows + row] = counts ? w : 0.0f;
       }
     }
   }
 
   void forward(Run& run) override {
-    if (!run.batch.y) return;  // a prediction
+    if (run.batch.targets.empty()) return;  // a prediction
     // Keras: the mean is over the targets that count.
-    double divisor = run.divisor;
-    if (divisor == 0 && counts()) divisor = run.all_counting + 1e-7;
+    LossPart& part = run.losses[number_];
+    double divisor = part.divisor;
+    if (divisor == 0 && counts()) divisor = part.all_counting + 1e-7;
     else count(run);
     if (divisor == 0) divisor = (double)run.batch_rows * run.steps_of(p_);
     const double scale = sum_ ? 1.0 : 1.0 / divisor;
     LossRows a{(long)run.steps_of(p_) * run.rows, p_.width, run.value(p_), p_.row, run.arena + y_, y_width_,
-               run.arena + weight_, (float)scale, p_.gradient >= 0 ? run.gradient(p_) : nullptr,
+               run.arena + weight_, (float)(scale * loss_weight_), p_.gradient >= 0 ? run.gradient(p_) : nullptr,
                option_, ignore_};
-    run.loss += kernels().losses[(int)loss_](a) * scale;
+    part.sum += kernels().losses[(int)loss_](a) * scale;
   }
 
   bool carries() const override { return true; }
@@ -81,7 +85,9 @@ class LossOp : public Op {
   const Slot p_;
   Loss loss_;
   bool sparse_, sum_;
+  double loss_weight_;  // of its gradient, beside those of other losses
   float option_, ignore_;
+  int number_;
   long y_width_, y_, weight_;
 };
 

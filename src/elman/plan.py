@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from elman import _core
 from elman.errors import OptionError
+from elman.graph import Call, Graph
 
 if TYPE_CHECKING:
     from elman.layers.layer import Layer
@@ -80,10 +82,11 @@ class Plan:
 
     Args:
         store: the weights.
-        input_shape: (None, steps, features), (None, features), or (None, steps) for tokens.
-        tokens: whether the input is whole numbers for an Embedding.
+        input_shape: (steps, features), (features,), or (steps,) for tokens; a list of these where
+            there are several inputs.
+        tokens: whether the input is whole numbers for an Embedding; a list for several.
         rows: the largest batch.
-        loss: the loss to compute, or None.
+        loss: the loss to compute, or None; a list with one for each of several outputs.
         training: whether there is a way back.
         keep: whether every intermediate keeps all its steps, for `peek`.
         carry: whether the last states of a run are the first of the next. Such a plan goes
@@ -92,6 +95,8 @@ class Plan:
             its last only: what the model would say if the sequence ended there.
         stateful: whether layers with `stateful=True` go on from the batch before: see `begin`.
         threads: at most so many; as many as elman may use where None.
+        graph: how the layers are connected; one after the other where None.
+        loss_weights: of the gradient of each loss; 1 where None.
 
     Raises:
         OptionError: `carry`, and a layer that needs whole sequences.
@@ -100,48 +105,80 @@ class Plan:
     def __init__(
         self,
         store: Store,
-        input_shape: tuple[int, ...],
+        input_shape: tuple[int, ...] | list[tuple[int, ...]],
         *,
-        tokens: bool,
+        tokens: bool | list[bool],
         rows: int,
-        loss: Loss | None = None,
+        loss: Loss | list[Loss | None] | None = None,
         training: bool = False,
         keep: bool = False,
         carry: bool = False,
         every_step: bool = False,
         stateful: bool = False,
         threads: int | None = None,
+        graph: Graph | None = None,
+        loss_weights: Sequence[float] | None = None,
     ) -> None:
         if carry:
             require_causal(store.layers, "a plan that carries states")
         self.store = store
         self.rows = rows
-        self.input_shape = input_shape
-        self.has_steps = tokens or len(input_shape) == 2
-        #: Of a run, at most.
-        self.steps = steps = input_shape[0] if self.has_steps else 1
-        width = 1 if tokens else input_shape[-1]
+        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+        self.input_shape = shapes[0]
+        self._tokens = tokens if isinstance(tokens, list) else [tokens]
+        #: Of each input: whether it has a time axis.
+        self._timed = [t or len(s) == 2 for t, s in zip(self._tokens, shapes, strict=True)]
+        self.has_steps = self._timed[0]
+        #: Of a run, at most; of the first input.
+        self.steps = shapes[0][0] if self.has_steps else 1
         threads = threads or _core.threads()
         if training or keep or loss is not None:  # rows are dealt out; else units may be, too
             threads = max(1, min(threads, rows))
-        self.native = _core.Plan(store.native, steps, rows, training, keep, threads, carry)
+        self.native = _core.Plan(store.native, self.steps, rows, training, keep, threads, carry)
         self.training = training
         self.carry = carry
         self.every_step = every_step
         self.stateful = stateful and any(layer.stateful for layer in store.layers)
         self._dropouts = 0
-        index = self.native.input("input", width, tokens)
-        slot = Slot(index, (None, *input_shape))
-        for layer in store.layers:
-            slot = layer.emit(self, slot)
-        self.output = slot
-        target = 0
-        if loss is not None:
-            target = self._add_loss(loss, slot)
-        self.native.seal(slot.index, target)
+        self._calls: Counter[int] = Counter()
+        self._renamed: tuple[str, str] | None = None
+        graph = graph or Graph.chain(store.layers)
+        values: dict[int, Slot] = {}
+        for number, shape in enumerate(shapes):
+            values[number] = self._add_input(number, shape, len(shapes))
+        for call in graph.calls:
+            made = self._emit(call, [values[i] for i in call.takes])
+            values.update(zip(call.makes, made, strict=True))
+        #: What is handed out.
+        self.outputs = [self._add_output(values[i]) for i in graph.outputs]
+        losses = loss if isinstance(loss, list) else [loss]
+        weights = loss_weights or [1.0] * len(losses)
+        for wanted, slot, weight in zip(losses, self.outputs, weights, strict=loss is not None):
+            if wanted is not None:
+                self._add_loss(wanted, slot, weight)
+        self.native.seal()
         #: Of one row of samples, forward.
         self.flops: float = sum(op["flops"] for op in self.native.describe())
 
+    def _add_input(self, number: int, shape: tuple[int, ...], count: int) -> Slot:
+        tokens, timed = self._tokens[number], self._timed[number]
+        name = "input" if count == 1 else f"input/{number}"
+        width = 1 if tokens else shape[-1]
+        index = self.native.input(name, shape[0] if timed else 0, width, tokens)
+        return Slot(index, (None, *shape))
+
+    def _emit(self, call: Call, slots: list[Slot]) -> list[Slot]:
+        """Append the operations of a call. Those of a second one of the layer are named apart."""
+        layer = call.layer
+        before = self._calls[id(layer)]
+        self._calls[id(layer)] += 1
+        self._renamed = (layer.name, f"{layer.name}/{before}") if before else None
+        return layer.emit_all(self, slots)
+
+    def _add_output(self, slot: Slot) -> Slot:
+        return Slot(self.native.add_output(slot.index), slot.shape, slot.logits)
+
+    @overload
     def add(
         self,
         word: str,
@@ -150,16 +187,39 @@ class Plan:
         shape: tuple[int | None, ...],
         params: Iterable[int] = (),
         **options: float | str,
-    ) -> Slot:
+    ) -> Slot: ...
+    @overload
+    def add(
+        self,
+        word: str,
+        name: str,
+        slot: Slot | Iterable[Slot],
+        shape: list[tuple[int | None, ...]],
+        params: Iterable[int] = (),
+        **options: float | str,
+    ) -> list[Slot]: ...
+    def add(
+        self,
+        word: str,
+        name: str,
+        slot: Slot | Iterable[Slot],
+        shape: tuple[int | None, ...] | list[tuple[int | None, ...]],
+        params: Iterable[int] = (),
+        **options: float | str,
+    ) -> Slot | list[Slot]:
         """Append the op called `word`; it reads one `slot` or several, its result has `shape`.
 
-        Several ops may read one slot. Of an Embedding's, those that need a row for every step (all
-        but the recurrent ones) must come first.
+        Several ops may read one slot. One that fills several has a list of shapes, and a list of
+        slots as its result.
         """
         made = {k: v if isinstance(v, str) else float(v) for k, v in options.items()}
         read = [slot.index] if isinstance(slot, Slot) else [s.index for s in slot]
-        index = self.native.add(word, name, read, list(params), made)
-        return Slot(index, shape)
+        if self._renamed is not None:
+            name = self._renamed[1] + name.removeprefix(self._renamed[0])
+        filled = self.native.add(word, name, read, list(params), made)
+        if not isinstance(shape, list):
+            return Slot(filled[0], shape)
+        return [Slot(index, one) for index, one in zip(filled, shape, strict=True)]
 
     def dropout(self, name: str, slot: Slot, rate: float, *, same_each_step: bool) -> Slot:
         """Append a dropout with random numbers of its own."""
@@ -175,7 +235,7 @@ class Plan:
         first = self.store.first[id(layer)]
         return list(range(first, first + len(layer.own_params)))
 
-    def _add_loss(self, loss: Loss, slot: Slot) -> int:
+    def _add_loss(self, loss: Loss, slot: Slot, weight: float) -> None:
         word, options = loss.native()
         index = slot.index
         pair = {"binary_crossentropy": "sigmoid"}.get(word, "softmax")
@@ -189,26 +249,39 @@ class Plan:
             index = slot.logits[0]
             options["from_logits"] = 1.0
             self.native.bypass(slot.index)
-        options["sum"] = float(loss.reduction == "sum")
+        options.update(sum=float(loss.reduction == "sum"), loss_weight=float(weight))
         self.native.add("loss", "loss", [index], [], {"loss": word, **options})
-        steps, width = self.native.shape(slot.index)
-        return steps * (1 if word.startswith("sparse") else width)
+
+    @property
+    def output(self) -> Slot:
+        """The first output."""
+        return self.outputs[0]
 
     @property
     def output_shape(self) -> tuple[int, ...]:
-        """Shape of one sample's output, without the batch axis."""
-        steps, width = self.native.shape(self.output.index)
-        return (steps, width) if len(self.output.shape) == 3 else (width,)
+        """Shape of one sample's first output, without the batch axis."""
+        return self._shape(self.output)
+
+    def _shape(self, slot: Slot) -> tuple[int, ...]:
+        steps, width = self.native.shape(slot.index)
+        return (steps, width) if len(slot.shape) == 3 else (width,)
 
     @property
     def masked(self) -> bool:
-        """Whether a mask says which steps of the output count."""
+        """Whether a mask says which steps of the first output count."""
         return len(self.output.shape) == 3 and self.native.has_mask(self.output.index)
 
     def room(self, rows: int, steps: int) -> Array:
-        """An array for the outputs of so many rows and steps."""
+        """An array for the first output of so many rows.
+
+        Args:
+            rows: how many.
+            steps: of the sequences, which a plan that carries states cannot know.
+        """
         shape = self.output_shape
-        return np.empty((rows, *((steps, *shape[1:]) if len(shape) == 2 else shape)), np.float32)
+        if self.carry and len(shape) == 2:
+            shape = (steps, *shape[1:])
+        return np.empty((rows, *shape), np.float32)
 
     def begin(self) -> None:
         """Before a batch, or a run of them: states of zero, or those that stateful layers carry."""

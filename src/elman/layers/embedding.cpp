@@ -22,11 +22,12 @@ class Embedding : public Op {
     plan.at(output).places = plan.reserve(tokens_.steps, 16);
     plan.at(output).different = p.shape[0];
     different_ = plan.reserve(tokens_.steps);
+    plan.look_up(table_);
     known_.resize(plan.threads());
     visited_.resize(plan.threads());
     if (spec.flag("mask_zero")) {
       plan.add_mask(output);
-      plan.sort_by_length();
+      plan.sort_by_length(spec.inputs[0]);
     }
   }
 

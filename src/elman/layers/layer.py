@@ -163,6 +163,14 @@ class Layer(Configured):
         """Append this layer's operations to a plan. Computes nothing."""
         raise NotImplementedError(f"{type(self).__name__} must define emit(plan, slot).")
 
+    def output_shapes(self, input_shapes: Sequence[Shape]) -> list[Shape]:
+        """The same of a layer of several inputs or outputs; most have one of each."""
+        return [self.output_shape(*input_shapes)]
+
+    def emit_all(self, plan: Plan, slots: Sequence[Slot]) -> list[Slot]:
+        """The same of a layer of several inputs or outputs; most have one of each."""
+        return [self.emit(plan, *slots)]
+
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
         """The layer in plain NumPy, as the documentation and the tests read it."""
         raise NotImplementedError(f"{type(self).__name__} must define formula(x, weights, mask).")

@@ -87,7 +87,7 @@ class Recurrent : public Op {
       out.row = row_;
       out.value = h_ = plan.reserve(h_steps_ * row_);
       out.sequence = false;
-      if (!reverse_) out.ring = h_steps_;
+      if (!reverse_) out.ring = h_steps_, out.ring_steps = T;
       if (training) out.gradient = plan.reserve(row_);
       output = plan.adopt(out);
       if (keeps) plan.show({spec.name, h_, T, units_, (int)row_});
@@ -536,7 +536,7 @@ class Reverse : public Op {
 
 const OpWord recurrent("recurrent", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
   return std::make_unique<Recurrent>(plan, spec);
-});
+}, true);
 const OpWord reverse("reverse", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
   return std::make_unique<Reverse>(plan, spec);
 });
