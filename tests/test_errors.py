@@ -438,7 +438,6 @@ def test_a_model_without_layers_says_so(use, capfd):
 # -- options of layers, optimizers and losses -----------------------------------------------------
 
 RECURRENT_NOT_YET = {
-    "return_state": True,
     "recurrent_dropout": 0.2,
     "zero_output_for_mask": True,
     "kernel_regularizer": "l2",

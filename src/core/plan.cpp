@@ -184,19 +184,18 @@ int Plan::add_loss(int slot, long width) {
 }
 
 void Plan::find_way_back() {
-  std::vector<char> handed(slots_.size());  // whether a reader hands back a gradient
   for (size_t i = ops_.size(); i-- > 0;) {
     Op& op = *ops_[i];
     bool wanted = op.output < 0;
-    std::erase_if(op.further, [&](const Op::Further& f) { return !handed[f.reader]; });
+    std::erase_if(op.further, [&](const Op::Further& f) { return !slots_[f.reader].handed; });
     for (Op::Further& f : op.further) {
-      f.add = handed[f.slot];
-      handed[f.slot] = true;
+      f.add = slots_[f.slot].handed;
+      slots_[f.slot].handed = true;
     }
-    op.each_output([&](int slot) { wanted |= handed[slot]; });
+    op.each_output([&](int slot) { wanted |= slots_[slot].handed; });
     op.bypassed |= !wanted;
     if (op.bypassed) continue;
-    for (const int input : op.inputs) handed[input] = true;
+    for (const int input : op.inputs) slots_[input].handed = true;
   }
 }
 

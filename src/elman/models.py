@@ -91,6 +91,11 @@ class Sequential:
             raise OptionError(
                 f"Sequential expected each layer once, got {layer.label} twice. Make another one."
             )
+        if layer.return_state:
+            raise OptionError(
+                f"Sequential expected layers with one output, got {layer.label} with "
+                "return_state=True. Leave it out, or build a Model, which has a place for states."
+            )
         if layer.takes_tokens and self.layers:
             raise OptionError(
                 f"Sequential expected {layer.label} as its first layer, because it takes tokens, "

@@ -323,6 +323,16 @@ class Plan:
         self.end()
         return out
 
+    def call(self, arrays: Sequence[Array], seed: int = 0) -> Any:
+        """The same of several inputs: the output, or a list of several."""
+        rows = len(arrays[0])
+        outs = [np.empty((rows, *self._shape(slot)), np.float32) for slot in self.outputs]
+        given = [a if timed else a[:, None] for a, timed in zip(arrays, self._timed, strict=True)]
+        self.begin()
+        self.native.call(given, outs, seed)
+        self.end()
+        return outs[0] if len(outs) == 1 else outs
+
     def arrange(self, x: Array) -> Array:
         """Inputs as the native plan takes them: tokens [n, T] or floats [n, T, F]."""
         return x if self.has_steps else x[:, None, :]

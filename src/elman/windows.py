@@ -98,9 +98,7 @@ def recomputed(model: Sequential, data: Data, rows: int, recompute: bool | str) 
     guess = 4.0 * rows * data.length * sum(16 * width + 64 for width in widths)
     if guess <= RECOMPUTE_BYTES:
         return None
-    part = model.plan_for(
-        data.x, rows=rows, training=True, loss=True, steps=steps, stateful=True
-    )
+    part = model.plan_for(data.x, rows=rows, training=True, loss=True, steps=steps, stateful=True)
     return steps if part.native.bytes * data.length / steps > RECOMPUTE_BYTES else None
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from elman.errors import OptionError, unknown_name
 from elman.layers.layer import Array, Layer, Param, Shape
 from elman.layers.recurrent import Recurrent
+from elman.layers.states import called, check_states
 
 if TYPE_CHECKING:
     from elman.plan import Plan, Slot
@@ -91,6 +92,11 @@ class Bidirectional(Layer):
                 "Bidirectional expected both layers to have one stateful, got "
                 f"{forward.stateful} and {backward.stateful}. Set both alike."
             )
+        if forward.return_state != backward.return_state:
+            raise OptionError(
+                "Bidirectional expected both layers to have one return_state, got "
+                f"{forward.return_state} and {backward.return_state}. Set both alike."
+            )
         if self.merge_mode != "concat" and forward.units != backward.units:
             raise OptionError(
                 f"Bidirectional expected layers of one size to take their {self.merge_mode}, got "
@@ -111,6 +117,11 @@ class Bidirectional(Layer):
     def return_sequences(self) -> bool:
         """Whether there is an output for every step."""
         return self.forward_layer.return_sequences
+
+    @property
+    def return_state(self) -> bool:  # type: ignore[override]
+        """Whether the last states of both directions are returned, too."""
+        return self.forward_layer.return_state
 
     @property
     def causal(self) -> bool:
@@ -160,11 +171,30 @@ class Bidirectional(Layer):
             return shape
         return (*shape[:-1], self.forward_layer.units + self.backward_layer.units)
 
-    def emit(self, plan: Plan, slot: Slot) -> Slot:
-        # One that drops inputs needs each step's own row of an Embedding, so it reads first.
-        order = sorted(self.leaves(), key=lambda leaf: not leaf.dropout)
-        made = {id(leaf): leaf.emit_in_time(plan, slot) for leaf in order}
-        slots = [made[id(leaf)] for leaf in self.leaves()]
+    def output_shapes(self, input_shapes: Sequence[Shape]) -> list[Shape]:
+        """Of the merged output and, with `return_state`, the states of both directions."""
+        states = [s for leaf in self.leaves() for s in leaf.output_shapes(input_shapes[:1])[1:]]
+        return [self.output_shape(input_shapes[0]), *states]
+
+    def check_shapes(self, shapes: Sequence[Shape]) -> None:
+        """Raise unless they are those of a sequence and, behind it, of its initial states."""
+        self.check_shape(shapes[0])
+        units = [leaf.units for leaf in self.leaves() for _ in range(leaf.states)]
+        check_states(self, units, shapes[1:])
+
+    def __call__(  # type: ignore[override]
+        self, x: Any, initial_state: Any = None, mask: Any = None, training: bool = False
+    ) -> Any:
+        """The layer's output for an array; see `Recurrent`."""
+        return called(self, x, initial_state, mask, training)
+
+    def emit_all(self, plan: Plan, slots: Sequence[Slot]) -> list[Slot]:
+        slot, *start = slots
+        one, other = self.leaves()
+        half = one.states if start else 0
+        slot_of_one, *last_of_one = one.emit_in_time(plan, slot, *start[:half])
+        slot_of_other, *last_of_other = other.emit_in_time(plan, slot, *start[half:])
+        slots = [slot_of_one, slot_of_other]
         merged = plan.add(
             "merge",
             self.name,
@@ -175,27 +205,40 @@ class Bidirectional(Layer):
         )
         if self.forward_layer.go_backwards and self.return_sequences:
             merged = plan.add("reverse", f"{self.name}/reversed", merged, merged.shape)
-        return merged
+        return [merged, *last_of_one, *last_of_other]
 
     # -- the readable side ------------------------------------------------------------------------
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
+        return self.walk(x, weights, mask)[0]
+
+    def walk(
+        self,
+        x: Array,
+        weights: dict[str, Array],
+        mask: Array | None,
+        start: list[Array] | None = None,
+    ) -> tuple[Array, list[Array]]:
+        """The formula over all steps: the output, and the states of both directions."""
+        half = self.forward_layer.states
+        starts = (start[:half], start[half:]) if start else (None, None)
         own = [
             {p.name: weights[f"{leaf.name}/{p.name}"] for p in leaf.own_params}
             for leaf in self.leaves()
         ]
-        one = self.forward_layer.formula(x, own[0], mask)
-        other = self.backward_layer.formula(x, own[1], mask)
+        one, last = self.forward_layer.walk(x, own[0], mask, starts[0])
+        other, last_of_other = self.backward_layer.walk(x, own[1], mask, starts[1])
+        states = [*last, *last_of_other]
         if self.return_sequences:
             other = other[:, ::-1]  # it was made the other way round
             if mask is not None:
                 in_order = mask[:, ::-1] if self.forward_layer.go_backwards else mask
                 one, other = (np.where(in_order[..., None], y, 0.0) for y in (one, other))
         if self.merge_mode == "concat":
-            return np.concatenate([one, other], axis=-1)
+            return np.concatenate([one, other], axis=-1), states
         if self.merge_mode == "mul":
-            return one * other
-        return (one + other) / (2 if self.merge_mode == "ave" else 1)
+            return one * other, states
+        return (one + other) / (2 if self.merge_mode == "ave" else 1), states
 
     def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
         return mask if self.return_sequences else None

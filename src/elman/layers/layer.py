@@ -143,6 +143,8 @@ class Layer(Configured):
 
     # -- what a subclass says ---------------------------------------------------------------------
 
+    #: Whether it returns the states after the last step, too.
+    return_state: bool = False
     #: Whether a batch begins with the states that the one before it left.
     stateful: bool = False
 
@@ -394,6 +396,15 @@ class Layer(Configured):
                 f"{self.label} expected {self.built_for[-1]} features per step, got {shape[-1]} "
                 f"(input shape {shape}). Check the last axis, or rebuild the model for {shape[-1]}."
             )
+
+    def check_shapes(self, shapes: Sequence[Shape]) -> None:
+        """Raise unless the layer takes inputs of these shapes; most take one."""
+        if len(shapes) != 1:
+            raise ShapeError(
+                f"{self.label} expected one input, got {len(shapes)}. Merge them first: "
+                "Concatenate()([a, b])."
+            )
+        self.check_shape(shapes[0])
 
     def check_rank(self, shape: Shape) -> None:
         """Raise unless an input of this shape has as many axes as the layer takes."""

@@ -1,4 +1,5 @@
-// Masking: a step whose features all equal one value does not count; its features become zero.
+// Masking: a step whose features all equal one value does not count; or, with a second input, one
+// where that is zero. Its features become zero.
 #include "op.h"
 #include "plan.h"
 
@@ -9,6 +10,7 @@ class Masking : public Op {
  public:
   Masking(Plan& plan, const Spec& spec)
       : plan_(plan), x_(plan.at(spec.inputs.at(0))), value_((float)spec.number("mask_value", 0)) {
+    if (spec.inputs.size() > 1) given_ = plan.at(spec.inputs[1]);
     output = plan.slot(spec.name, x_.steps, x_.width, x_.gradient >= 0);
     plan.add_mask(output);
   }
@@ -18,10 +20,11 @@ class Masking : public Op {
     float* mask = run.value(plan_.at(y.mask));
     const float* from = run.value(x_);
     float* to = run.value(y);
+    const float* given = given_.width ? run.value(given_) : nullptr;
     const long count = (long)run.steps_of(x_) * run.rows;
     for (long i = 0; i < count; ++i, from += x_.row, to += y.row) {
-      bool counts = false;
-      for (int f = 0; f < x_.width; ++f) counts |= from[f] != value_;
+      bool counts = given && given[i * given_.row] != 0;
+      for (int f = 0; !given && f < x_.width; ++f) counts |= from[f] != value_;
       mask[i] = counts ? 1.0f : 0.0f;
       for (int f = 0; f < x_.width; ++f) to[f] = counts ? from[f] : 0.0f;
     }
@@ -43,6 +46,7 @@ class Masking : public Op {
  private:
   Plan& plan_;
   const Slot x_;
+  Slot given_;  // of no width: none
   const float value_;
 };
 
