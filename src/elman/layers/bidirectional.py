@@ -124,6 +124,11 @@ class Bidirectional(Layer):
         return self.forward_layer.return_state
 
     @property
+    def states(self) -> int:
+        """How many arrays the states of both directions are."""
+        return sum(leaf.states for leaf in self.leaves())
+
+    @property
     def causal(self) -> bool:
         return False
 
