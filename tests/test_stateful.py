@@ -13,8 +13,19 @@ import elman
 import keras_judge
 from elman import Input, Sequential, _core
 from elman.errors import DataError, OptionError, ShapeError
-from elman.layers import GRU, LSTM, Bidirectional, Dense, Dropout, Masking, Recurrent, SimpleRNN
-from elman.plan import Plan
+from elman.graph import Call, Graph
+from elman.layers import (
+    GRU,
+    LSTM,
+    Bidirectional,
+    Dense,
+    Dropout,
+    Embedding,
+    Masking,
+    Recurrent,
+    SimpleRNN,
+)
+from elman.plan import Plan, Store
 from harness import (
     assert_close,
     assert_same_gradients,
@@ -510,4 +521,42 @@ def test_a_plan_says_no_more_than_it_was_asked() -> None:
     model.predict(x)
     assert model.plan_for(x, rows=B).native.states == {}
     assert set(model.plan_for(x, rows=B, stateful=True).native.states) == {"lstm", "gru"}
-    assert isinstance(model.plan(T), Plan)
+    shown = model.plan(T)
+    assert isinstance(shown, Plan)
+    assert str(shown).count(" stateful") == 2
+
+
+def test_tokens_that_are_sorted_by_length_keep_their_rows(isa: str) -> None:
+    _core.set_threads(2)
+    tokens = np.random.default_rng(3).integers(0, 9, (5, 12)).astype(np.int32)
+    tokens[0, 3:] = tokens[1, :2] = tokens[2, 5:9] = tokens[3] = 0
+    found = []
+    for stateful, x in ((False, [tokens]), (True, np.split(tokens, 3, axis=1))):
+        model = Sequential(
+            [
+                Embedding(9, 4, mask_zero=True),
+                GRU(5, return_sequences=True, stateful=stateful),
+                LSTM(3, stateful=stateful),
+            ]
+        )
+        randomize(model, 1)
+        found.append([model.predict(part) for part in x][-1])
+    np.testing.assert_array_equal(*found)
+
+
+def test_one_row_that_all_threads_work_on_is_carried_too() -> None:
+    _core.set_threads(2)
+    x = np.random.default_rng(0).normal(size=(1, 6, 2)).astype(np.float32)
+    model = Sequential([Input((None, 2)), LSTM(520, return_sequences=True, stateful=True)])
+    parts = [model.predict(x[:, :4]), model.predict(x[:, 4:])]
+    model.reset_states()
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), model.predict(x))
+
+
+def test_a_stateful_layer_is_called_once() -> None:
+    layer = GRU(3, stateful=True, return_sequences=True)
+    layer.build_params((None, T, 3))
+    graph = Graph(1, (Call(layer, (0,), (1,)), Call(layer, (1,), (2,))), (2,))
+    store = Store([layer], [(None, T, 3)])
+    with pytest.raises(OptionError, match=r"GRU 'gru' once, .*pass states on with initial_state"):
+        Plan(store, (T, 3), tokens=False, rows=1, stateful=True, graph=graph)

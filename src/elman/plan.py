@@ -172,6 +172,12 @@ class Plan:
         layer = call.layer
         before = self._calls[id(layer)]
         self._calls[id(layer)] += 1
+        if before and self.stateful and layer.stateful:
+            raise OptionError(
+                f"a model expected to call {layer.label} once, because it carries its states from "
+                "batch to batch, got a second call. Leave out stateful, or pass states on with "
+                "initial_state."
+            )
         self._renamed = (layer.name, f"{layer.name}/{before}") if before else None
         return layer.emit_all(self, slots)
 

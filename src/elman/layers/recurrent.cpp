@@ -111,9 +111,9 @@ class Recurrent : public Op {
     if (spec.inputs.size() > 1) take_start(spec);
     if (spec.flag("return_state"))
       for (int i = 0; i < tensors_; ++i) add_last(spec.name + "/last_" + tensor_name(i));
-    const bool stays = spec.flag("stateful");
-    carries_ = plan.carries() || stays;
-    if (carries_) states_ = plan.carry(record_, stays);
+    stays_ = spec.flag("stateful");
+    carries_ = plan.carries() || stays_;
+    if (carries_) states_ = plan.carry(record_, stays_);
   }
 
   void pack(int thread, int threads) override {
@@ -237,7 +237,8 @@ class Recurrent : public Op {
   Cost cost() const override {
     const double products = (double)x_.width * w_.columns().count + (double)units_ * shape_.gates;
     return {2.0 * x_.steps * products * units_,
-            std::string(kernels().isa) + (usual_ ? " fused" : " general") + path_of(pairs_)};
+            std::string(kernels().isa) + (usual_ ? " fused" : " general") + path_of(pairs_) +
+                (stays_ ? " stateful" : "")};
   }
 
  private:
@@ -574,6 +575,7 @@ class Recurrent : public Op {
   std::vector<Slot> start_;       // what a sequence begins with, or none
   std::vector<int> last_;         // the slots of the states after the last step, or none
   bool carries_ = false;          // from run to run
+  bool stays_ = false;            // from batch to batch
   long record_ = 0, states_ = 0;  // of a row's states: [h][blocks][own][lanes]
   long first_ = 0;                // a record for each row: those from `start_`
   long z_, own_, projected_ = 0, h_, reset_ = 0, d_h_ = 0, d_own_ = 0, d_reset_ = 0;
