@@ -195,11 +195,12 @@ class Bidirectional(Layer):
 
     def emit_all(self, plan: Plan, slots: Sequence[Slot]) -> list[Slot]:
         slot, *start = slots
-        one, other = self.leaves()
-        half = one.states if start else 0
-        slot_of_one, *last_of_one = one.emit_in_time(plan, slot, *start[:half])
-        slot_of_other, *last_of_other = other.emit_in_time(plan, slot, *start[half:])
-        slots = [slot_of_one, slot_of_other]
+        half = self.forward_layer.states if start else 0
+        starts = start[:half], start[half:]
+        # One that drops inputs needs each step's own row of an Embedding, so it reads first.
+        order = sorted((0, 1), key=lambda i: not self.leaves()[i].dropout)
+        made = {i: self.leaves()[i].emit_in_time(plan, slot, *starts[i]) for i in order}
+        slots = [made[0][0], made[1][0]]
         merged = plan.add(
             "merge",
             self.name,
@@ -210,12 +211,13 @@ class Bidirectional(Layer):
         )
         if self.forward_layer.go_backwards and self.return_sequences:
             merged = plan.add("reverse", f"{self.name}/reversed", merged, merged.shape)
-        return [merged, *last_of_one, *last_of_other]
+        return [merged, *made[0][1:], *made[1][1:]]
 
     # -- the readable side ------------------------------------------------------------------------
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
-        return self.walk(x, weights, mask)[0]
+        pairs = zip(self.leaves(), self._own(weights), strict=True)
+        return self._merged([leaf.formula(x, own, mask) for leaf, own in pairs], mask)
 
     def walk(
         self,
@@ -227,23 +229,30 @@ class Bidirectional(Layer):
         """The formula over all steps: the output, and the states of both directions."""
         half = self.forward_layer.states
         starts = (start[:half], start[half:]) if start else (None, None)
-        own = [
+        both = [
+            leaf.walk(x, own, mask, first)
+            for leaf, own, first in zip(self.leaves(), self._own(weights), starts, strict=True)
+        ]
+        return self._merged([y for y, _ in both], mask), [s for _, last in both for s in last]
+
+    def _own(self, weights: dict[str, Array]) -> list[dict[str, Array]]:
+        return [
             {p.name: weights[f"{leaf.name}/{p.name}"] for p in leaf.own_params}
             for leaf in self.leaves()
         ]
-        one, last = self.forward_layer.walk(x, own[0], mask, starts[0])
-        other, last_of_other = self.backward_layer.walk(x, own[1], mask, starts[1])
-        states = [*last, *last_of_other]
+
+    def _merged(self, outputs: list[Array], mask: Array | None) -> Array:
+        one, other = outputs
         if self.return_sequences:
             other = other[:, ::-1]  # it was made the other way round
             if mask is not None:
                 in_order = mask[:, ::-1] if self.forward_layer.go_backwards else mask
                 one, other = (np.where(in_order[..., None], y, 0.0) for y in (one, other))
         if self.merge_mode == "concat":
-            return np.concatenate([one, other], axis=-1), states
+            return np.concatenate([one, other], axis=-1)
         if self.merge_mode == "mul":
-            return one * other, states
-        return (one + other) / (2 if self.merge_mode == "ave" else 1), states
+            return one * other
+        return (one + other) / (2 if self.merge_mode == "ave" else 1)
 
     def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
         return mask if self.return_sequences else None
