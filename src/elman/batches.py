@@ -9,13 +9,13 @@ from elman.errors import DataError
 from elman.layers.layer import whole
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
 
 #: Where nobody says how many, as in Keras.
 USUAL = 32
 
 
-def size(model: Sequential, rows: int, asked: int | None, who: str) -> int:
+def size(model: Model, rows: int, asked: int | None, who: str) -> int:
     """Rows of a batch.
 
     Args:
@@ -32,7 +32,7 @@ def size(model: Sequential, rows: int, asked: int | None, who: str) -> int:
     batch = None if asked is None else whole(who, "batch_size", asked)
     if not model.stateful or rows == 0:
         return batch or USUAL
-    fixed = model.input.batch_size if model.input else None
+    fixed = model.fixed_rows
     if batch is None:
         leaves = [leaf for layer in model.layers for leaf in layer.leaves()]
         carried = [len(leaf.carried[0]) for leaf in leaves if leaf.carried]
@@ -51,7 +51,7 @@ def size(model: Sequential, rows: int, asked: int | None, who: str) -> int:
     return batch
 
 
-def check_whole(model: Sequential, rows: int, batch: int, who: str) -> None:
+def check_whole(model: Model, rows: int, batch: int, who: str) -> None:
     """Raise if rows would be left over for a smaller batch, and states stay from batch to batch."""
     if model.stateful and rows % batch:
         raise DataError(
@@ -61,7 +61,7 @@ def check_whole(model: Sequential, rows: int, batch: int, who: str) -> None:
         )
 
 
-def warn_of_shuffling(model: Sequential) -> None:
+def warn_of_shuffling(model: Model) -> None:
     """Say that dealing rows anew cuts what stateful layers are for."""
     names = ", ".join(layer.name for layer in model.layers if layer.stateful)
     warnings.warn(

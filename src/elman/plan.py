@@ -11,6 +11,7 @@ import numpy as np
 from elman import _core
 from elman.errors import OptionError
 from elman.graph import Call, Graph
+from elman.mapped import Together, arrays_of, together
 
 if TYPE_CHECKING:
     from elman.layers.layer import Layer
@@ -153,6 +154,8 @@ class Plan:
         self.outputs = [self._add_output(values[i]) for i in graph.outputs]
         losses = loss if isinstance(loss, list) else [loss]
         weights = loss_weights or [1.0] * len(losses)
+        #: How many there are.
+        self.losses = sum(one is not None for one in losses)
         for wanted, slot, weight in zip(losses, self.outputs, weights, strict=loss is not None):
             if wanted is not None:
                 self._add_loss(wanted, slot, weight)
@@ -273,21 +276,23 @@ class Plan:
         return (steps, width) if len(slot.shape) == 3 else (width,)
 
     @property
-    def masked(self) -> bool:
-        """Whether a mask says which steps of the first output count."""
-        return len(self.output.shape) == 3 and self.native.has_mask(self.output.index)
+    def masks(self) -> list[bool]:
+        """Of each output, whether a mask says which of its steps count."""
+        return [len(s.shape) == 3 and self.native.has_mask(s.index) for s in self.outputs]
 
-    def room(self, rows: int, steps: int) -> Array:
-        """An array for the first output of so many rows.
+    @property
+    def masked(self) -> bool:
+        """The same of the first output."""
+        return self.masks[0]
+
+    def shapes(self, steps: int) -> list[tuple[int, ...]]:
+        """The shape of one sample of each output.
 
         Args:
-            rows: how many.
             steps: of the sequences, which a plan that carries states cannot know.
         """
-        shape = self.output_shape
-        if self.carry and len(shape) == 2:
-            shape = (steps, *shape[1:])
-        return np.empty((rows, *shape), np.float32)
+        found = [self._shape(slot) for slot in self.outputs]
+        return [(steps, *s[1:]) if self.carry and len(s) == 2 else s for s in found]
 
     def begin(self) -> None:
         """Before a batch, or a run of them: states of zero, or those that stateful layers carry."""
@@ -309,13 +314,17 @@ class Plan:
         leaves = (leaf for layer in self.store.layers for leaf in layer.leaves())
         return [leaf for leaf in leaves if self.stateful and leaf.stateful]
 
-    def predict(self, x: Array) -> Array:
+    def room(self, rows: int, steps: int) -> Any:
+        """An array for the output of so many rows and steps; several outputs' are `Together`."""
+        return together([np.empty((rows, *shape), np.float32) for shape in self.shapes(steps)])
+
+    def predict(self, x: Any) -> Any:
         """Outputs [rows, ...] for checked inputs."""
         out = self.room(len(x), x.shape[1])
-        self.native.predict(self.arrange(x), out)
+        self.native.predict(self.arrange(x), listed(out))
         return out
 
-    def forward(self, x: Array, seed: int = 0) -> Array:
+    def forward(self, x: Any, seed: int = 0) -> Any:
         """Outputs of one batch, after which `native.peek` shows every intermediate by name.
 
         Args:
@@ -325,23 +334,14 @@ class Plan:
         out = self.room(len(x), x.shape[1])
         if self.stateful:
             self.begin()
-        self.native.call(self.arrange(x), out, seed)
+        self.native.call(self.arrange(x), listed(out), seed)
         self.end()
         return out
 
-    def call(self, arrays: Sequence[Array], seed: int = 0) -> Any:
-        """The same of several inputs: the output, or a list of several."""
-        rows = len(arrays[0])
-        outs = [np.empty((rows, *self._shape(slot)), np.float32) for slot in self.outputs]
-        given = [a if timed else a[:, None] for a, timed in zip(arrays, self._timed, strict=True)]
-        self.begin()
-        self.native.call(given, outs, seed)
-        self.end()
-        return outs[0] if len(outs) == 1 else outs
-
-    def arrange(self, x: Array) -> Array:
-        """Inputs as the native plan takes them: tokens [n, T] or floats [n, T, F]."""
-        return x if self.has_steps else x[:, None, :]
+    def arrange(self, x: Any) -> Any:
+        """Inputs as the native plan takes them: tokens [n, T] or floats [n, T, F]; or a list."""
+        pairs = zip(arrays_of(x), self._timed, strict=True)
+        return [array if timed else array[:, None, :] for array, timed in pairs]
 
     def __str__(self) -> str:
         lines = [
@@ -357,6 +357,11 @@ class Plan:
                 f"{_count(op['flops']):>9} {_size(op['bytes']):>9} {op['path']}"
             )
         return "\n".join(lines)
+
+
+def listed(values: Any) -> Any:
+    """Arrays as the native plan takes them: several as a list."""
+    return values.arrays if isinstance(values, Together) else values
 
 
 def require_causal(layers: Iterable[Layer], who: str) -> None:

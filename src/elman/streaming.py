@@ -14,7 +14,7 @@ from elman.mapped import is_mapped
 from elman.plan import Plan, require_causal
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -43,7 +43,7 @@ class Stream(_core.Stream):
         OptionError: a layer looks at later steps, or `sessions` is no whole number >= 1.
     """
 
-    def __init__(self, model: Sequential, sessions: int = 1) -> None:
+    def __init__(self, model: Model, sessions: int = 1) -> None:
         super().__init__()
         self._sessions = whole("stream", "sessions", sessions)
         self._model_name = model.name

@@ -16,12 +16,13 @@ from elman.callbacks import Callback, CallbackList, History
 from elman.errors import DataError, OptionError
 from elman.layers.layer import whole
 from elman.mapped import Mapped, take
+from elman.plan import listed
 from elman.progress import ProgressBar
 from elman.samples import Data
 from elman.scores import Outputs, Scores
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
     from elman.plan import Plan
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -31,7 +32,7 @@ CHUNK_SECONDS = 0.1
 
 
 def fit(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any,
     *,
@@ -48,7 +49,7 @@ def fit(
     tbptt: int | None = None,
     recompute: bool | str = "auto",
 ) -> History:
-    """Train a model; see `Sequential.fit`."""
+    """Train a model; see `Model.fit`."""
     epochs = whole("fit", "epochs", epochs, 0)
     initial_epoch = whole("fit", "initial_epoch", initial_epoch, 0)
     model.require_compiled("fit")
@@ -136,7 +137,7 @@ def fit(
 
 
 def _train_chunk(
-    model: Sequential,
+    model: Model,
     plan: Plan,
     data: Data,
     order: Array,
@@ -169,14 +170,14 @@ def _train_chunk(
 
 
 def evaluate(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any,
     batch_size: int | None,
     verbose: int | str,
     sample_weight: Any,
 ) -> dict[str, float]:
-    """Loss and metrics by name; see `Sequential.evaluate`."""
+    """Loss and metrics by name; see `Model.evaluate`."""
     model.require_compiled("evaluate")
     data = Data(model, x, y, sample_weight, None, "evaluate")
     batch = batches.size(model, len(data), batch_size, "evaluate")
@@ -190,9 +191,7 @@ def evaluate(
     return scores.logs()
 
 
-def _validate(
-    model: Sequential, data: Data, batch: int, watchers: CallbackList
-) -> dict[str, float]:
+def _validate(model: Model, data: Data, batch: int, watchers: CallbackList) -> dict[str, float]:
     watchers.on_test_begin()
     logs = _evaluate(model, data, batch, None, watchers).logs()
     watchers.on_test_end(logs)
@@ -200,7 +199,7 @@ def _validate(
 
 
 def _evaluate(
-    model: Sequential,
+    model: Model,
     data: Data,
     batch: int,
     bar: ProgressBar | None,
@@ -243,8 +242,8 @@ def _evaluate_chunk(plan: Plan, data: Data, rows: Array, batch: int, scores: Sco
     outputs.score(data, rows)
 
 
-def predict(model: Sequential, x: Any, batch_size: int | None, verbose: int | str) -> Array:
-    """Outputs for inputs; see `Sequential.predict`."""
+def predict(model: Model, x: Any, batch_size: int | None, verbose: int | str) -> Any:
+    """Outputs for inputs; see `Model.predict`."""
     values = model.check_inputs(x)
     batch = batches.size(model, len(values), batch_size, "predict")
     window = windows.for_inference(model, values)
@@ -255,9 +254,9 @@ def predict(model: Sequential, x: Any, batch_size: int | None, verbose: int | st
     if not len(values):
         return out
     chunk = first_chunk(plan, batch) * batch
-    if window is None and len(values) <= chunk and isinstance(values, np.ndarray):
+    if window is None and len(values) <= chunk and not isinstance(values, Mapped):
         plan.begin()
-        plan.native.predict(plan.arrange(values), out)
+        plan.native.predict(plan.arrange(values), listed(out))
         plan.end()
         return out
     bar = ProgressBar(verbose)
@@ -277,7 +276,7 @@ def predict(model: Sequential, x: Any, batch_size: int | None, verbose: int | st
     return out
 
 
-def _predict_rows(plan: Plan, values: Array | Mapped, out: Array, chunk: int) -> Iterator[int]:
+def _predict_rows(plan: Plan, values: Any, out: Any, chunk: int) -> Iterator[int]:
     """Outputs of all rows, some at a time, `chunk` at first; how many are done."""
     unit = plan.rows if plan.stateful else 1
     most = values.most(unit, None) * unit if isinstance(values, Mapped) else len(values)
@@ -286,7 +285,7 @@ def _predict_rows(plan: Plan, values: Array | Mapped, out: Array, chunk: int) ->
         part = slice(done, min(done + count, len(values)))
         began = time.perf_counter()
         plan.begin()
-        plan.native.predict(plan.arrange(take(values, part)), out[part])
+        plan.native.predict(plan.arrange(take(values, part)), listed(out[part]))
         plan.end()
         took = max(time.perf_counter() - began, 1e-6)
         done = part.stop
@@ -297,9 +296,9 @@ def _predict_rows(plan: Plan, values: Array | Mapped, out: Array, chunk: int) ->
 
 
 def train_on_batch(
-    model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: dict[int, float] | None
+    model: Model, x: Any, y: Any, sample_weight: Any, class_weight: dict[int, float] | None
 ) -> dict[str, float]:
-    """One step on one batch; see `Sequential.train_on_batch`."""
+    """One step on one batch; see `Model.train_on_batch`."""
     model.require_compiled("train_on_batch")
     data = Data(model, x, y, sample_weight, class_weight, "train on")
     batches.size(model, len(data), len(data), "train_on_batch")
@@ -318,7 +317,7 @@ def first_chunk(plan: Plan, batch: int, steps: int | None = None) -> int:
     return max(1, int(CHUNK_SECONDS * 1e10 / max(3 * batch * flops, 1e4)))
 
 
-def _split(model: Sequential, data: Data, share: float, given: Any) -> tuple[Data, Data | None]:
+def _split(model: Model, data: Data, share: float, given: Any) -> tuple[Data, Data | None]:
     """Training data and validation data: given, or the last share of the rows as Keras does."""
     if given is not None:
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):

@@ -19,7 +19,7 @@ from elman.plan import require_causal
 from elman.scores import Outputs, Scores
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
     from elman.plan import Plan
     from elman.samples import Data
 
@@ -32,13 +32,14 @@ WINDOW = 256
 RECOMPUTE_BYTES = 2**30
 
 
-def of_steps(model: Sequential, data: Data, tbptt: Any) -> int | None:
+def of_steps(model: Model, data: Data, tbptt: Any) -> int | None:
     """Steps of a window of `fit(tbptt=...)`; None where one window holds it all.
 
     Raises:
         OptionError: the model cannot be trained window by window.
     """
     steps = whole("fit", "tbptt", tbptt)
+    require_single(model, f"fit with tbptt={steps}")
     if not data.timed or not data.by_step:
         raise OptionError(
             f"fit expected a model that returns something for every step with tbptt={steps}, got "
@@ -49,7 +50,7 @@ def of_steps(model: Sequential, data: Data, tbptt: Any) -> int | None:
     return steps if steps < data.length else None
 
 
-def check_recompute(model: Sequential, data: Data, recompute: Any, tbptt: Any) -> None:
+def check_recompute(model: Model, data: Data, recompute: Any, tbptt: Any) -> None:
     """Raise unless `fit(recompute=...)` is possible.
 
     Raises:
@@ -72,6 +73,7 @@ def check_recompute(model: Sequential, data: Data, recompute: Any, tbptt: Any) -
             f"fit expected sequences with recompute=True, got inputs of shape {data.x.shape}. "
             "Leave recompute out: there is no time to cut."
         )
+    require_single(model, "fit with recompute=True")
     require_causal(model.layers, "fit with recompute=True")
 
 
@@ -84,11 +86,11 @@ def segment(length: int) -> int:
     return max(64, -(-math.isqrt(length) // 16) * 16)
 
 
-def recomputed(model: Sequential, data: Data, rows: int, recompute: bool | str) -> int | None:
+def recomputed(model: Model, data: Data, rows: int, recompute: bool | str) -> int | None:
     """Steps of the parts in which training is recomputed; None: it keeps whole sequences."""
     if recompute is False or not data.timed or data.length <= segment(data.length):
         return None
-    if not all(layer.causal for layer in model.layers):
+    if not can_be_cut(model):
         return None
     steps = segment(data.length)
     if recompute is True:
@@ -102,12 +104,37 @@ def recomputed(model: Sequential, data: Data, rows: int, recompute: bool | str) 
     return steps if part.native.bytes * data.length / steps > RECOMPUTE_BYTES else None
 
 
-def for_inference(model: Sequential, x: Array | Mapped) -> int | None:
+def for_inference(model: Model, x: Any) -> int | None:
     """Steps of the windows in which to predict for inputs; None: whole sequences."""
-    timed = x.ndim == 3 or model.layers[0].takes_tokens
-    if not timed or x.shape[1] <= LONG or not all(layer.causal for layer in model.layers):
+    timed = len(x.shape) == 3 or model.tokens[0]
+    if not timed or x.shape[1] <= LONG or not can_be_cut(model):
         return None
     return WINDOW
+
+
+def can_be_cut(model: Model) -> bool:
+    """Whether a sequence may be gone through in windows."""
+    return model.single and not _begins(model) and all(layer.causal for layer in model.layers)
+
+
+def _begins(model: Model) -> bool:
+    """Whether some layer begins with states from elsewhere: with the whole of what makes them."""
+    return any(len(c.takes) > 1 and c.layer.takes_states for c in model.graph.calls)
+
+
+def require_single(model: Model, who: str) -> None:
+    """Raise unless the model has one input and one output, whose time can be cut."""
+    if not model.single:
+        raise OptionError(
+            f"{who} expected a model of one input and one output, got {model.label} with "
+            f"{model.graph.inputs} and {len(model.graph.outputs)}. Leave it out: sequences of "
+            "several inputs are gone through whole."
+        )
+    if _begins(model):
+        raise OptionError(
+            f"{who} expected layers that begin with states of zero, got {model.label}, where one "
+            "has an initial_state. Leave it out: such sequences are gone through whole."
+        )
 
 
 def batch_sizes(rows: int, batch: int) -> Array:
@@ -148,9 +175,7 @@ def predict(plan: Plan, values: Array | Mapped, out: Array, samples: int) -> Ite
             yield row if last < length else rows.stop
 
 
-def evaluate(
-    model: Sequential, plan: Plan, data: Data, rows: Array, chunk: int, scores: Scores
-) -> None:
+def evaluate(model: Model, plan: Plan, data: Data, rows: Array, chunk: int, scores: Scores) -> None:
     """One batch of long sequences. Its loss is one mean, in whatever windows it is gone through.
 
     Args:

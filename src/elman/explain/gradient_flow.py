@@ -17,7 +17,7 @@ from elman.samples import Data
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from elman.models import Sequential
+    from elman.models import Model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -142,8 +142,8 @@ class GradientFlow(Mapping[str, StateFlow]):
         return as_text(table)
 
 
-def gradient_flow(model: Sequential, x: Any, y: Any, sample_weight: Any = None) -> GradientFlow:
-    """Follow the gradient back through time; see `Sequential.gradient_flow`."""
+def gradient_flow(model: Model, x: Any, y: Any, sample_weight: Any = None) -> GradientFlow:
+    """Follow the gradient back through time; see `Model.gradient_flow`."""
     model.require_compiled("gradient_flow")
     data = Data(model, x, y, sample_weight, what="follow a gradient")
     # The way back holds about as much again as the trace, and each gradient beside its value.

@@ -7,11 +7,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
 
 
-def summary(model: Sequential, line_length: int | None = None, print_fn: Any = None) -> None:
-    """Print a model's layers, output shapes and parameters; see `Sequential.summary`."""
+def summary(model: Model, line_length: int | None = None, print_fn: Any = None) -> None:
+    """Print a model's layers, output shapes and parameters; see `Model.summary`."""
     from rich.console import Console
     from rich.table import Table
 

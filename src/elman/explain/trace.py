@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from elman.explain.gates import GateStatistics
-    from elman.models import Sequential
+    from elman.models import Model
     from elman.plan import Plan
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -38,7 +38,7 @@ class TracedLayer(NamedTuple):
 
 
 class Trace(Mapping[str, Array]):
-    """What a model computed on its way, by name; made by `Sequential.trace`.
+    """What a model computed on its way, by name; made by `Model.trace`.
 
     `trace["lstm/forget_gate"]` is one gate of one layer, [rows, steps, units], by the names of the
     layer's `step`; `trace["lstm"]` is what the layer handed on, as `predict` of that layer alone
@@ -180,8 +180,8 @@ class NoSuchName(UnknownNameError, KeyError):
     __str__ = Exception.__str__  # KeyError's own shows the quoted message
 
 
-def trace(model: Sequential, x: Any) -> Trace:
-    """Run a model and keep what it computes on its way; see `Sequential.trace`."""
+def trace(model: Model, x: Any) -> Trace:
+    """Run a model and keep what it computes on its way; see `Model.trace`."""
     values = model.check_inputs(x)
     if not len(values):
         raise DataError(
@@ -207,7 +207,7 @@ def trace(model: Sequential, x: Any) -> Trace:
     return Trace(model.label, whole.pop("input"), whole, layers)
 
 
-def require_room(model: Sequential, x: Array | Mapped, what: str, times: int = 1) -> None:
+def require_room(model: Model, x: Array | Mapped, what: str, times: int = 1) -> None:
     """Raise if what is kept of the inputs, so many times over, is more than `MOST_BYTES`."""
     per_row = times * _bytes_of_a_row(model, x)
     if len(x) * per_row <= MOST_BYTES:
@@ -233,7 +233,7 @@ def gates_of(layer: Recurrent) -> tuple[str, ...]:
     return tuple(gates)
 
 
-def _bytes_of_a_row(model: Sequential, x: Array | Mapped) -> int:
+def _bytes_of_a_row(model: Model, x: Array | Mapped) -> int:
     """What a trace holds of one sequence."""
     numbers, shape = 0, (None, *x.shape[1:])
     for layer in model.layers:
@@ -244,7 +244,7 @@ def _bytes_of_a_row(model: Sequential, x: Array | Mapped) -> int:
     return 4 * numbers
 
 
-def _peek(model: Sequential, plan: Plan) -> Iterator[tuple[str, Array]]:
+def _peek(model: Model, plan: Plan) -> Iterator[tuple[str, Array]]:
     """Everything of the run that the plan has just made, and the mask of each recurrent layer."""
     native, mask = plan.native, None
     shape: Shape = (None, *plan.input_shape)

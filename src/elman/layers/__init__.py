@@ -2,8 +2,23 @@
 
 from elman.layers.activation import Activation
 from elman.layers.bidirectional import Bidirectional
+from elman.layers.concatenate import Concatenate, concatenate
 from elman.layers.dense import Dense
 from elman.layers.dropout import Dropout
+from elman.layers.elementwise import (
+    Add,
+    Average,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from elman.layers.embedding import Embedding
 from elman.layers.gru import GRU
 from elman.layers.input import Input, InputLayer
@@ -18,14 +33,21 @@ LAYERS: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (
         Activation,
+        Add,
+        Average,
         Bidirectional,
+        Concatenate,
         Dense,
         Dropout,
         Embedding,
         GRU,
         LSTM,
         Masking,
+        Maximum,
+        Minimum,
+        Multiply,
         SimpleRNN,
+        Subtract,
     )
 }
 
@@ -34,7 +56,10 @@ __all__ = [
     "LAYERS",
     "LSTM",
     "Activation",
+    "Add",
+    "Average",
     "Bidirectional",
+    "Concatenate",
     "Dense",
     "Dropout",
     "Embedding",
@@ -42,7 +67,18 @@ __all__ = [
     "InputLayer",
     "Layer",
     "Masking",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "Param",
     "Recurrent",
     "SimpleRNN",
+    "Subtract",
+    "add",
+    "average",
+    "concatenate",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
 ]

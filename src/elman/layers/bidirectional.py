@@ -33,6 +33,7 @@ class Bidirectional(Layer):
     """
 
     ranks = (3,)
+    takes_states = True
     MODES: ClassVar[tuple[str, ...]] = ("concat", "sum", "mul", "ave")
 
     def __init__(

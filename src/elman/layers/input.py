@@ -6,22 +6,35 @@ from typing import Any
 
 from elman.errors import ShapeError
 from elman.layers.layer import Shape
+from elman.layers.symbol import Node, Symbol
 
 
 class InputLayer:
-    """The shape of one sample, and of a batch where its rows are fixed; made by `Input`."""
+    """The shape of one sample, and of a batch where its rows are fixed; made by `Input`.
+
+    Layers can be called on it.
+    """
 
     def __init__(
         self, shape: Shape, name: str | None = None, batch_size: int | None = None
     ) -> None:
         self.shape = shape
+        self.named = name is not None
         self.name = name or "input"
         self.batch_size = batch_size
+        self._node: Node | None = None
 
     @property
     def batch_shape(self) -> Shape:
         """The shape with the batch axis, None where any batch works."""
         return (self.batch_size, *self.shape)
+
+    @property
+    def symbol(self) -> Symbol:
+        """What a layer that is called on it takes."""
+        if self._node is None:
+            self._node = Node(self, (), [self.batch_shape])
+        return self._node.makes[0]
 
     def __repr__(self) -> str:
         fixed = "" if self.batch_size is None else f", batch_size={self.batch_size}"
@@ -35,7 +48,7 @@ def Input(
     name: str | None = None,
     **other: Any,
 ) -> InputLayer:
-    """The shape of one sample, as a model's first entry.
+    """The shape of one sample: a Sequential's first entry, or what a model's layers are called on.
 
     Args:
         shape: without the batch axis: (steps, features), (features,), or (steps,) for an
@@ -47,7 +60,7 @@ def Input(
         other: `batch_shape`, the shape with the batch size in front, instead of both.
 
     Returns:
-        an entry for `Sequential`.
+        an entry for `Sequential`, or an input of a `Model`.
 
     Raises:
         ShapeError: an extent is neither None nor a positive whole number.

@@ -14,6 +14,7 @@ import numpy as np
 from elman import initializers, mixed_precision, seeds
 from elman.config import Configured, serialize
 from elman.errors import DataError, NotReadyError, OptionError, ShapeError, unknown_name
+from elman.layers.symbol import record, symbolic
 
 if TYPE_CHECKING:
     from elman import _core
@@ -143,6 +144,8 @@ class Layer(Configured):
 
     # -- what a subclass says ---------------------------------------------------------------------
 
+    #: Whether what it is called on besides a sequence are its initial states.
+    takes_states: ClassVar[bool] = False
     #: Whether it returns the states after the last step, too.
     return_state: bool = False
     #: Whether a batch begins with the states that the one before it left.
@@ -424,20 +427,23 @@ class Layer(Configured):
             return "After a recurrent layer set its return_sequences=False."
         return "Reshape the input."
 
-    def __call__(self, x: Any, training: bool = False) -> Array:
-        """The layer's output for an array: a plan of one layer.
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """The layer's output for an array: a plan of one layer. Or, for an `Input`, a symbol.
 
         Args:
             x: [rows, steps, features] or [rows, features]; for Embedding whole numbers
-                [rows, steps].
+                [rows, steps]. Or an `Input`, or what a layer returned for one: the call becomes
+                part of a `Model`.
             training: whether dropout is active.
 
         Returns:
-            float32 array.
+            float32 array; or a symbol.
 
         Raises:
-            ElmanError: the array does not fit the layer.
+            ElmanError: the array or the symbol does not fit the layer.
         """
+        if symbolic(x):
+            return record(self, x)
         from elman.checks import inputs
         from elman.mapped import Mapped
         from elman.plan import Plan, Store

@@ -48,6 +48,7 @@ class Recurrent(Layer):
 
     ranks = (3,)
     stored_in = "cell/vars"
+    takes_states = True
     #: The column groups of the weights, in order.
     gates: ClassVar[tuple[str, ...]] = ()
     #: The gate that says how much of the old state stays, where there is one.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from elman import seeds
-from elman.errors import DataError, ShapeError
+from elman.errors import DataError, OptionError, ShapeError
 from elman.layers.layer import Array, Layer, Shape
+from elman.layers.symbol import record, symbolic
 
 if TYPE_CHECKING:
     from elman.plan import Plan, Slot
@@ -28,14 +29,21 @@ def check_states(layer: Layer, units: Sequence[int], shapes: Sequence[Shape]) ->
 
 def called(layer: Layer, x: Any, initial_state: Any, mask: Any, training: bool) -> Any:
     """What `layer(x, initial_state, mask)` returns; see `Recurrent.__call__`."""
+    if symbolic(x):
+        if mask is not None:
+            raise OptionError(
+                f"{layer.label} expected masks of symbols from Masking or Embedding, got mask=. "
+                "Put one of those below."
+            )
+        return record(layer, x, state_list(initial_state))
     from elman.checks import inputs
     from elman.graph import Call, Graph
-    from elman.mapped import take
-    from elman.plan import Plan, Store
+    from elman.mapped import take, together
+    from elman.plan import Plan, Store, listed
 
     values = take(inputs(x, layer, layer.label), slice(None))
     rows = len(values)
-    arrays = [values, *(_state(layer, state, rows) for state in listed(initial_state))]
+    arrays = [values, *(_state(layer, state, rows) for state in state_list(initial_state))]
     layer.check_shapes([(None, *array.shape[1:]) for array in arrays])
     for leaf in layer.leaves():
         leaf.check_rows(rows, layer.label)
@@ -58,10 +66,10 @@ def called(layer: Layer, x: Any, initial_state: Any, mask: Any, training: bool) 
         stateful=True,
         graph=Graph(len(arrays), (*calls, Call(layer, (entering, *states), made)), made),
     )
-    return plan.call(arrays, seeds.draw_seed() if training else 0)
+    return listed(plan.forward(together(arrays), seeds.draw_seed() if training else 0))
 
 
-def listed(states: Any) -> list[Any]:
+def state_list(states: Any) -> list[Any]:
     """States as a list: one alone, several, or none."""
     if states is None:
         return []
