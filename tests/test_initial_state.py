@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -262,3 +263,95 @@ def test_states_and_masks_are_those_of_keras(name: str, mask: str, way: str, ker
             assert len(got) == len(wanted) == 1 + count * options["return_state"]
             for a, b in zip(got, wanted, strict=True):
                 assert_close(a, np.asarray(b), 1e-5)
+
+
+# -- encoder and decoder ---------------------------------------------------------------------------
+
+
+def encoder_decoder(api: Any, kind: str) -> tuple[Any, Any, Any]:
+    """Keras's classic: what trains, what encodes, and what decodes one step."""
+    layers, cell = api.layers, getattr(api.layers, kind)
+    source, target = api.Input((None, F)), api.Input((None, 3))
+    _, *states = cell(H, return_state=True, name="encoder")(layers.Masking()(source))
+    decoder = cell(H, return_sequences=True, return_state=True, name="decoder")
+    dense = layers.Dense(3, activation="softmax")
+    decoded, *_ = decoder(target, initial_state=states)
+    given = [api.Input((H,)) for _ in states]
+    step, *last = decoder(target, initial_state=given)
+    return (
+        api.Model([source, target], dense(decoded)),
+        api.Model(source, states),
+        api.Model([target, *given], [dense(step), *last]),
+    )
+
+
+@pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
+def test_an_encoder_and_a_decoder_learn_and_translate_as_in_keras(
+    kind: str, keras: Any, tmp_path: Path
+) -> None:
+    x = np.concatenate([holes(normal(B, T, F))] * 2)
+    given = normal(2 * B, 4, 3)
+    y = np.eye(3, dtype=np.float32)[RNG.integers(0, 3, (2 * B, 4))]
+    found, start = {}, None
+    for api in (keras, elman):
+        model, encoder, decoder = encoder_decoder(api, kind)
+        start = model.get_weights() if start is None else start
+        model.set_weights(start)
+        model.compile(api.optimizers.Adam(0.02), "categorical_crossentropy")
+        model.fit([x, given], y, batch_size=B, epochs=10, shuffle=False, verbose=0)
+        states = encoder.predict(x, verbose=0)
+        states = states if isinstance(states, list) else [states]
+        steps = []
+        for t in range(4):  # its own answers, one after the other
+            answer, *states = decoder.predict([given[:, t : t + 1], *states], verbose=0)
+            steps.append(answer)
+        teacher = model.predict([x, given], verbose=0)
+        assert_close(np.concatenate(steps, axis=1), teacher, 1e-5)
+        found[api] = model, model.get_weights(), teacher
+    theirs, ours = found[keras], found[elman]
+    for a, b, c in zip(ours[1], theirs[1], start, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+        assert np.abs(a - c).max() > 1e-3, "a training that moves nothing proves nothing"
+    assert_close(ours[2], theirs[2], 1e-4)
+    ours[0].save(tmp_path / "ours.keras")
+    theirs[0].save(tmp_path / "theirs.keras")
+    read = keras.saving.load_model(tmp_path / "ours.keras").predict([x, given], verbose=0)
+    assert_close(read, ours[2], 1e-5)
+    assert_close(elman.load(tmp_path / "theirs.keras").predict([x, given]), theirs[2], 1e-5)
+
+
+def test_what_begins_with_states_is_not_cut_in_time() -> None:
+    source = Input((None, F))
+    _, state = GRU(3, return_state=True)(source)
+    model = elman.Model(source, GRU(3, return_sequences=True)(source, initial_state=state))
+    model.compile("sgd", "mse")
+    x = normal(2, 1100, F)
+    assert model.predict(x).shape == (2, 1100, 3)
+    for options in ({"tbptt": 10}, {"recompute": True}):
+        with pytest.raises(OptionError, match="one has an initial_state"):
+            model.fit(x, normal(2, 1100, 3), verbose=0, **options)
+    with pytest.raises(OptionError, match=r"Masking or Embedding, got mask="):
+        GRU(3)(source, mask=np.ones((2, T)))
+    with pytest.raises(ShapeError, match="as many units"):
+        GRU(4)(source, initial_state=state)
+
+
+def test_a_model_in_a_graph_is_stateful_too() -> None:
+    x = normal(B, 12, F)
+    source = Input(batch_shape=(B, None, F))
+    layer = GRU(3, stateful=True, return_state=True, return_sequences=True)
+    model = elman.Model(source, layer(source))
+    parts = [model.predict(part) for part in np.split(x, 3, axis=1)]
+    model.reset_states()
+    whole, last = model.predict(x)
+    np.testing.assert_array_equal(np.concatenate([y for y, _ in parts], axis=1), whole)
+    np.testing.assert_array_equal(parts[-1][1], last)
+    with pytest.raises(DataError, match="batches of 5 rows, which the Input"):
+        model.predict(x[:2])
+    assert "Stateful: gru" in _printed(model)
+
+
+def _printed(model: Any) -> str:
+    text: list[str] = []
+    model.summary(print_fn=text.append)
+    return "".join(text)
