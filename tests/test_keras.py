@@ -237,18 +237,38 @@ def orthogonal(w: np.ndarray) -> bool:
 
 CONFIGS: dict[str, Any] = {
     "Activation": {"activation": "relu"},
+    "AveragePooling1D": {"pool_size": 3, "strides": 2, "padding": "same"},
     "Bidirectional": {
         "layer": lambda api: api.layers.LSTM(4, dropout=0.1, name="lstm"),
         "merge_mode": "sum",
         "backward_layer": lambda api: api.layers.GRU(4, go_backwards=True, name="gru"),
     },
+    "Conv1D": {"filters": 3, "kernel_size": 2, "padding": "causal", "dilation_rate": 2},
+    "Cropping1D": {"cropping": (1, 2)},
     "Dense": {"units": 3, "activation": "gelu", "use_bias": False},
     "Dropout": {"rate": 0.2, "seed": 3},
+    "ELU": {},
     "Embedding": {"input_dim": 7, "output_dim": 3, "mask_zero": True},
+    "Flatten": {},
     "GRU": {"units": 4, "reset_after": False, "recurrent_activation": "hard_sigmoid"},
+    "GaussianDropout": {"rate": 0.3, "seed": 1},
+    "GaussianNoise": {"stddev": 0.3, "seed": 1},
+    "GlobalAveragePooling1D": {"keepdims": True},
+    "GlobalMaxPooling1D": {"keepdims": True},
     "LSTM": {"units": 4, "unit_forget_bias": False, "kernel_initializer": "he_normal"},
+    "LeakyReLU": {"negative_slope": 0.2},
     "Masking": {"mask_value": -1.0},
+    "MaxPooling1D": {"pool_size": 3},
+    "Permute": {"dims": (2, 1)},
+    "ReLU": {"max_value": 2.0, "negative_slope": 0.2, "threshold": 0.5},
+    "RepeatVector": {"n": 3},
+    "Reshape": {"target_shape": (3, -1)},
     "SimpleRNN": {"units": 4, "go_backwards": True, "activation": "relu"},
+    "Softmax": {"axis": -1},
+    "SpatialDropout1D": {"rate": 0.4, "seed": 2},
+    "TimeDistributed": {"layer": lambda api: api.layers.Dense(4, name="dense")},
+    "UpSampling1D": {"size": 3},
+    "ZeroPadding1D": {"padding": (1, 2)},
 }
 
 
@@ -261,6 +281,8 @@ def covers(more: Any, less: Any) -> bool:
     """Whether all of `less` is in `more`, which may have more keys."""
     if isinstance(less, dict):
         return isinstance(more, dict) and all(covers(more.get(k, ...), v) for k, v in less.items())
+    if isinstance(more, tuple) and isinstance(less, list):  # Keras's, before it is written down
+        return list(more) == less
     return bool(more == less)
 
 

@@ -38,19 +38,40 @@ def every_layer(rng: np.random.Generator) -> dict[str, list[tuple[str, tuple[int
     cells = [f"({units})", f"({units},nobias)", f"({units},seq,back)"]
     found = {
         "Activation": ["activation(relu)"],
+        "AveragePooling1D": ["average_pooling1d"],
+        "Conv1D": [f"conv1d({units},3)", f"conv1d({units},2,padding=same,nobias)"],
+        "Cropping1D": ["cropping1d"],
         "Dense": [f"dense({units})", f"dense({units},nobias)"],
         "Dropout": ["dropout(0.5)"],
+        "ELU": ["elu"],
         "Embedding": [f"embedding({words},{units})"],
+        "Flatten": ["flatten"],
+        "GaussianDropout": ["gaussian_dropout(0.5)"],
+        "GaussianNoise": ["gaussian_noise(0.5)"],
+        "GlobalAveragePooling1D": ["global_average_pooling1d"],
+        "GlobalMaxPooling1D": ["global_max_pooling1d"],
         "GRU": [f"gru{c}" for c in cells] + [f"gru({units},reset_after=false)"],
         "LSTM": [f"lstm{c}" for c in cells],
+        "LeakyReLU": ["leaky_re_lu"],
         "Masking": ["masking"],
+        "MaxPooling1D": ["max_pooling1d"],
+        "Permute": [],  # a line has no word for its option
+        "ReLU": ["re_lu"],
+        "RepeatVector": ["repeat_vector(3)"],
+        "Reshape": [f"reshape({5 * features})"],
+        "Softmax": ["softmax"],
+        "SpatialDropout1D": ["spatial_dropout1d(0.5)"],
+        "TimeDistributed": [f"time_distributed(dense({units}))"],
+        "UpSampling1D": ["up_sampling1d"],
+        "ZeroPadding1D": ["zero_padding1d"],
         "SimpleRNN": [f"rnn{c}" for c in cells],
         "Bidirectional": [f"bi({cell}{c})" for cell in ("rnn", "lstm", "gru") for c in cells[:2]],
     }
-    return {
-        name: [(line, (None, 5) if name == "Embedding" else steps) for line in found[name]]
-        for name in LAYERS
+    other: dict[str, tuple[int | None, ...]] = {
+        "Embedding": (None, 5),
+        "RepeatVector": (None, features),
     }
+    return {name: [(line, other.get(name, steps)) for line in found[name]] for name in LAYERS}
 
 
 NAMES = sorted(LAYERS)
@@ -212,6 +233,17 @@ def test_length_and_batch_are_shown_not_to_matter(line):
     assert "What does not matter" in str(ledger)
 
 
+def test_a_model_that_sees_all_steps_at_once_says_that_the_length_matters():
+    ledger = elman.parse("6x2 > conv1d(4,3) > max_pooling1d(2) > flatten > dense(3)").ledger()
+    assert not ledger.any_length
+    assert "The length of the sequences matters" in " ".join(str(ledger).split())
+    # 3 products of 2 features by 4 filters, at each of the 4 places where 3 steps are
+    assert ledger.costs[0] == ("conv1d", 3 * 2 * 4, 4)
+    pooled = elman.parse("6x2 > conv1d(4,3) > global_average_pooling1d > dense(3)").ledger()
+    assert pooled.any_length
+    assert "the length of the sequences and the batch" in " ".join(str(pooled).split())
+
+
 def test_a_layer_that_does_depend_on_the_length_is_not_called_independent(monkeypatch):
     def by_length(self: Dense, shape: Any) -> Any:
         return [elman.layers.Param("kernel", (shape[1] or 1,), self.kernel_initializer)]
@@ -219,8 +251,8 @@ def test_a_layer_that_does_depend_on_the_length_is_not_called_independent(monkey
     ledger = elman.ledger("5x3 > dense(2)")
     monkeypatch.setattr(Dense, "params", by_length)
     assert len(set(ledger.lengths.values())) == 2
-    with pytest.raises(AssertionError, match="depends on the length"):
-        str(ledger)
+    assert not ledger.any_length
+    assert "The length of the sequences matters" in " ".join(str(ledger).split())
 
 
 # -- beside others --------------------------------------------------------------------------------

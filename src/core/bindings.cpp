@@ -288,6 +288,9 @@ NB_MODULE(_core, m) {
              return std::pair<int, int>(p.at(s).steps, p.at(s).width);
            }, "slot"_a, "(steps, width)")
       .def("has_mask", [](const Plan& p, int s) { return p.at(s).mask >= 0; }, "slot"_a)
+      .def("mask_name", [](const Plan& p, int s) {
+             return p.at(s).mask < 0 ? std::string() : p.at(p.at(s).mask).name;
+           }, "slot"_a, "What its mask is called, or \"\" where it has none.")
       .def_prop_ro("threads", &Plan::threads)
       .def_prop_ro("bytes", &Plan::bytes)
       .def_prop_ro("names", &Plan::names)

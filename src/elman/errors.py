@@ -21,6 +21,10 @@ class OptionError(ElmanError, ValueError):
     """An option has a value that it cannot take, or that elman does not have."""
 
 
+class ElmanWarning(UserWarning):
+    """Base class of the warnings about something that works, but perhaps not as it was meant."""
+
+
 class SpecError(ElmanError, ValueError):
     """A one-line architecture that cannot be read or built; the message points at the place.
 

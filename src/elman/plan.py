@@ -173,6 +173,7 @@ class Plan:
     def _emit(self, call: Call, slots: list[Slot]) -> list[Slot]:
         """Append the operations of a call. Those of a second one of the layer are named apart."""
         layer = call.layer
+        layer.accept(self, slots)
         before = self._calls[id(layer)]
         self._calls[id(layer)] += 1
         if before and self.stateful and layer.stateful:
@@ -230,14 +231,31 @@ class Plan:
             return Slot(filled[0], shape)
         return [Slot(index, one) for index, one in zip(filled, shape, strict=True)]
 
-    def dropout(self, name: str, slot: Slot, rate: float, *, same_each_step: bool) -> Slot:
-        """Append a dropout with random numbers of its own."""
+    def dropout(
+        self,
+        name: str,
+        slot: Slot,
+        rate: float,
+        *,
+        same_each_step: bool = False,
+        kind: str = "zeros",
+    ) -> Slot:
+        """Append a dropout with random numbers of its own.
+
+        Args:
+            rate: the share of zeros; of normal numbers the standard deviation.
+            kind: "zeros", or normal numbers that are "added" or a "factor".
+        """
         self._dropouts += 1
         seed = (self._dropouts * 0x9E3779B1) % 2**31
         return self.add(
             "dropout", name, slot, slot.shape,
-            rate=rate, seed=seed, same_each_step=same_each_step,
+            rate=rate, seed=seed, same_each_step=same_each_step, kind=kind,
         )  # fmt: skip
+
+    def mask_source(self, slot: Slot) -> str | None:
+        """Name of what made the mask of a slot; None where it has none."""
+        return self.native.mask_name(slot.index).removesuffix("/mask") or None
 
     def params(self, layer: Layer) -> list[int]:
         """Where the layer's tensors are in the weights."""
@@ -369,8 +387,8 @@ def require_causal(layers: Iterable[Layer], who: str) -> None:
     for layer in layers:
         if not layer.causal:
             raise OptionError(
-                f"{who} expected layers that walk forward in time, got {layer.label}, which looks "
-                "at later steps first. Leave its direction forward, or use whole sequences."
+                f"{who} expected layers that walk forward in time, got {layer.label}, which "
+                f"{layer.why_whole}, or use whole sequences."
             )
 
 

@@ -220,7 +220,10 @@ struct TouchedRows {
 /// Of a row that never had a gradient, and so has no moments that could move it.
 constexpr int32_t kUntouched = -1;
 
-/// Random zeros in [steps][rows][width] values, each kept one scaled by 1 / (1 - rate).
+/// What a dropout does to a number: random zeros, the rest scaled by 1 / (1 - rate); or a normal
+/// number that is added, or multiplies as a factor of mean 1.
+enum class Noise : int { zeros, added, factor };
+/// Noise in [steps][rows][width] values.
 struct DropoutPass {
   int steps;
   long first_step;       // of these within the sequence: the mask does not depend on how it is cut
@@ -229,7 +232,8 @@ struct DropoutPass {
   int first_row;         // of this shard within the batch: the mask does not depend on threads
   const int32_t* rank;   // or null: each row's place among the shard's rows as they were given
   bool same_each_step;
-  float rate;
+  Noise noise;
+  float rate;            // of zeros; or the standard deviation
   uint32_t seed, step;
   const float* in;
   float* out;

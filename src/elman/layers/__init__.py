@@ -3,6 +3,7 @@
 from elman.layers.activation import Activation
 from elman.layers.bidirectional import Bidirectional
 from elman.layers.concatenate import Concatenate, concatenate
+from elman.layers.conv1d import Conv1D
 from elman.layers.dense import Dense
 from elman.layers.dropout import Dropout
 from elman.layers.elementwise import (
@@ -25,8 +26,20 @@ from elman.layers.input import Input, InputLayer
 from elman.layers.layer import Layer, Param
 from elman.layers.lstm import LSTM
 from elman.layers.masking import Masking
+from elman.layers.noise import GaussianDropout, GaussianNoise, SpatialDropout1D
+from elman.layers.padding import Cropping1D, UpSampling1D, ZeroPadding1D
+from elman.layers.pooling import (
+    AveragePooling1D,
+    GlobalAveragePooling1D,
+    GlobalMaxPooling1D,
+    MaxPooling1D,
+)
 from elman.layers.recurrent import Recurrent
+from elman.layers.relu import ELU, LeakyReLU, ReLU
+from elman.layers.reshape import Flatten, Permute, RepeatVector, Reshape
 from elman.layers.simple_rnn import SimpleRNN
+from elman.layers.softmax import Softmax
+from elman.layers.time_distributed import TimeDistributed
 
 #: Every layer a model file or a config may name: a closed list.
 LAYERS: dict[str, type[Layer]] = {
@@ -35,45 +48,94 @@ LAYERS: dict[str, type[Layer]] = {
         Activation,
         Add,
         Average,
+        AveragePooling1D,
         Bidirectional,
         Concatenate,
+        Conv1D,
+        Cropping1D,
         Dense,
         Dropout,
+        ELU,
         Embedding,
+        Flatten,
         GRU,
+        GaussianDropout,
+        GaussianNoise,
+        GlobalAveragePooling1D,
+        GlobalMaxPooling1D,
         LSTM,
+        LeakyReLU,
         Masking,
+        MaxPooling1D,
         Maximum,
         Minimum,
         Multiply,
+        Permute,
+        ReLU,
+        RepeatVector,
+        Reshape,
         SimpleRNN,
+        Softmax,
+        SpatialDropout1D,
         Subtract,
+        TimeDistributed,
+        UpSampling1D,
+        ZeroPadding1D,
     )
 }
 
+#: Keras's other names.
+AvgPool1D, MaxPool1D, Convolution1D = AveragePooling1D, MaxPooling1D, Conv1D
+GlobalAvgPool1D, GlobalMaxPool1D = GlobalAveragePooling1D, GlobalMaxPooling1D
+
 __all__ = [
+    "ELU",
     "GRU",
     "LAYERS",
     "LSTM",
     "Activation",
     "Add",
     "Average",
+    "AveragePooling1D",
+    "AvgPool1D",
     "Bidirectional",
     "Concatenate",
+    "Conv1D",
+    "Convolution1D",
+    "Cropping1D",
     "Dense",
     "Dropout",
     "Embedding",
+    "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAvgPool1D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPooling1D",
     "Input",
     "InputLayer",
     "Layer",
+    "LeakyReLU",
     "Masking",
+    "MaxPool1D",
+    "MaxPooling1D",
     "Maximum",
     "Minimum",
     "Multiply",
     "Param",
+    "Permute",
+    "ReLU",
     "Recurrent",
+    "RepeatVector",
+    "Reshape",
     "SimpleRNN",
+    "Softmax",
+    "SpatialDropout1D",
     "Subtract",
+    "TimeDistributed",
+    "UpSampling1D",
+    "ZeroPadding1D",
     "add",
     "average",
     "concatenate",

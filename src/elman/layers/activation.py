@@ -18,12 +18,14 @@ class Activation(Layer):
         activation: a name or function of `elman.activations`.
     """
 
+    each_step = True
+
     def __init__(self, activation: Any, **options: Any) -> None:
         super().__init__(**options)
         self.activation = activations.name_of(activation, "Activation")
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
-        return emit_activation(plan, self.name, slot, self.activation)
+        return emit_activation(plan, self.path, slot, self.activation)
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
         return activations.get(self.activation)(x)

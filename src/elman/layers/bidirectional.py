@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from elman.errors import OptionError, unknown_name
-from elman.layers.layer import Array, Layer, Param, Shape
+from elman.layers.layer import Array, Shape
 from elman.layers.recurrent import Recurrent
 from elman.layers.states import called, check_states
+from elman.layers.wrapper import Wrapper, layer_inside
 
 if TYPE_CHECKING:
     from elman.plan import Plan, Slot
 
 
-class Bidirectional(Layer):
+class Bidirectional(Wrapper):
     """Walks a sequence both ways with two recurrent layers, and merges what they return.
 
     With `return_sequences=True` the merged steps are in time, so that a step has seen everything
@@ -34,6 +35,7 @@ class Bidirectional(Layer):
 
     ranks = (3,)
     takes_states = True
+    why_whole = "looks at later steps first. Leave its direction forward"
     MODES: ClassVar[tuple[str, ...]] = ("concat", "sum", "mul", "ave")
 
     def __init__(
@@ -143,28 +145,6 @@ class Bidirectional(Layer):
     def leaves(self) -> Sequence[Recurrent]:
         return [self.forward_layer, self.backward_layer]
 
-    def params(self, input_shape: Shape) -> list[Param]:
-        return [p.inside(leaf) for leaf in self.leaves() for p in leaf.params(input_shape)]
-
-    def build_params(self, input_shape: Shape, values: list[Array] | None = None) -> None:
-        self.check_shape(input_shape)
-        for leaf in self.leaves():
-            count = len(leaf.params(input_shape))
-            leaf.build_params(input_shape, None if values is None else values[:count])
-            values = None if values is None else values[count:]
-        if self.built_for is None:
-            self.own_params, self.built_for = self.params(input_shape), input_shape
-
-    def views(self) -> list[Array]:
-        return [view for leaf in self.leaves() for view in leaf.views()]
-
-    def set_weights(self, weights: list[Array]) -> None:
-        arrays = self.check_weights(weights)
-        for leaf in self.leaves():
-            count = len(leaf.own_params)
-            leaf.set_weights(arrays[:count])
-            arrays = arrays[count:]
-
     @property
     def compute_dtype(self) -> str:
         return self.forward_layer.compute_dtype
@@ -211,7 +191,8 @@ class Bidirectional(Layer):
             zero_masked=self.return_sequences,
         )
         if self.forward_layer.go_backwards and self.return_sequences:
-            merged = plan.add("reverse", f"{self.name}/reversed", merged, merged.shape)
+            name = f"{self.name}/reversed"
+            merged = plan.add("reverse", name, merged, merged.shape, keep_mask=True)
         return [merged, *made[0][1:], *made[1][1:]]
 
     # -- the readable side ------------------------------------------------------------------------
@@ -267,21 +248,16 @@ class Bidirectional(Layer):
         Raises:
             UnknownNameError: a layer inside that elman does not have.
         """
-        from elman.layers import LAYERS
-
         inside = {}
         for option in ("layer", "backward_layer"):
             entry = config.get(option)
             if entry is None:
                 continue
-            kind = entry["class_name"]
-            if kind not in LAYERS:
-                raise unknown_name("Bidirectional", "layer", kind, LAYERS)
             options = dict(entry["config"])
             if options.get("return_sequences"):
                 # Keras writes down what Bidirectional does with any layer.
                 options.pop("zero_output_for_mask", None)
-            inside[option] = LAYERS[kind].from_config(options)
+            inside[option] = layer_inside("Bidirectional", {**entry, "config": options})
         return cls(**{**config, **inside})
 
 

@@ -1,5 +1,6 @@
 // Dense: y = x W + b at every step. Its activation is an op of its own.
 #include <algorithm>
+#include <stdexcept>
 
 #include "packed.h"
 
@@ -16,6 +17,8 @@ class Dense : public Op {
         lanes_(kernels().lanes),
         pairs_(spec.flag("bf16") ? &bf16_kernels() : nullptr),
         blocks_(blocks_of(units_, lanes_)) {
+    if (plan.weights().params[spec.params.at(0)].shape.at(0) != x_.width)
+      throw std::invalid_argument("'" + spec.name + "' has weights for another width");
     Columns columns{};
     columns.units = units_;
     columns.count = 1;

@@ -27,6 +27,7 @@ class Dense(Layer):
         bias_initializer: for the bias [units].
     """
 
+    each_step = True
     absent: ClassVar = {
         **Layer.absent,
         "lora_rank": (None,),
@@ -69,7 +70,7 @@ class Dense(Layer):
         assert features is not None
         slot = plan.add(
             "dense",
-            self.name if linear else f"{self.name}/sum",
+            self.path if linear else f"{self.path}/sum",
             slot,
             self.output_shape(slot.shape),
             plan.params(self),
@@ -80,7 +81,7 @@ class Dense(Layer):
                 and features >= BF16_FEATURES
             ),
         )
-        return slot if linear else emit_activation(plan, self.name, slot, self.activation)
+        return slot if linear else emit_activation(plan, self.path, slot, self.activation)
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
         return activations.get(self.activation)(x @ weights["kernel"] + weights.get("bias", 0.0))

@@ -1,5 +1,7 @@
-// Dropout: the same pass over values forward and over gradients backward.
+// Dropout: the same pass over values forward and over gradients backward. Noise that is added leaves
+// gradients alone.
 #include <algorithm>
+#include <stdexcept>
 
 #include "isa/table.h"
 #include "op.h"
@@ -8,11 +10,19 @@
 namespace elman {
 namespace {
 
+Noise noise_called(const std::string& word) {
+  if (word == "zeros") return Noise::zeros;
+  if (word == "added") return Noise::added;
+  if (word == "factor") return Noise::factor;
+  throw std::invalid_argument("no noise is called '" + word + "'");
+}
+
 class Dropout : public Op {
  public:
   Dropout(Plan& plan, const Spec& spec)
       : plan_(plan),
         x_(plan.at(spec.inputs.at(0))),
+        noise_(noise_called(spec.word("kind", "zeros"))),
         rate_((float)spec.number("rate", 0)),
         seed_((uint32_t)(int64_t)spec.number("seed", 0)),
         same_each_step_(spec.flag("same_each_step")) {
@@ -31,7 +41,7 @@ class Dropout : public Op {
   void backward(Run& run) override {
     if (x_.gradient < 0) return;
     const Slot& y = plan_.at(output);
-    if (!run.training || rate_ == 0)
+    if (!run.training || rate_ == 0 || noise_ == Noise::added)
       std::copy_n(run.gradient(y), (long)run.steps_of(x_) * run.rows * x_.row, run.gradient(x_));
     else
       drop(run, run.gradient(y), run.gradient(x_));
@@ -42,12 +52,13 @@ class Dropout : public Op {
  private:
   void drop(const Run& run, const float* from, float* to) const {
     kernels().dropout({run.steps_of(x_), run.start_of(x_), run.rows, x_.width, x_.row,
-                       run.first_row, run.rank, same_each_step_, rate_, seed_ ^ run.seed, run.step, from,
-                       to});
+                       run.first_row, run.rank, same_each_step_, noise_, rate_, seed_ ^ run.seed, run.step,
+                       from, to});
   }
 
   Plan& plan_;
   const Slot x_;
+  const Noise noise_;
   const float rate_;
   const uint32_t seed_;
   const bool same_each_step_;

@@ -20,6 +20,8 @@ class Dropout(Layer):
         seed: accepted for Keras; `elman.set_random_seed` makes a run repeat.
     """
 
+    each_step = True
+
     def __init__(
         self,
         rate: float,
@@ -38,7 +40,7 @@ class Dropout(Layer):
         self.seed = seed
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
-        return plan.dropout(self.name, slot, self.rate, same_each_step=self.noise_shape is not None)
+        return plan.dropout(self.path, slot, self.rate, same_each_step=self.noise_shape is not None)
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
         return x  # what it is while not training

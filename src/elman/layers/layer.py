@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,7 +14,14 @@ import numpy as np
 
 from elman import initializers, mixed_precision, seeds
 from elman.config import Configured, serialize
-from elman.errors import DataError, NotReadyError, OptionError, ShapeError, unknown_name
+from elman.errors import (
+    DataError,
+    ElmanWarning,
+    NotReadyError,
+    OptionError,
+    ShapeError,
+    unknown_name,
+)
 from elman.layers.symbol import record, symbolic
 
 if TYPE_CHECKING:
@@ -96,6 +104,10 @@ class Layer(Configured):
     module = "keras.layers"
     #: Axes of the input, batch included, and how to say them; (2, 3) allows both.
     ranks: ClassVar[tuple[int, ...]] = (2, 3)
+    #: Whether it heeds a mask or hands it on. Elsewhere a mask ends, and a warning says so.
+    takes_mask: ClassVar[bool] = True
+    #: Whether it does to a sequence what it does to each step by itself.
+    each_step: ClassVar[bool] = False
     #: Where in the layer's group of a weights file Keras keeps its tensors.
     stored_in: str = "vars"
     #: Options of Keras's that change nothing here, and those that are not here yet.
@@ -129,6 +141,7 @@ class Layer(Configured):
         self.place: tuple[_core.Weights, int] | None = None
         self._values: list[Array] | None = None
         self.around: Layer | None = None
+        self._warned_of_mask = False
 
     def _check_other(self, option: str, value: Any) -> None:
         """Options of Keras's that have no meaning or no code here."""
@@ -156,6 +169,9 @@ class Layer(Configured):
         """Whether no output depends on a later step, so that sequences can be cut anywhere."""
         return True
 
+    #: Of a layer that is not causal: why, and what to do.
+    why_whole: ClassVar[str] = "needs all steps at once. Leave it out"
+
     def params(self, input_shape: Shape) -> list[Param]:
         """What this layer owns. The ledger, the summary and the file format all read this."""
         return []
@@ -176,13 +192,32 @@ class Layer(Configured):
         """The same of a layer of several inputs or outputs; most have one of each."""
         return [self.emit(plan, *slots)]
 
+    def accept(self, plan: Plan, slots: Sequence[Slot]) -> None:
+        """Before `emit`: raise unless the layer fits what enters, and warn if a mask ends here."""
+        if len(slots) == 1:
+            self.check_shape(slots[0].shape)
+        if self.takes_mask or self._warned_of_mask:
+            return
+        source = next((s for s in map(plan.mask_source, slots) if s is not None), None)
+        if source is None:
+            return
+        self._warned_of_mask = True
+        warnings.warn(
+            f"{self.label} got a mask (of {source!r}), which it cannot use: the mask ends here, "
+            "and from here on padding counts like any other step, as in Keras. Let a layer that "
+            "heeds masks come before it (a recurrent one, GlobalAveragePooling1D), or do without "
+            "the mask.",
+            ElmanWarning,
+            stacklevel=2,
+        )
+
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
         """The layer in plain NumPy, as the documentation and the tests read it."""
         raise NotImplementedError(f"{type(self).__name__} must define formula(x, weights, mask).")
 
     def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
         """The mask that `formula` hands on."""
-        return mask
+        return mask if self.takes_mask else None
 
     def known_features(self, input_shape: Shape) -> bool:
         """Whether `params` can be told from what is known of the input."""
@@ -214,7 +249,11 @@ class Layer(Configured):
     @property
     def path(self) -> str:
         """Name in the model, that of the layer around it first: `bidirectional/forward_lstm`."""
-        return self.name if self.around is None else f"{self.around.path}/{self.name}"
+        return self.name if self.around is None else self.around.path_of(self)
+
+    def path_of(self, leaf: Layer) -> str:
+        """The path of a layer inside this one."""
+        return f"{self.path}/{leaf.name}"
 
     def leaves(self) -> Sequence[Layer]:
         """The layers that hold the weights: this one, or those inside it."""
@@ -516,3 +555,26 @@ def share(who: str, option: str, value: Any) -> float:
             f"{who} expected {option} to be a number in [0, 1), got {value!r}. Use e.g. 0.2."
         )
     return float(value)
+
+
+def real(
+    who: str, option: str, value: Any, low: float = -math.inf, high: float = math.inf
+) -> float:
+    """A finite number from `low` to `high`, or an error that says so."""
+    good = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not good or not math.isfinite(value) or not low <= value <= high:
+        least = "" if low == -math.inf else f" >= {low:g}"
+        most = "" if high == math.inf else f" and <= {high:g}"
+        raise OptionError(
+            f"{who} expected {option} to be a number{least}{most}, got {value!r}. Use e.g. 0.1."
+        )
+    return float(value)
+
+
+def channels_last(who: str, value: Any) -> str:
+    """The only order of axes there is: features last; or an error that says so."""
+    if value not in (None, "channels_last"):
+        raise OptionError(
+            f"{who} expected data_format='channels_last', got {value!r}. Put the features last."
+        )
+    return "channels_last"

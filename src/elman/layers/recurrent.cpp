@@ -583,39 +583,9 @@ class Recurrent : public Op {
   long h16_ = 0, reset16_ = 0, x16_ = 0, x_row16_ = 0, d_z16_ = 0, scratch16_ = 0;
 };
 
-/// Turns a sequence round in time: Keras returns go_backwards sequences in the order of processing.
-class Reverse : public Op {
- public:
-  Reverse(Plan& plan, const Spec& spec) : plan_(plan), in_(spec.inputs.at(0)) {
-    const Slot& x = plan.at(in_);
-    output = plan.slot(spec.name, x.steps, x.width, x.gradient >= 0);
-    plan.at(output).mask = plan.at(in_).mask;  // as Keras: the mask is not turned
-  }
-  void forward(Run& run) override {
-    turn(run, run.value(plan_.at(in_)), run.value(plan_.at(output)));
-  }
-  void backward(Run& run) override {
-    if (plan_.at(in_).gradient >= 0)
-      turn(run, run.gradient(plan_.at(output)), run.gradient(plan_.at(in_)));
-  }
-
- private:
-  void turn(const Run& run, const float* from, float* to) const {
-    const Slot& x = plan_.at(in_);
-    const long step = run.rows * x.row;
-    for (int t = 0; t < x.steps; ++t)
-      std::copy_n(from + t * step, step, to + (x.steps - 1 - t) * step);
-  }
-  Plan& plan_;
-  const int in_;
-};
-
 const OpWord recurrent("recurrent", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
   return std::make_unique<Recurrent>(plan, spec);
 }, true);
-const OpWord reverse("reverse", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Reverse>(plan, spec);
-});
 
 }  // namespace
 }  // namespace elman

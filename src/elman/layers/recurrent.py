@@ -47,6 +47,7 @@ class Recurrent(Layer):
     """
 
     ranks = (3,)
+    why_whole = "looks at later steps first. Leave its direction forward"
     stored_in = "cell/vars"
     takes_states = True
     #: The column groups of the weights, in order.
@@ -170,7 +171,7 @@ class Recurrent(Layer):
         slot, *states = self.emit_in_time(plan, *slots)
         # The engine keeps outputs in their own time; Keras hands them on as they were made.
         if self.go_backwards and len(slot.shape) == 3:
-            slot = plan.add("reverse", f"{self.path}/reversed", slot, slot.shape)
+            slot = plan.add("reverse", f"{self.path}/reversed", slot, slot.shape, keep_mask=True)
         return [slot, *states]
 
     def emit_in_time(self, plan: Plan, slot: Slot, *start: Slot) -> list[Slot]:

@@ -233,8 +233,12 @@ class Sequential(Model):
         (shape,) = shapes
         before = self.input
         try:
-            self.input = InputLayer((*([None] * (len(shape) - 2)), shape[-1]))
-            self._build()
+            # Any length will do, unless the numbers of all steps come together somewhere.
+            for length in (None, shape[1]) if before is None else (None,):
+                self.input = InputLayer((*([length] * (len(shape) - 2)), shape[-1]))
+                self._build()
+                if self.built:
+                    break
         finally:
             self.input = before if self.built is False else self.input
         self._require_built("a run")

@@ -96,6 +96,8 @@ def _read(word: str, arguments: list[str]) -> Layer:
 
 def _value(layer: Layer, option: str) -> str:
     value: Any = getattr(layer, option)
+    if isinstance(value, tuple) and len(value) == 1:  # Keras's form of a number for one axis
+        (value,) = value
     if value is None or isinstance(value, bool):
         return next(word for word, constant in CONSTANTS.items() if constant is value)
     if isinstance(value, int | float) and math.isfinite(value) and len(repr(value)) <= DIGITS:

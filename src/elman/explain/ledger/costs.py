@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from elman.explain.ledger.counting import LayerAccount
+from elman.layers.layer import Shape
 
 if TYPE_CHECKING:
     from elman.models import Model
@@ -26,10 +27,13 @@ class Cost(NamedTuple):
         return self.per_step * self.steps
 
 
-def cost(account: LayerAccount, steps: int) -> Cost:
-    """The cost of a layer in sequences of so many steps."""
+def cost(account: LayerAccount, entering: Shape, leaving: Shape) -> Cost:
+    """The cost of a layer for one sequence, given what enters and leaves."""
     per_step = sum(row.products for row in account.rows)
-    return Cost(account.name, per_step, steps if account.timed else 1)
+    # A convolution is applied as often as it says something, a recurrent layer at every step.
+    counted = leaving if len(leaving) == 3 else entering
+    steps = counted[1] if account.timed else 1
+    return Cost(account.name, per_step, steps or 1)
 
 
 def training_bytes(model: Model, steps: int, batch_size: int) -> int | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from elman.errors import OptionError, unknown_name
+from elman.errors import OptionError, ShapeError, unknown_name
 from elman.explain.ledger import budget as budgets
 from elman.explain.ledger import comparisons, costs
 from elman.explain.ledger.comparisons import Flattened, OneHot
@@ -155,8 +156,17 @@ class Ledger:
 
     @property
     def lengths(self) -> dict[int, int]:
-        """The total, counted anew for two lengths of the sequences."""
-        return {steps: self._total_for(steps, 1) for steps in (self.steps, 2 * self.steps)}
+        """The total, counted anew for two lengths of the sequences; one where no other fits."""
+        found = {}
+        for steps in (self.steps, 2 * self.steps):
+            with suppress(ShapeError):
+                found[steps] = self._total_for(steps, 1)
+        return found
+
+    @property
+    def any_length(self) -> bool:
+        """Whether the total is the same for sequences of any length."""
+        return len(self.lengths) == 2 and len(set(self.lengths.values())) == 1
 
     @property
     def batches(self) -> dict[int, int]:
@@ -165,18 +175,35 @@ class Ledger:
         return {n: self._total_for(self.steps, n) for n in (rows, 2 * rows)}
 
     def _total_for(self, steps: int, rows: int) -> int:
-        total = 0
+        return sum(
+            p.size
+            for account, (entering, _) in zip(self.layers, self._shapes(steps, rows), strict=True)
+            for p in account.layer.params(entering)
+        )
+
+    def _shapes(self, steps: int, rows: int) -> list[tuple[Shape, Shape]]:
+        """What enters and leaves each layer, where what enters the first has so many steps."""
+        found: list[tuple[Shape, Shape]] = []
+        before: LayerAccount | None = None
         for account in self.layers:
-            shape: Shape = (rows, *account.input_shape[1:])
-            if account.timed:
-                shape = (rows, steps, *account.input_shape[2:])
-            total += sum(p.size for p in account.layer.params(shape))
-        return total
+            if before is not None and account.input_shape == before.output_shape:
+                entering = found[-1][1]
+            else:
+                rest = account.input_shape[1:]
+                entering = (rows, *((steps, *rest[1:]) if account.timed else rest))
+            found.append((entering, account.layer.output_shape(entering)))
+            before = account
+        return found
 
     @property
     def costs(self) -> list[Cost]:
         """Multiply-adds of each layer that has parameters."""
-        return [costs.cost(account, self.steps) for account in self.layers if account.rows]
+        shapes = self._shapes(self.steps, 1)
+        return [
+            costs.cost(account, *pair)
+            for account, pair in zip(self.layers, shapes, strict=True)
+            if account.rows
+        ]
 
     @property
     def weight_bytes(self) -> int:

@@ -18,6 +18,7 @@ LEGEND = {
     "H": "units",
     "V": "different tokens",
     "E": "numbers in a token's vector",
+    "K": "steps that a kernel sees",
 }
 
 
@@ -106,13 +107,14 @@ def _part(part: Account, within: Account) -> Line:
 
 
 def _does_not_matter(ledger: Ledger) -> str:
-    same = len({*ledger.lengths.values(), *ledger.batches.values()}) == 1
-    assert same, "the number of parameters depends on the length or the batch"
+    assert len(set(ledger.batches.values())) == 1, "the number of parameters depends on the batch"
     rows = " and with ".join(f"{n:,}" for n in ledger.batches)
-    if not any(account.timed for account in ledger.layers):
+    timed = any(account.timed for account in ledger.layers)
+    if not timed or not ledger.any_length:
+        bound = " The length of the sequences matters: some layer sees all steps at once."
         return (
             f"What does not matter: the batch. Counted with {rows} rows, there are "
-            f"{ledger.total:,} parameters each time."
+            f"{ledger.total:,} parameters each time.{bound if timed else ''}"
         )
     steps = " and with ".join(f"{n:,}" for n in ledger.lengths)
     return (
