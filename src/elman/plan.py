@@ -16,6 +16,7 @@ from elman.mapped import Together, arrays_of, together
 if TYPE_CHECKING:
     from elman.layers.layer import Layer
     from elman.losses import Loss
+    from elman.models import Model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -380,6 +381,24 @@ class Plan:
 def listed(values: Any) -> Any:
     """Arrays as the native plan takes them: several as a list."""
     return values.arrays if isinstance(values, Together) else values
+
+
+def require_single(model: Model, who: str, action: str) -> None:
+    """Raise unless a model has one input and one output."""
+    if not model.single:
+        raise OptionError(
+            f"{who} expected a model of one input and one output, got {model.label} with "
+            f"{model.graph.inputs} and {len(model.graph.outputs)}. {action}"
+        )
+
+
+def require_own_start(model: Model, who: str) -> None:
+    """Raise if a layer begins with states from elsewhere: they come of a whole sequence."""
+    if model.graph.begins:
+        raise OptionError(
+            f"{who} expected layers that begin with states of zero, got {model.label}, where one "
+            "has an initial_state. Leave it out, or use whole sequences."
+        )
 
 
 def require_causal(layers: Iterable[Layer], who: str) -> None:

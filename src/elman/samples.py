@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from elman import checks
-from elman.errors import DataError, OptionError, unknown_name
+from elman.errors import DataError, OptionError, ShapeError, unknown_name
 from elman.mapped import PART_BYTES, Mapped, arrays_of, is_mapped, take
 
 if TYPE_CHECKING:
@@ -175,12 +175,20 @@ class Data:
         targets = _by_output("targets", y, chosen)
         weights = _by_output("sample_weight", sample_weight, chosen)
         for number, (output, loss) in enumerate(zip(outputs, chosen.losses, strict=True)):
-            label = f"output {chosen.names[number]!r} of {model.label}"
-            made = loss and Answers(
-                targets[number], len(self.x), output, loss,
-                label if chosen.several else model.label, weights[number], class_weight,
-            )  # fmt: skip
-            self.answers.append(made or None)
+            own = f"output {chosen.names[number]!r} of {model.label}"
+            label = own if chosen.several else model.label
+            if loss is None:
+                self.answers.append(None)
+                continue
+            try:
+                made = Answers(
+                    targets[number], len(self.x), output, loss, label, weights[number], class_weight
+                )
+            except ShapeError as error:
+                if not chosen.several or own in str(error):
+                    raise
+                raise ShapeError(f"{own}: {error}") from error
+            self.answers.append(made)
         #: Whether something stays in its file, and all is handed over in parts.
         self.mapped = any(isinstance(v, Mapped) for v in arrays_of(self.x))
         self.mapped |= any(a.mapped for a in self.compared)

@@ -15,7 +15,7 @@ import numpy as np
 from elman.errors import OptionError
 from elman.layers.layer import whole
 from elman.mapped import Mapped, take
-from elman.plan import require_causal
+from elman.plan import require_causal, require_own_start, require_single
 from elman.scores import Outputs, Scores
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def of_steps(model: Model, data: Data, tbptt: Any) -> int | None:
         OptionError: the model cannot be trained window by window.
     """
     steps = whole("fit", "tbptt", tbptt)
-    require_single(model, f"fit with tbptt={steps}")
+    require_single(model, f"fit with tbptt={steps}", "Leave tbptt out.")
+    require_own_start(model, f"fit with tbptt={steps}")
     if not data.timed or not data.by_step:
         raise OptionError(
             f"fit expected a model that returns something for every step with tbptt={steps}, got "
@@ -73,7 +74,8 @@ def check_recompute(model: Model, data: Data, recompute: Any, tbptt: Any) -> Non
             f"fit expected sequences with recompute=True, got inputs of shape {data.x.shape}. "
             "Leave recompute out: there is no time to cut."
         )
-    require_single(model, "fit with recompute=True")
+    require_single(model, "fit with recompute=True", "Leave recompute out.")
+    require_own_start(model, "fit with recompute=True")
     require_causal(model.layers, "fit with recompute=True")
 
 
@@ -114,27 +116,7 @@ def for_inference(model: Model, x: Any) -> int | None:
 
 def can_be_cut(model: Model) -> bool:
     """Whether a sequence may be gone through in windows."""
-    return model.single and not _begins(model) and all(layer.causal for layer in model.layers)
-
-
-def _begins(model: Model) -> bool:
-    """Whether some layer begins with states from elsewhere: with the whole of what makes them."""
-    return any(len(c.takes) > 1 and c.layer.takes_states for c in model.graph.calls)
-
-
-def require_single(model: Model, who: str) -> None:
-    """Raise unless the model has one input and one output, whose time can be cut."""
-    if not model.single:
-        raise OptionError(
-            f"{who} expected a model of one input and one output, got {model.label} with "
-            f"{model.graph.inputs} and {len(model.graph.outputs)}. Leave it out: sequences of "
-            "several inputs are gone through whole."
-        )
-    if _begins(model):
-        raise OptionError(
-            f"{who} expected layers that begin with states of zero, got {model.label}, where one "
-            "has an initial_state. Leave it out: such sequences are gone through whole."
-        )
+    return model.single and not model.graph.begins and all(layer.causal for layer in model.layers)
 
 
 def batch_sizes(rows: int, batch: int) -> Array:

@@ -13,6 +13,7 @@ from elman.errors import DataError, UnknownNameError, unknown_name
 from elman.layers.layer import Layer, Shape
 from elman.layers.recurrent import Recurrent
 from elman.mapped import Mapped, take
+from elman.plan import require_single
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -182,6 +183,7 @@ class NoSuchName(UnknownNameError, KeyError):
 
 def trace(model: Model, x: Any) -> Trace:
     """Run a model and keep what it computes on its way; see `Model.trace`."""
+    require_single(model, "trace", "Make a Model of one of its paths, and look into that.")
     values = model.check_inputs(x)
     if not len(values):
         raise DataError(

@@ -28,6 +28,8 @@ class Concatenate(Merging):
         OptionError: another axis.
     """
 
+    why_whole = "puts sequences one after the other. Put them side by side"
+
     def __init__(self, axis: int = -1, **options: Any) -> None:
         super().__init__(**options)
         if isinstance(axis, bool) or axis not in (-1, -2, 1, 2):

@@ -12,7 +12,6 @@ from elman.layers.symbol import Symbol, record
 from elman.saving.text import brief
 
 if TYPE_CHECKING:
-    from elman.models import Functional
     from elman.saving.config import Reader
 
 Config = dict[str, Any]
@@ -224,13 +223,13 @@ class Wires:
         from elman.models import Functional
 
         layers = [layer for layer in self._layers.values() if isinstance(layer, Layer)]
-
-        def make() -> Functional:
+        try:
             model = Functional(self.inputs, self.outputs, name=self._reader.name)
-            model.layers = [layer for layer in layers if layer in set(model.layers)]
-            return model
-
-        return Described(layers, iter([self._first.get(layer) for layer in layers]), make)
+        except ElmanError as error:
+            raise self._refused("a graph that is none", str(error)) from error
+        used = set(model.layers)
+        model.layers = [layer for layer in layers if layer in used]
+        return Described(layers, iter([self._first.get(layer) for layer in layers]), lambda: model)
 
 
 def _is_number(value: Any) -> bool:

@@ -13,6 +13,7 @@ from elman.explain.report.judging import Judgement, judge
 from elman.explain.report.material import Material
 from elman.explain.report.replay import Replay, replay
 from elman.mapped import take
+from elman.plan import require_single
 
 if TYPE_CHECKING:
     from elman.explain.gates import GateStatistics
@@ -54,6 +55,7 @@ def gather(model: Model, given: Material) -> Findings:
         NotReadyError: the model is not compiled.
         ElmanError: data and model do not fit together.
     """
+    require_single(model, "report", "Make a Model of one of its paths, and look into that.")
     model.require_compiled("report")
     x = model.check_inputs(given.x)
     judged = judge(model, given)
