@@ -67,7 +67,9 @@ def through(
     for name in (layer.name, f"{layer.name}/dropout"):
         if dropped and name in dropped:
             x = x * dropped[name]
-    return layer.formula(x, own, mask), layer.formula_mask(x, mask)
+    keep = (dropped or {}).get(f"{layer.name}/recurrent_dropout")
+    extra = {} if keep is None else {"keep": keep}
+    return layer.formula(x, own, mask, **extra), layer.formula_mask(x, mask)
 
 
 def reference(
@@ -112,6 +114,14 @@ def reference_loss(
     return (losses * counts).sum(axis=sums)
 
 
+def activity(layer: Layer, out: Array, rows: int) -> Any:
+    """What the layer's output adds to the loss, for each variant of a batch of so many rows."""
+    regularizer = layer.activity_regularizer
+    if regularizer is None:
+        return 0.0
+    return np.array([regularizer(part) / rows for part in np.split(out, len(out) // rows)])
+
+
 # -- derivatives --------------------------------------------------------------------------------
 
 
@@ -154,18 +164,22 @@ def reference_gradients(
         for p in layer.own_params:
             name = f"{layer.name}/{p.name}"
             places, directions = probes(name, p.size, small)
-            outs, masks = [], []
+            outs, masks, sizes = [], [], []
             for direction in [*one_hot(places, p.size), *directions]:
                 moved = weights[name] + 1j * STEP * direction.reshape(p.shape)
                 out, out_mask = through(layer, value, mask, {**weights, name: moved}, dropped)
                 outs.append(out)
                 masks.append(out_mask)
+                sizes.append(0.0 if p.regularizer is None else p.regularizer(moved))
             batch = np.concatenate(outs)
             batch_mask = None if masks[0] is None else np.concatenate(masks)
+            penalty = np.array(sizes) + activity(layer, batch, len(x))
             more = tiled(dropped, len(outs), len(x))
             for above in model.layers[depth + 1 :]:
                 batch, batch_mask = through(above, batch, batch_mask, weights, more)
-            slopes = reference_loss(model, y, batch, batch_mask, sample_weight).imag / STEP
+                penalty = penalty + activity(above, batch, len(x))
+            loss = reference_loss(model, y, batch, batch_mask, sample_weight) + penalty
+            slopes = loss.imag / STEP
             n = len(places)
             found[name] = Slopes(slopes[:n], slopes[n:], p.size)
         value, mask = through(layer, value, mask, weights, dropped)
@@ -221,7 +235,7 @@ def engine_gradients(
     weight = None if sample_weight is None else native_targets(sample_weight)
     loss, arrays = plan.native.gradients(plan.arrange(x), native_targets(y), weight, seed, step)
     names = [f"{layer.name}/{p.name}" for layer in plan.store.layers for p in layer.own_params]
-    return loss, dict(zip(names, arrays, strict=True))
+    return loss + sum(plan.native.penalties), dict(zip(names, arrays, strict=True))
 
 
 def training_forward(model: Sequential, x: Array) -> Array:

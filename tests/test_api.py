@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 import elman
+import keras_judge
 from elman import Input, NotReadyError, Sequential, ShapeError
 from elman.callbacks import (
     Callback,
@@ -869,3 +871,103 @@ def test_compiling_again_with_the_same_optimizer_goes_on_where_it_was():
     # Another optimizer starts anew.
     twice.compile(elman.optimizers.SGD(0.1, momentum=0.9), "mse")
     assert twice.optimizer.iterations == 0
+
+
+# -- Keras's arguments ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["compile", "fit", "evaluate", "predict", "train_on_batch"])
+def test_arguments_stand_in_the_order_of_keras(name):
+    keras = keras_judge.keras()
+    if keras is None:
+        pytest.skip("Keras is not installed here")
+    theirs = list(inspect.signature(getattr(keras.Model, name)).parameters)
+    ours = list(inspect.signature(getattr(Sequential, name)).parameters)
+    own = [p for p in ours if p not in ("tbptt", "recompute", "ignored")]
+    assert own == theirs[: len(own)]
+
+
+@pytest.mark.parametrize("metrics", [["accuracy"], "accuracy", [elman.metrics.AUC()]])
+def test_metrics_in_the_place_of_loss_weights_are_told(metrics):
+    with pytest.raises(elman.OptionError, match=r"third argument to be loss_weights.*metrics="):
+        model().compile("adam", "mse", metrics)
+
+
+def test_an_epoch_that_runs_out_of_data_warns_and_the_next_begins_anew():
+    x, y = sequences(12)
+    made, seen = model(), []
+    watch = LambdaCallback(on_train_batch_begin=lambda batch, logs: seen.append(batch))
+    with pytest.warns(UserWarning, match="ended an epoch after 1 of 2 steps"):
+        made.fit(x, y, 4, 3, 0, [watch], steps_per_epoch=2)
+    assert seen == [0, 1, 0, 0, 1]
+
+
+def test_steps_that_divide_the_data_take_the_same_way():
+    x, y = sequences(16)
+    whole, parts = model(), model()
+    parts.set_weights(whole.get_weights())
+    whole.fit(x, y, 4, 2, 0, shuffle=False)
+    parts.fit(x, y, 4, 4, 0, shuffle=False, steps_per_epoch=2)
+    assert same(whole.get_weights(), parts.get_weights())
+
+
+@pytest.mark.parametrize(("freq", "epochs"), [(2, [2, 4]), ([1, 4, 9], [1, 4]), (9, [])])
+def test_validation_comes_as_often_as_asked(freq, epochs):
+    x, y = sequences()
+    seen = []
+    watch = LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(epoch + 1) if "val_loss" in logs else None
+    )
+    history = model().fit(
+        x, y, epochs=4, verbose=0, validation_data=(x, y), callbacks=[watch], validation_freq=freq
+    )
+    assert seen == epochs
+    assert len(history.history.get("val_loss", [])) == len(epochs)
+
+
+def test_validation_in_its_own_batches():
+    x, y = sequences(20)
+    made = model(optimizer=elman.optimizers.SGD(0.0))
+    options = {"validation_data": (x, y), "validation_batch_size": 6, "validation_steps": 2}
+    found = made.fit(x, y, 4, 1, 0, **options).history["val_loss"][0]
+    assert found == pytest.approx(made.evaluate(x[:12], y[:12], verbose=0), rel=1e-6)
+
+
+@pytest.mark.parametrize("freq", [0, 1.5, "2", [1, "a"]])
+def test_a_frequency_that_is_none_is_refused(freq):
+    x, y = sequences()
+    with pytest.raises(elman.OptionError, match="validation_freq"):
+        model().fit(x, y, verbose=0, validation_data=(x, y), validation_freq=freq)
+
+
+def test_evaluate_and_predict_take_steps_and_callbacks():
+    x, y = sequences(20)
+    made, calls = model(), []
+
+    class Watch(Callback):
+        def on_test_begin(self, logs=None):
+            calls.append("test begins")
+
+        def on_test_batch_end(self, batch, logs=None):
+            calls.append(batch)
+
+        def on_test_end(self, logs=None):
+            calls.append(sorted(logs))
+
+        def on_predict_begin(self, logs=None):
+            calls.append("predict begins")
+
+        def on_predict_batch_end(self, batch, logs=None):
+            calls.append(logs["outputs"].shape)
+
+        def on_predict_end(self, logs=None):
+            calls.append("predict ends")
+
+    loss = made.evaluate(x, y, 6, 0, steps=2, callbacks=[Watch()])
+    assert loss == pytest.approx(made.evaluate(x[:12], y[:12], verbose=0), rel=1e-6)
+    assert calls == ["test begins", 0, 1, ["loss"]]
+    calls.clear()
+    predicted = made.predict(x, 8, 0, callbacks=[Watch()])
+    assert calls == ["predict begins", (8, 1), (8, 1), (4, 1), "predict ends"]
+    np.testing.assert_array_equal(predicted, made.predict(x, verbose=0))
+    assert len(made.predict(x, 8, 0, steps=2)) == 16

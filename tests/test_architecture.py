@@ -26,10 +26,10 @@ CORE = SOURCE / "core"
 FLOORS: list[set[str]] = [
     {"_core", "version"},
     {"errors", "config", "mixed_precision"},
-    {"activations", "initializers", "seeds"},
+    {"activations", "constraints", "initializers", "regularizers", "seeds"},
     {"losses", "metrics", "optimizers", "data", "baselines"},
     {"layers", "plan", "graph", "checks", "mapped"},
-    {"batches", "progress", "callbacks", "samples", "scores", "windows"},
+    {"batches", "progress", "callbacks", "diverged", "samples", "scores", "windows"},
     {"training", "streaming", "visited"},
     {"models"},
     {"spec"},

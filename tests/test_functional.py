@@ -425,7 +425,9 @@ BAD: dict[str, tuple[type[ElmanError], str, Callable[[], Any]]] = {
     "a target of no output": (UnknownNameError, "'z'", lambda: compiled().fit(X2, {"z": Y2[0]})),
     "one loss of two": (OptionError, "2 entries", lambda: two().compile("sgd", ["mse"])),
     "a loss of no output": (UnknownNameError, "'z'", lambda: two().compile("sgd", {"z": "mse"})),
-    "a weight": (OptionError, "finite", lambda: two().compile("sgd", "mse", loss_weights=[1, "x"])),
+    "a weight": (
+        OptionError, "finite", lambda: two().compile("sgd", "mse", loss_weights=[1, np.inf]),
+    ),
     "metrics": (OptionError, "each output", lambda: two().compile("sgd", "mse", metrics="mae")),
     "streaming": (OptionError, "one input and one output", lambda: two().stream()),
     "tracing": (OptionError, "one input and one output", lambda: two().trace(X2)),

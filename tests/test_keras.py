@@ -263,6 +263,12 @@ CONFIGS: dict[str, Any] = {
     "ReLU": {"max_value": 2.0, "negative_slope": 0.2, "threshold": 0.5},
     "RepeatVector": {"n": 3},
     "Reshape": {"target_shape": (3, -1)},
+    "RNN": {
+        "cell": lambda api: api.layers.StackedRNNCells(
+            [api.layers.LSTMCell(4, name="a"), api.layers.GRUCell(3, name="b")], name="cells"
+        ),
+        "return_sequences": True,
+    },
     "SimpleRNN": {"units": 4, "go_backwards": True, "activation": "relu"},
     "Softmax": {"axis": -1},
     "SpatialDropout1D": {"rate": 0.4, "seed": 2},
@@ -281,8 +287,10 @@ def covers(more: Any, less: Any) -> bool:
     """Whether all of `less` is in `more`, which may have more keys."""
     if isinstance(less, dict):
         return isinstance(more, dict) and all(covers(more.get(k, ...), v) for k, v in less.items())
-    if isinstance(more, tuple) and isinstance(less, list):  # Keras's, before it is written down
-        return list(more) == less
+    if isinstance(more, tuple):  # Keras's, before it is written down
+        more = list(more)
+    if isinstance(less, list) and isinstance(more, list):
+        return len(more) == len(less) and all(map(covers, more, less))
     return bool(more == less)
 
 

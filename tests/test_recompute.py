@@ -36,7 +36,7 @@ def stack(name: str, by_step: bool, tokens: bool = False, dropout: float = 0.4) 
             cell(name, 5, return_sequences=by_step), Dropout(dropout), Dense(2),
         ]
     )  # fmt: skip
-    model.compile("adam", "mse", ["mae"])
+    model.compile("adam", "mse", metrics=["mae"])
     randomize(model, 4)
     return model
 

@@ -37,7 +37,7 @@ for isa in _core.available_isas():
                 model = Sequential([Embedding(50, 5, mask_zero=True), first, cell(17, **more)])
                 model.add(Dense(3, "softmax"))
                 adam = optimizers.Adam(clipnorm=1.0)
-                model.compile(adam, "sparse_categorical_crossentropy", ["accuracy"])
+                model.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
                 x, y = rng.integers(0, 50, (11, 19)), rng.integers(0, 3, 11)
                 model.fit(x, y, batch_size=4, epochs=2, verbose=0, validation_split=0.3)
                 for tokens in (x, x, rng.integers(0, 50, (9, 19))):

@@ -408,7 +408,9 @@ def test_keras_opens_every_layer_metric_and_loss_of_elman(keras, tmp_path):
         model = Sequential([elman.Input((None, 3)), Masking(), Dropout(0.1, (None, 1, None))])
         model.add(LSTM(2, return_sequences=True, dtype="mixed_bfloat16"))
         model.add(Dense(2, "softmax"))
-        model.compile("rmsprop", loss(), [cls() for cls in set(elman.metrics.NAMES.values())])
+        model.compile(
+            "rmsprop", loss(), metrics=[cls() for cls in set(elman.metrics.NAMES.values())]
+        )
         model.save(tmp_path / "m.keras")
         theirs = keras.saving.load_model(tmp_path / "m.keras")
         assert [type(a).__name__ for a in theirs.layers] == [type(a).__name__ for a in model.layers]

@@ -206,8 +206,8 @@ def test_nothing_is_imported_that_a_file_names(good, packed):
 
 OPTIONS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "an option elman lacks": (
-        lambda c: layer(c)["config"].update(recurrent_dropout=0.2),
-        "GRU 'gru'|recurrent_dropout|use it with Keras",
+        lambda c: layer(c)["config"].update(time_major=True),
+        "GRU 'gru'|time_major|use it with Keras",
     ),
     "an option nobody has": (lambda c: layer(c)["config"].update(weights=[1]), "GRU 'gru'|weights"),
     "negative units": (lambda c: layer(c)["config"].update(units=-4), "GRU 'gru'|units|-4"),

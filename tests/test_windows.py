@@ -30,7 +30,7 @@ def tagger(name: str = "lstm", units: int = 5, optimizer: str = "adam") -> Seque
             GRU(3, return_sequences=True), Dense(1),
         ]
     )  # fmt: skip
-    model.compile(optimizer, "mse", ["mae"])
+    model.compile(optimizer, "mse", metrics=["mae"])
     randomize(model, units)
     return model
 
@@ -169,7 +169,7 @@ def test_weights_of_rows_steps_and_classes_reach_every_window() -> None:
         model = Sequential(
             [Input((None, 2)), GRU(4, return_sequences=True), Dense(3, activation="softmax")]
         )
-        model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         randomize(model, 1)
         return trained(model, x, y, tbptt=6, batch_size=4, shuffle=False, **options)
 
@@ -200,7 +200,7 @@ def test_the_loss_of_an_epoch_is_the_mean_over_all_steps() -> None:
     # One long window and one short one: each step counts the same.
     x, y = recording(4, 40)
     model = Sequential([Input((None, 2)), Dense(1)])
-    model.compile("sgd", "mse", ["mse"])
+    model.compile("sgd", "mse", metrics=["mse"])
     model.optimizer.learning_rate = 0.0
     found = model.fit(x, y, tbptt=37, epochs=1, batch_size=4, verbose=0).history
     np.testing.assert_allclose(found["loss"], model.evaluate(x, y, verbose=0)[0], rtol=1e-6)
@@ -306,7 +306,7 @@ def test_a_long_evaluation_is_that_of_whole_sequences(
     y = rng.integers(0, 4, shape)
     for ignore in (None, 2):
         loss = losses.SparseCategoricalCrossentropy(ignore_class=ignore, reduction=reduction)
-        model.compile("sgd", loss, ["accuracy"])
+        model.compile("sgd", loss, metrics=["accuracy"])
         for weight in (None, rng.random(5), rng.random(shape)):
             whole = model.evaluate(x, y, batch_size=2, sample_weight=weight, verbose=0)
             monkeypatch.setattr(windows, "LONG", 20)
@@ -371,7 +371,9 @@ def test_classes_and_tokens_in_files_train_like_those_in_memory(
         )
         from elman import losses
 
-        model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+        model.compile(
+            "adam", losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
+        )
         return trained(model, x, y, tbptt=window, class_weight={1: 3.0})
 
     mapped = in_file(tmp_path / "x.npy", x), in_file(tmp_path / "y.npy", y)
@@ -443,7 +445,7 @@ def peak():
 
 def run(x, y):
     model = elman.Sequential([elman.Input((None, 2000)), SimpleRNN(1, return_sequences=True)])
-    model.compile("sgd", "mse", ["mae"])
+    model.compile("sgd", "mse", metrics=["mae"])
     model.fit(x, y, tbptt=100, batch_size=2, verbose=0)
     model.evaluate(x, y, verbose=0)
     model.predict(x, verbose=0)

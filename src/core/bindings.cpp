@@ -259,6 +259,16 @@ NB_MODULE(_core, m) {
              o.catch_up_all();
            }, nb::call_guard<nb::gil_scoped_release>(),
            "Bring every row of every table up to date, and what the optimizer keeps beside it.")
+      .def("constrain", [](Optimizer& o, int i, std::vector<int> axes, double low, double high,
+                           double rate) {
+             const Param& p = o.weights->params.at(i);
+             for (const int axis : axes)
+               if (axis < 0 || axis >= (int)p.shape.size())
+                 throw std::invalid_argument("'" + p.name + "' has no such axis");
+             if (p.table || low > high) throw std::invalid_argument("no constraint of '" + p.name + "'");
+             o.constraints.push_back({i, std::move(axes), low, high, rate});
+           }, "index"_a, "axes"_a, "low"_a, "high"_a, "rate"_a,
+           "After each step, bring norms of a tensor between two bounds; without axes: no weight below 0.")
       .def("moment", [](nb::handle self, int m, int i) {
              Optimizer& o = nb::cast<Optimizer&>(self);
              const std::lock_guard lock(o.weights->in_use);
@@ -322,12 +332,13 @@ NB_MODULE(_core, m) {
                throw std::invalid_argument("the plan expected one rate per batch");
              const auto to = rooms(p, d.batch, n, out, mask);
              nb::gil_scoped_release release;
-             p.run(d.batch, n, batch, true, seed, (uint32_t)optimizer.iterations, &optimizer,
-                   rates.data(), to, losses.data());
+             return p.run(d.batch, n, batch, true, seed, (uint32_t)optimizer.iterations, &optimizer,
+                          rates.data(), to, losses.data());
            }, "x"_a, "y"_a, "weight"_a.none(), "order"_a, "batch"_a, "seed"_a, "optimizer"_a,
            "rates"_a, "out"_a.none(), "mask"_a.none(), "losses"_a, "steps"_a.none() = nb::none(),
            "Arrays, or lists with one for each input, loss or output; `losses` [batches, losses]. "
-           "Steps [first, last) of a batch, if the plan carries states: one update per run.")
+           "Steps [first, last) of a batch, if the plan carries states: one update per run. How many "
+           "were made: one whose losses or gradients are not finite changes nothing and ends all.")
       .def("evaluate", [](Plan& p, nb::handle x, nb::handle y, nb::handle weight, int batch,
                           nb::handle out, nb::handle mask,
                           nb::ndarray<double, nb::c_contig> losses,
@@ -439,6 +450,10 @@ NB_MODULE(_core, m) {
                p.set_state(op, i, values.data());
              });
            }, "states"_a, "What `get_states` returned, of all ops or some; the others stay.")
+      .def_prop_ro("penalties", &Plan::penalties,
+                   "What penalties added to each of the last runs; empty if there are none.")
+      .def_prop_ro("finite_gradients", &Plan::finite_gradients,
+                   "Of each tensor, whether the gradient of the last run is finite.")
       .def("peek", [](const Plan& p, const std::string& name) {
              int rows, steps, width;
              std::vector<float> values = p.peek(name, rows, steps, width);

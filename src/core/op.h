@@ -60,6 +60,8 @@ struct Run {
   float* gradients = nullptr;  // of the weights: this thread's own block
   std::vector<std::unique_ptr<TableGradient>>* tables = nullptr;  // one for all threads
   std::vector<LossPart> losses;  // one for each loss of the plan
+  double penalty = 0;        // out: what this shard adds to all of them
+  bool penalized = true;     // whether what weights cost is part of this run
   Batch batch;
   int steps = 0;             // of this run: at most the plan's, and
   int short_by = 0;          // so many fewer

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <limits>
 #include <stdexcept>
+
+#include "finite.h"
 
 namespace elman {
 
@@ -145,7 +149,7 @@ int Plan::add(const std::string& word, const Spec& spec) {
   const long before = arena_floats_ * threads() + shared_floats_;
   Spec own = spec;
   const OpMaker& maker = op_maker(word);
-  const bool losses_before = !losses_.empty();
+  const size_t losses_before = losses_.size();
   for (int& input : own.inputs) {
     if (slots_[input].shared && !maker.takes_repeats) input = every_row(input);
     input = read(input);
@@ -159,13 +163,13 @@ int Plan::add(const std::string& word, const Spec& spec) {
     throw std::invalid_argument("'" + op->name + "' needs whole sequences: a plan that carries "
                                 "states from run to run cannot hold a " + word);
   // What is made of something without a time axis has none, unless it spans several steps.
-  op->late = !slots_[op->inputs.at(0)].sequence;
+  op->late = !op->inputs.empty() && !slots_[op->inputs[0]].sequence;
   some_late_ |= op->late;
   op->each_output([&](int slot) {
     if (op->late && slots_[slot].steps == 1) slots_[slot].sequence = false;
   });
-  if (op->output >= 0) {
-    if (losses_before) throw std::invalid_argument("'" + op->name + "' must come before the losses");
+  if (losses_.size() == losses_before) {  // it is none itself
+    if (losses_before > 0) throw std::invalid_argument("'" + op->name + "' must come before the losses");
     first_loss_ = ops_.size() + 1;
   }
   ops_.push_back(std::move(op));
@@ -329,6 +333,12 @@ void Plan::backward(Run& run) const {
   }
 }
 
+bool Plan::sound(const Run& run) const {
+  double all = run.penalty;
+  for (const LossPart& loss : run.losses) all += loss.sum;
+  return std::isfinite(all) && finite(run.gradients, weights_->dense);
+}
+
 void Plan::join(Run& run, const Op& op) const {
   for (const Op::Further& f : op.further) {
     const Slot& s = slots_[f.slot];
@@ -389,12 +399,16 @@ void Plan::visit(Team::Member& me, Updater* updater) const {
 }
 
 /// What follows a batch: gradients are summed, weights changed and packed.
-void Plan::update(Team::Member& me, Updater* updater, float rate) {
+void Plan::update(Team::Member& me, Updater* updater, float rate,
+                  const std::function<bool()>& stopped) {
   const auto gather = [&](int part) {
+    if (stopped()) return;
     for (const auto& table : tables_) table->gather(part);
     updater->gather(shards_, part);
   };
-  const auto change = [&](int part) { updater->change(shards_, part, rate); };
+  const auto change = [&](int part) {
+    if (!stopped()) updater->change(shards_, part, rate);
+  };
   if (updater->needs_all()) {
     me.phase(gather);
     me.phase(change);
@@ -404,14 +418,18 @@ void Plan::update(Team::Member& me, Updater* updater, float rate) {
       change(part);
     });
   }
+  if (updater->constrains())
+    me.phase([&](int part) {
+      if (!stopped()) updater->constrain(part, threads());
+    });
   me.phase([&](int part) {
-    if (part == 0) updater->finish(rate);
+    if (part == 0 && !stopped()) updater->finish(rate);
     for (const auto& table : tables_) table->clear(part);
     pack(part);
   });
 }
 
-void Plan::run(const Batch& batch, long samples, int batch_rows, bool training, uint32_t seed,
+long Plan::run(const Batch& batch, long samples, int batch_rows, bool training, uint32_t seed,
                uint32_t first_step, Updater* updater, const float* rates, Rooms out,
                double* losses, double* counts) {
   if (batch_rows > rows_) throw std::invalid_argument("batch larger than the plan");
@@ -429,6 +447,8 @@ void Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
   const long runs = (samples + batch_rows - 1) / batch_rows * windows;
   const size_t kinds = losses_.size();
   std::vector<LossPart> parts((size_t)runs * kinds * threads());
+  std::vector<double> penalties(penalized_ ? (size_t)runs * threads() : 0);
+  std::atomic<long> stop{runs};
   if (updater) updater->prepare(threads());
   if (recomputed) {
     const size_t all = (this->windows(batch) + 1) * state_floats_;
@@ -440,11 +460,17 @@ void Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
                     });
   team_->run([&](Team::Member& me) {
     if (stale) me.phase([&](int part) { pack(part); });
-    for (long b = 0; b < runs; ++b) {
+    for (long b = 0; b < std::min(runs, stop.load()); ++b) {
       const long at = b / windows * batch_rows;
       const auto note = [&](const Run& run) {
         std::copy_n(run.losses.data(), kinds, &parts[(b * threads() + run.thread) * kinds]);
+        if (penalized_) penalties[b * threads() + run.thread] = run.penalty;
       };
+      // Written when something is wrong only, so that no other core waits for it.
+      const auto judge = [&](const Run& run) {
+        if (updater->stops() && !sound(run)) stop.store(b);
+      };
+      const auto stopped = [&] { return stop.load() <= b; };
       const auto begin = [&](int part) {
         Run& run = shards_[part];
         run.batch = batch;
@@ -452,6 +478,8 @@ void Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
         run.seed = seed;
         run.step = first_step + (uint32_t)(updater ? b : b / windows);
         for (LossPart& loss : run.losses) loss = {.divisor = counts ? 1.0 : 0.0};
+        run.penalty = 0;
+        run.penalized = !counts;
         run.joined = false;
         shard(run, at, (int)std::min<long>(batch_rows, samples - at), part);
         if (recomputed) return;
@@ -461,15 +489,20 @@ void Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
       if (recomputed) {
         me.phase(begin);
         recompute(me, updater, counted, lookups, out);
-        me.phase([&](int part) { note(shards_[part]); });
-        update(me, updater, rates[b]);
+        me.phase([&](int part) {
+          note(shards_[part]);
+          judge(shards_[part]);
+        });
+        update(me, updater, rates[b], stopped);
         continue;
       }
       const auto end = [&](Run& run) {
         forward(run, before_loss, ops_.size());
         note(run);
         write(run, out);
-        if (updater) backward(run);
+        if (!updater) return;
+        backward(run);
+        judge(run);
       };
       if (lookups) {
         me.phase(begin);
@@ -490,11 +523,11 @@ void Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
             for (const Run& r : shards_) run.losses[i].all_counting += r.losses[i].counting;
           end(run);
         });
-      if (updater) update(me, updater, rates[b]);
+      if (updater) update(me, updater, rates[b], stopped);
     }
   });
   for (size_t i = 0; losses && i < runs * kinds; ++i) {
-    losses[i] = 0;
+    losses[i] = (long)(i / kinds) > stop ? std::numeric_limits<double>::quiet_NaN() : 0;
     if (counts) counts[i] = 0;
     for (int t = 0; t < threads(); ++t) {
       const LossPart& part = parts[(i / kinds * threads() + t) * kinds + i % kinds];
@@ -505,6 +538,20 @@ void Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
   if (!recomputed) end_windows(runs, std::min<long>(batch_rows, samples));
   if (updater) ++weights_->version;
   packed_version_ = weights_->version;
+  penalties_.assign(penalized_ ? runs : 0, 0.0);
+  for (size_t i = 0; i < penalties.size(); ++i) penalties_[i / threads()] += penalties[i];
+  return stop;
+}
+
+std::vector<bool> Plan::finite_gradients() const {
+  std::vector<bool> found;
+  for (const Param& p : weights_->params) {
+    bool all = true;
+    for (const Floats& g : gradients_)
+      if (!p.table) all = all && finite(g.data() + p.offset, p.size);
+    found.push_back(all);
+  }
+  return found;
 }
 
 void Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step, float* out,
@@ -544,8 +591,10 @@ void Plan::take(Run& run, const Batch& batch, long first, long last, long w) con
 }
 
 void Plan::predict(const Batch& batch, long samples, Rooms out) {
-  if (stays() && samples > rows_)  // a batch needs what the one before it left
-    return run(batch, samples, rows_, false, 0, 0, nullptr, nullptr, out, nullptr);
+  if (stays() && samples > rows_) {  // a batch needs what the one before it left
+    run(batch, samples, rows_, false, 0, 0, nullptr, nullptr, out, nullptr);
+    return;
+  }
   const auto lock = begin();
   weights_->settle();
   const long piece = std::min<long>(shard_rows_, (samples + threads() - 1) / threads());

@@ -1,6 +1,7 @@
 // The plan: a flat list of ops over one arena per shard of rows, walked up and then down.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,6 +25,11 @@ class Updater {
   virtual void gather(const std::vector<Run>& shards, int part) = 0;
   virtual void change(const std::vector<Run>&, int /*part*/, float /*rate*/) {}
   virtual void finish(float /*rate*/) {}
+  /// Between change and finish, for every part: puts weights back to where they may be.
+  virtual bool constrains() const { return false; }
+  virtual void constrain(int /*part*/, int /*parts*/) {}
+  /// Whether a batch whose losses or gradients are not finite changes nothing and ends the run.
+  virtual bool stops() const { return false; }
   /// Whether the change of a part needs what others have gathered, and so must wait for them.
   virtual bool needs_all() const { return true; }
   /// Whether rows of tables move on without a gradient, and so must be brought up to date before
@@ -51,6 +57,8 @@ class Plan {
   int add_output(int slot);
   /// By a loss: it compares that slot with so many floats for each step. Its number.
   int add_loss(int slot, long width);
+  /// By an op that adds to `run.penalty`.
+  void add_penalty() { penalized_ = true; }
   /// Takes the memory.
   void seal();
 
@@ -90,8 +98,9 @@ class Plan {
   using Rooms = std::span<const Room>;  // one for each output, or none
   /// Batches of the first `samples` of the order: forward, and with an updater backward and a step
   /// each. `losses` takes [batches][losses] (or null); where a batch takes several runs, [runs].
-  /// With `counts` losses are sums, and these how many targets are in each.
-  void run(const Batch& batch, long samples, int batch_rows, bool training, uint32_t seed,
+  /// With `counts` losses are sums, and these how many targets are in each. How many runs there
+  /// were before one that stopped all; losses of those after it are NaN.
+  long run(const Batch& batch, long samples, int batch_rows, bool training, uint32_t seed,
            uint32_t first_step, Updater* updater, const float* rates, Rooms out, double* losses,
            double* counts = nullptr);
   /// Forward and backward of one batch; the gradient of every weight, summed over threads. `losses`
@@ -103,6 +112,10 @@ class Plan {
   /// Streaming: `count` rows of a plan that carries states go on by the steps of `batch`: all of
   /// them from the first, or those named by `rows`. The caller holds the weights' `in_use`.
   void advance(const Batch& batch, long count, const int* rows, Rooms out);
+  /// What penalties added to each of the last runs; empty if there are none.
+  const std::vector<double>& penalties() const { return penalties_; }
+  /// After a run: whether the gradient of each tensor is finite.
+  std::vector<bool> finite_gradients() const;
   /// A value after the last run of at most one batch: [rows][steps][width].
   std::vector<float> peek(const std::string& name, int& rows, int& steps, int& width) const;
   std::vector<std::string> names() const;
@@ -170,7 +183,10 @@ class Plan {
   void take(Run& run, const Batch& batch, long first, long last, long w) const;
   void recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Rooms out);
   void visit(Team::Member& me, Updater* updater) const;
-  void update(Team::Member& me, Updater* updater, float rate);
+  /// Whether all that a shard's run has found is finite.
+  bool sound(const Run& run) const;
+  /// Changes nothing when `stopped` says so, which it must to all parts alike.
+  void update(Team::Member& me, Updater* updater, float rate, const std::function<bool()>& stopped);
   void write(const Run& run, Rooms out) const;
   void write(const Run& run, const Slot& s, const Room& out) const;
   /// How many runs it takes to go through the steps of a batch; and sets up one of them.
@@ -186,6 +202,8 @@ class Plan {
   std::shared_ptr<Weights> weights_;
   const int steps_, rows_, shard_rows_;
   const bool training_, keep_, carry_;
+  bool penalized_ = false;
+  std::vector<double> penalties_;
   std::shared_ptr<Team> team_;
   std::vector<Slot> slots_;
   std::vector<View> views_;

@@ -76,6 +76,7 @@ void Plan::recompute(Team::Member& me, Updater* updater, bool counted, bool look
     run.states = between_.data() + number * state_floats_;
     run.next_states = between_.data() + (number + 1) * state_floats_;
     run.joined = number < last;
+    run.penalized = number == last;
     load(run);
   };
   // The first pass needs the states and, if targets must be counted, the masks above them.
@@ -115,6 +116,7 @@ void Plan::recompute(Team::Member& me, Updater* updater, bool counted, bool look
       loss.divisor = 1e-7;
       for (const Run& r : shards_) loss.divisor += r.losses[i].all_counting;
     }
+    run.penalty = 0;  // that of the first pass comes again
     for (long i = last; i >= 0; --i) {
       go(run, i);
       forward(run, 0, ops_.size());

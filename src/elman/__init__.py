@@ -11,18 +11,21 @@ from elman import (
     activations,
     callbacks,
     config,
+    constraints,
     initializers,
     layers,
     losses,
     metrics,
     mixed_precision,
     optimizers,
+    regularizers,
     spec,
 )
 from elman._core import set_threads
 from elman._core import threads as get_threads
 from elman.errors import (
     DataError,
+    DivergedError,
     ElmanError,
     FileError,
     NotReadyError,
@@ -68,6 +71,7 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "DTypePolicy",
     "DataError",
+    "DivergedError",
     "ElmanError",
     "FileError",
     "Input",
@@ -82,6 +86,7 @@ __all__ = [
     "activations",
     "callbacks",
     "config",
+    "constraints",
     "datasets",
     "dtype_policy",
     "get_threads",
@@ -95,6 +100,7 @@ __all__ = [
     "optimizers",
     "parse",
     "quiz",
+    "regularizers",
     "saving",
     "set_dtype_policy",
     "set_random_seed",

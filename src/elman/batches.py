@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from elman.errors import DataError
+from elman.errors import DataError, OptionError
 from elman.layers.layer import whole
 
 if TYPE_CHECKING:
@@ -59,6 +59,16 @@ def check_whole(model: Model, rows: int, batch: int, who: str) -> None:
             f"from batch to batch, got {rows} rows, of which {rows % batch} are left over. Use "
             "another batch_size, or leave some rows out."
         )
+
+
+def check_held_out(model: Model, rows: int, batch: int, trained: int) -> None:
+    """Raise if batches to validate on could not go on from those to train on."""
+    if model.stateful and batch != trained:
+        raise OptionError(
+            f"fit expected validation_batch_size={trained}, the rows of the batches that "
+            f"{model.label} carries states from, got {batch}. Leave it out."
+        )
+    check_whole(model, rows, batch, "validation")
 
 
 def warn_of_shuffling(model: Model) -> None:

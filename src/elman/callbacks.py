@@ -105,6 +105,7 @@ class Callback:
 
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
 TEST_BATCH_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
+PREDICT_BATCH_HOOKS = ("on_predict_batch_begin", "on_predict_batch_end")
 TRAIN_BATCH_HOOKS = (
     "on_train_batch_begin",
     "on_train_batch_end",
@@ -162,6 +163,11 @@ class CallbackList(Callback):
     def wants_test_batches(self) -> bool:
         """Whether a callback overrides a hook of the batches of evaluation."""
         return self._overridden(TEST_BATCH_HOOKS)
+
+    @property
+    def wants_predict_batches(self) -> bool:
+        """Whether a callback overrides a hook of the batches of prediction."""
+        return self._overridden(PREDICT_BATCH_HOOKS)
 
     @property
     def wants_chunks(self) -> bool:

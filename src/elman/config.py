@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from elman.errors import OptionError, unknown_name
+
 C = TypeVar("C", bound="Configured")
 
 
@@ -65,6 +67,38 @@ class Configured:
             if default is ... or not _same(getattr(self, name), default)
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def named(identifier: Any, base: type[C], names: dict[str, type[C]], kind: str) -> C | None:
+    """The object that `identifier` names; None for None.
+
+    Args:
+        identifier: a name, a config as Keras writes it (`{"class_name": ..., "config": {...}}`),
+            an object, or its class.
+        base: what such objects are.
+        names: every name, and the class it stands for.
+        kind: the word for them in errors.
+
+    Raises:
+        OptionError: a function of Python's: the engine does not call Python.
+        UnknownNameError: nothing has this name.
+    """
+    if identifier is None or isinstance(identifier, base):
+        return identifier
+    if isinstance(identifier, type) and issubclass(identifier, base):
+        return identifier()
+    name: Any = identifier
+    config: dict[str, Any] = {}
+    if isinstance(identifier, dict):
+        name, config = identifier.get("class_name"), identifier.get("config") or {}
+    if callable(name):
+        raise OptionError(
+            f"elman expected a {kind} of its own, got {name!r}. The engine does not call Python: "
+            f"use one of {', '.join(sorted(cls.__name__ for cls in set(names.values())))}."
+        )
+    if not isinstance(name, str) or name not in names:
+        raise unknown_name(f"{kind}s.get", kind, name, names)
+    return names[name].from_config(config)
 
 
 def _same(value: Any, default: Any) -> bool:

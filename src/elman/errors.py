@@ -54,6 +54,20 @@ class FileError(ElmanError, OSError, ValueError):
     """
 
 
+class DivergedError(ElmanError, ArithmeticError):
+    """Training has run away: a loss or a gradient is not finite.
+
+    Attributes:
+        epoch: which epoch, counted from 0; 0 outside `fit`.
+        batch: which batch of it, counted from 0.
+        layer: name of the layer where it shows first, or None.
+    """
+
+    def __init__(self, message: str, epoch: int, batch: int, layer: str | None) -> None:
+        super().__init__(message)
+        self.epoch, self.batch, self.layer = epoch, batch, layer
+
+
 class NotReadyError(ElmanError, RuntimeError):
     """Something was asked for too early: no weights yet, not compiled, not fitted."""
 

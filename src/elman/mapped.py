@@ -139,6 +139,12 @@ def arrays_of(values: Any) -> list[Any]:
     return values.arrays if isinstance(values, Together) else [values]
 
 
+def joined(parts: list[Any]) -> Any:
+    """Arrays one after the other; several outputs' each by itself."""
+    columns = zip(*map(arrays_of, parts), strict=True)
+    return together([np.concatenate(column) for column in columns])
+
+
 def is_mapped(array: Any) -> bool:
     """Whether an array lies in a memory-mapped file."""
     return isinstance(array, np.ndarray) and _map_of(array) is not None

@@ -14,7 +14,7 @@ from elman.graph import Call, Graph
 from elman.mapped import Together, arrays_of, together
 
 if TYPE_CHECKING:
-    from elman.layers.layer import Layer
+    from elman.layers.layer import Layer, Param
     from elman.losses import Loss
     from elman.models import Model
 
@@ -28,16 +28,35 @@ class Store:
         self.layers = list(layers)
         self.first: dict[int, int] = {}
         params: list[tuple[str, list[int], bool, bool]] = []
+        own: list[Param] = []
         for layer, shape in zip(self.layers, shapes, strict=True):
             layer.build_params(shape)
             for leaf in layer.leaves():
                 self.first[id(leaf)] = len(params)
                 trainable = layer.trainable and leaf.trainable
                 params += [
-                    (f"{leaf.path}/{p.name}", list(p.shape), p.trainable and trainable, p.table)
+                    (f"{leaf.path}/{p.name}", list(p.shape), p.trainable and trainable, p.by_row)
                     for p in leaf.own_params
                 ]
+                own.extend(leaf.own_params)
         self.native = _core.Weights(params)
+        self.names = [name for name, *_ in params]
+        #: Tensors that training changes and that have a penalty or a constraint, by their index.
+        self.ruled = {
+            index: p
+            for index, (p, (_, _, trainable, _)) in enumerate(zip(own, params, strict=True))
+            if trainable and (p.regularizer is not None or p.constraint is not None)
+        }
+
+    def penalty(self) -> float:
+        """What the weights add to the loss as they are."""
+        return float(
+            sum(
+                p.regularizer(self.native.view(index).astype(np.float64))
+                for index, p in self.ruled.items()
+                if p.regularizer is not None
+            )
+        )
 
     def own(self) -> None:
         """Bring in values that another model, or the layer by itself, has changed meanwhile."""
@@ -136,6 +155,7 @@ class Plan:
         threads = threads or _core.threads()
         if training or keep or loss is not None:  # rows are dealt out; else units may be, too
             threads = max(1, min(threads, rows))
+        self._penalizes = loss is not None
         self.native = _core.Plan(store.native, self.steps, rows, training, keep, threads, carry)
         self.training = training
         self.carry = carry
@@ -157,6 +177,8 @@ class Plan:
         weights = loss_weights or [1.0] * len(losses)
         #: How many there are.
         self.losses = sum(one is not None for one in losses)
+        if self._penalizes:
+            self._add_weight_penalties()
         for wanted, slot, weight in zip(losses, self.outputs, weights, strict=loss is not None):
             if wanted is not None:
                 self._add_loss(wanted, slot, weight)
@@ -184,7 +206,7 @@ class Plan:
                 "initial_state."
             )
         self._renamed = (layer.name, f"{layer.name}/{before}") if before else None
-        return layer.emit_all(self, slots)
+        return [self.penalized(layer, slot) for slot in layer.emit_all(self, slots)]
 
     def _add_output(self, slot: Slot) -> Slot:
         return Slot(self.native.add_output(slot.index), slot.shape, slot.logits)
@@ -232,6 +254,27 @@ class Plan:
             return Slot(filled[0], shape)
         return [Slot(index, one) for index, one in zip(filled, shape, strict=True)]
 
+    def penalized(self, layer: Layer, slot: Slot, zero_masked: bool = False) -> Slot:
+        """The layer's output, after its activity_regularizer has seen it.
+
+        Args:
+            zero_masked: whether the layer returns zeros for the steps that a mask leaves out.
+        """
+        regularizer = layer.activity_regularizer
+        if regularizer is not None and self._penalizes:
+            nothing: list[tuple[int | None, ...]] = []
+            self.add(
+                "penalty", f"{layer.path}/activity", slot, nothing, (),
+                zero_masked=zero_masked, **regularizer.native(),
+            )  # fmt: skip
+        return slot
+
+    def _add_weight_penalties(self) -> None:
+        for index, p in self.store.ruled.items():
+            if p.regularizer is not None:
+                name = self.store.names[index]
+                self.native.add("penalty", name, [], [index], p.regularizer.native())
+
     def dropout(
         self,
         name: str,
@@ -247,12 +290,15 @@ class Plan:
             rate: the share of zeros; of normal numbers the standard deviation.
             kind: "zeros", or normal numbers that are "added" or a "factor".
         """
-        self._dropouts += 1
-        seed = (self._dropouts * 0x9E3779B1) % 2**31
         return self.add(
             "dropout", name, slot, slot.shape,
-            rate=rate, seed=seed, same_each_step=same_each_step, kind=kind,
+            rate=rate, seed=self.draw(), same_each_step=same_each_step, kind=kind,
         )  # fmt: skip
+
+    def draw(self) -> int:
+        """The seed of one more op's own random numbers."""
+        self._dropouts += 1
+        return (self._dropouts * 0x9E3779B1) % 2**31
 
     def mask_source(self, slot: Slot) -> str | None:
         """Name of what made the mask of a slot; None where it has none."""
@@ -371,8 +417,9 @@ class Plan:
         ]
         for op in self.native.describe():
             to = "loss" if op["output"] is None else _shape(op["output"])
+            read = "weights" if op["input"] is None else _shape(op["input"])
             lines.append(
-                f"{op['op']:<10} {_short(op['name']):<16} {_shape(op['input']) + ' -> ' + to:<16} "
+                f"{op['op']:<10} {_short(op['name']):<16} {read + ' -> ' + to:<16} "
                 f"{_count(op['flops']):>9} {_size(op['bytes']):>9} {op['path']}"
             )
         return "\n".join(lines)

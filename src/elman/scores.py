@@ -23,7 +23,7 @@ class Scores:
         self.model = model
         self._names = [f"{name}_" if chosen.several else "" for name in chosen.names]
         self._compared = chosen.compared
-        self._weights = np.array([chosen.weights[i] for i in chosen.compared])
+        self.weights = np.array([chosen.weights[i] for i in chosen.compared])
         self._each = chosen.several
         #: By output.
         self.metrics: list[list[Metric]] = []
@@ -44,19 +44,22 @@ class Scores:
     def reset(self) -> None:
         """Start again."""
         self._losses = np.zeros(len(self._compared))
+        self._penalties = 0.0
         self._rows = 0
         for own in self.metrics:
             for metric in own:
                 metric.reset_state()
 
-    def add_losses(self, losses: Array, sizes: Array) -> None:
+    def add_losses(self, losses: Array, sizes: Array, penalties: float | Array = 0.0) -> None:
         """Take in the losses of some batches, or windows of one, and how much each counts.
 
         Args:
             losses: [batches, losses], or [batches] where there is one loss.
             sizes: [batches].
+            penalties: what weights and outputs cost besides.
         """
         self._losses += sizes @ losses.reshape(len(sizes), -1)
+        self._penalties += float(np.sum(sizes * penalties))
         self._rows += int(sizes.sum())
 
     def add_outputs(self, y: Array, predicted: Array, mask: Array | None, output: int = 0) -> None:
@@ -72,7 +75,7 @@ class Scores:
             for prefix, own in zip(self._names, self.metrics, strict=True)
             for metric in own
         }
-        found["loss"] = float(self._losses @ self._weights) / rows
+        found["loss"] = float(self._losses @ self.weights + self._penalties) / rows
         if not self._each:
             return found
         for i, value in zip(self._compared, self._losses, strict=True):
@@ -91,6 +94,7 @@ class Outputs:
 
     def __init__(self, plan: Plan, sizes: Array, rows: int, steps: int, scores: Scores) -> None:
         self.scores = scores
+        self.plan = plan
         self.losses = np.empty((len(sizes), plan.losses))
         self.sizes = sizes
         self.wanted = [bool(own) for own in scores.metrics]
@@ -106,12 +110,23 @@ class Outputs:
             self.losses,
         )
 
+    def totals(self) -> Array:
+        """The loss of each batch, or window, with its penalties."""
+        found: Array = self.losses @ self.scores.weights + self.penalties
+        return found
+
+    @property
+    def penalties(self) -> float | Array:
+        """What weights and outputs cost besides, for each of them."""
+        found = self.plan.native.penalties
+        return np.asarray(found) if len(found) else 0.0
+
     def score(
         self, data: Data, rows: Array, first: int = 0, last: int | None = None, losses: bool = True
     ) -> None:
         """Hand them to the scores, with the targets of these rows and steps."""
         if losses:
-            self.scores.add_losses(self.losses, self.sizes)
+            self.scores.add_losses(self.losses, self.sizes, self.penalties)
         for number, wanted in enumerate(self.wanted):
             answers = data.answers[number]
             if not wanted or answers is None:

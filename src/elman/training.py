@@ -6,16 +6,17 @@ A batch is gone through at once, or window by window where sequences are long: `
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman import _core, batches, seeds, windows
+from elman import _core, batches, diverged, seeds, windows
 from elman.callbacks import Callback, CallbackList, History
 from elman.errors import DataError, OptionError
 from elman.layers.layer import whole
-from elman.mapped import Mapped, take
+from elman.mapped import Mapped, joined, take
 from elman.plan import listed
 from elman.progress import ProgressBar
 from elman.samples import Data
@@ -46,6 +47,10 @@ def fit(
     class_weight: dict[int, float] | None,
     sample_weight: Any,
     initial_epoch: int,
+    steps_per_epoch: int | None = None,
+    validation_steps: int | None = None,
+    validation_batch_size: int | None = None,
+    validation_freq: int | Collection[int] = 1,
     tbptt: int | None = None,
     recompute: bool | str = "auto",
 ) -> History:
@@ -56,14 +61,22 @@ def fit(
     data = Data(model, x, y, sample_weight, class_weight)
     data, held_out = _split(model, data, validation_split, validation_data)
     batch = batches.size(model, len(data), batch_size, "fit")
+    val_batch = batch
+    if validation_batch_size is not None:
+        val_batch = whole("fit", "validation_batch_size", validation_batch_size)
     if held_out is not None:
-        batches.check_whole(model, len(held_out), batch, "validation")
+        held_out = _first_batches(held_out, val_batch, "fit", "validation_steps", validation_steps)
+        batches.check_held_out(model, len(held_out), val_batch, batch)
     if shuffle and model.stateful:
         batches.warn_of_shuffling(model)
+    _check_frequency(validation_freq)
     windows.check_recompute(model, data, recompute, tbptt)
     window = None if tbptt is None else windows.of_steps(model, data, tbptt)
     per_batch = 1 if window is None else -(-data.length // window)
     runs = -(-len(data) // batch) * per_batch  # batches, or windows of them
+    per_epoch = runs
+    if steps_per_epoch is not None:
+        per_epoch = whole("fit", "steps_per_epoch", steps_per_epoch) * per_batch
     scores = Scores(model, data)
     history = History()
     bar = ProgressBar(verbose)
@@ -74,7 +87,7 @@ def fit(
     plan = model.plan_for(data.x, rows=rows, training=True, loss=True, steps=cut, stateful=True)
     plan.native.recomputes = cut is not None and window is None
     watchers.set_model(model)
-    watchers.set_params({"epochs": epochs, "steps": runs, "verbose": verbose})
+    watchers.set_params({"epochs": epochs, "steps": per_epoch, "verbose": verbose})
     model.stop_training = False
     model.history = history
     optimizer = model.native_optimizer()
@@ -88,43 +101,60 @@ def fit(
         else min(first_chunk(plan, batch, data.length // per_batch), most)
     )
     watchers.on_train_begin()
+    last = runs
     try:
         for epoch in range(initial_epoch, epochs):
             scores.reset()
             watchers.on_epoch_begin(epoch)
-            order = np.arange(len(data))
-            if shuffle:
-                seeds.generator().shuffle(order)
+            if last == runs:  # else an epoch goes on where the one before it ended
+                last, order = 0, np.arange(len(data))
+                if shuffle:
+                    seeds.generator().shuffle(order)
             # A run of batches that is cut into other chunks must draw the same numbers.
             seed = seeds.draw_seed()
-            done = 0
-            while done < runs and not model.stop_training:
+            done = first = last
+            last = min(first + per_epoch, runs)
+            if last - first < per_epoch:
+                warnings.warn(
+                    f"fit ended an epoch after {last - first} of {per_epoch} steps: the data ran "
+                    "out. Leave steps_per_epoch out, or let it divide the number of batches.",
+                    stacklevel=3,
+                )
+            while done < last and not model.stop_training:
                 # Windows of one batch have the same rows; other chunks are whole batches.
                 walked = 0 if window is None else done % per_batch
-                count = min(chunk, runs - done if window is None else per_batch - walked)
+                count = min(chunk, last - done if window is None else per_batch - walked)
                 began = time.perf_counter()
                 if watchers.wants_batches:
-                    watchers.on_train_batch_begin(done)
+                    watchers.on_train_batch_begin(done - first)
                 at = done // per_batch * batch
                 part = order[at : at + (count * batch if window is None else batch)]
                 steps = None
                 if window is not None:
                     steps = walked * window, min((walked + count) * window, data.length)
-                _train_chunk(model, plan, data, part, batch, optimizer, seed, scores, steps)
-                done += count
+                made, loss = _train_chunk(
+                    model, plan, data, part, batch, optimizer, seed, scores, steps
+                )
+                failed = made < count
+                done += made + failed
                 if watchers.wants_batches:
-                    watchers.on_train_batch_end(done - 1, scores.logs())
+                    watchers.on_train_batch_end(done - first - 1, scores.logs())
                 else:
                     took = max(time.perf_counter() - began, 1e-6)
                     chunk = int(np.clip(count * CHUNK_SECONDS / took, 1, min(2 * count + 1, most)))
                 if watchers.wants_chunks:
-                    watchers.on_chunk_end(done, runs, scores.logs())
+                    watchers.on_chunk_end(done - first, per_epoch, scores.logs())
+                # A callback that looks for this has had its say, and may have stopped quietly.
+                if failed and not model.stop_training:
+                    number = done - first
+                    place = f" in epoch {epoch + 1} of {epochs}, batch {number} of {per_epoch}"
+                    raise diverged.error(model, plan, loss, "fit", epoch, number - 1, place)
             # Steps that a row missed differ in the last bit when they are made good in two pieces.
             # So that it does not matter who looks at the weights now, all of them are.
             optimizer.catch_up()
             results = scores.logs()
-            if held_out is not None:
-                results.update(_validate(model, held_out, batch, watchers))
+            if held_out is not None and _validates(epoch, validation_freq):
+                results.update(_validate(model, held_out, val_batch, watchers))
             watchers.on_epoch_end(epoch, results)
             logs = results
             if model.stop_training:
@@ -146,7 +176,8 @@ def _train_chunk(
     seed: int,
     scores: Scores,
     steps: tuple[int, int] | None = None,
-) -> None:
+) -> tuple[int, float]:
+    """How many steps were made, and the loss of the last one, or of the one that failed."""
     assert model.optimizer is not None
     if steps is None:
         sizes, length = windows.batch_sizes(len(order), batch), data.length
@@ -160,13 +191,19 @@ def _train_chunk(
     optimizer.iterations = first
     if steps is None or steps[0] == 0:  # states go on from window to window
         plan.begin()
-    plan.native.train(
+    made = plan.native.train(
         plan.arrange(taken.x), taken.y, taken.weight, taken.order, min(batch, plan.rows), seed,
         optimizer, rates, *outputs.native, taken.steps,
     )  # fmt: skip
     plan.end()
     model.optimizer.iterations = optimizer.iterations
-    outputs.score(data, order, *(steps or ()))
+    if made < len(sizes):  # there are no outputs of what follows
+        scores.add_losses(outputs.losses, sizes, outputs.penalties)
+        # That the gradients are not finite shows in the next loss only, which there is none of.
+        scores.add_losses(np.array([np.nan]), np.array([0]))
+    else:
+        outputs.score(data, order, *(steps or ()))
+    return made, float(outputs.totals()[min(made, len(sizes) - 1)])
 
 
 def evaluate(
@@ -176,16 +213,22 @@ def evaluate(
     batch_size: int | None,
     verbose: int | str,
     sample_weight: Any,
+    steps: int | None = None,
+    callbacks: list[Callback] | None = None,
 ) -> dict[str, float]:
     """Loss and metrics by name; see `Model.evaluate`."""
     model.require_compiled("evaluate")
     data = Data(model, x, y, sample_weight, None, "evaluate")
     batch = batches.size(model, len(data), batch_size, "evaluate")
+    data = _first_batches(data, batch, "evaluate", "steps", steps)
     bar = ProgressBar(verbose)
+    watchers = _watchers(model, callbacks, -(-len(data) // batch), verbose)
     try:
+        watchers.on_test_begin()
         bar.on_test_begin()
-        scores = _evaluate(model, data, batch, bar)
+        scores = _evaluate(model, data, batch, bar, watchers)
         bar.on_test_end(scores.logs())
+        watchers.on_test_end(scores.logs())
     finally:
         bar.close()
     return scores.logs()
@@ -206,7 +249,7 @@ def _evaluate(
     watchers: CallbackList | None = None,
 ) -> Scores:
     scores = Scores(model, data)
-    window = windows.for_inference(model, data.x)
+    window = windows.for_inference(model, data.x, loss=True)
     plan = model.plan_for(
         data.x, rows=min(batch, len(data)), loss=True, steps=window, stateful=True
     )
@@ -242,10 +285,38 @@ def _evaluate_chunk(plan: Plan, data: Data, rows: Array, batch: int, scores: Sco
     outputs.score(data, rows)
 
 
-def predict(model: Model, x: Any, batch_size: int | None, verbose: int | str) -> Any:
+def predict(
+    model: Model,
+    x: Any,
+    batch_size: int | None,
+    verbose: int | str,
+    steps: int | None = None,
+    callbacks: list[Callback] | None = None,
+) -> Any:
     """Outputs for inputs; see `Model.predict`."""
     values = model.check_inputs(x)
     batch = batches.size(model, len(values), batch_size, "predict")
+    if steps is not None:
+        values = values[slice(0, whole("predict", "steps", steps) * batch)]
+    if callbacks is None:
+        return _predict(model, values, batch, verbose)
+    watchers = _watchers(model, callbacks, -(-len(values) // batch), verbose)
+    watchers.on_predict_begin()
+    if not watchers.wants_predict_batches:
+        out = _predict(model, values, batch, verbose)
+    else:
+        parts = [slice(first, first + batch) for first in range(0, len(values), batch)]
+        made = []
+        for number, part in enumerate(parts):
+            watchers.on_predict_batch_begin(number)
+            made.append(_predict(model, values[part], batch, 0))
+            watchers.on_predict_batch_end(number, {"outputs": made[-1]})
+        out = joined(made) if made else _predict(model, values, batch, 0)
+    watchers.on_predict_end()
+    return out
+
+
+def _predict(model: Model, values: Any, batch: int, verbose: int | str) -> Any:
     window = windows.for_inference(model, values)
     # The engine goes through the samples in pieces that suit it, unless states go on between them.
     rows = batch if model.stateful else min(max(len(values), 1), 32 * _core.threads())
@@ -304,10 +375,12 @@ def train_on_batch(
     batches.size(model, len(data), len(data), "train_on_batch")
     plan = model.plan_for(data.x, rows=len(data), training=True, loss=True, stateful=True)
     scores = Scores(model, data)
-    _train_chunk(
+    made, loss = _train_chunk(
         model, plan, data, np.arange(len(data)), len(data), model.native_optimizer(),
         seeds.draw_seed(), scores,
     )  # fmt: skip
+    if not made:
+        raise diverged.error(model, plan, loss, "train_on_batch", 0, 0, "")
     return scores.logs()
 
 
@@ -315,6 +388,41 @@ def first_chunk(plan: Plan, batch: int, steps: int | None = None) -> int:
     """Batches of so many steps (None: the plan's) for about `CHUNK_SECONDS`, by arithmetic."""
     flops = plan.flops * (steps or plan.steps) / plan.steps
     return max(1, int(CHUNK_SECONDS * 1e10 / max(3 * batch * flops, 1e4)))
+
+
+def _watchers(
+    model: Model, callbacks: list[Callback] | None, steps: int, verbose: int | str
+) -> CallbackList:
+    """The callbacks of a run that does not train."""
+    watchers = CallbackList(callbacks)
+    if callbacks is not None:
+        watchers.set_model(model)
+        watchers.set_params({"epochs": 1, "steps": steps, "verbose": verbose})
+    return watchers
+
+
+def _first_batches(data: Data, batch: int, who: str, option: str, steps: int | None) -> Data:
+    """The data, or so many batches of it."""
+    if steps is None:
+        return data
+    return data.part(slice(0, whole(who, option, steps) * batch))
+
+
+def _check_frequency(freq: Any) -> None:
+    if isinstance(freq, list | tuple | set):
+        good = all(isinstance(epoch, int) for epoch in freq)
+    else:
+        good = isinstance(freq, int) and freq >= 1
+    if not good:
+        raise OptionError(
+            f"fit expected validation_freq to be a whole number >= 1 or a list of epochs, got "
+            f"{freq!r}. Use e.g. 2 for every second epoch."
+        )
+
+
+def _validates(epoch: int, freq: int | Collection[int]) -> bool:
+    """Whether to validate after an epoch, which counts from 0; `freq` counts from 1."""
+    return (epoch + 1) % freq == 0 if isinstance(freq, int) else epoch + 1 in freq
 
 
 def _split(model: Model, data: Data, share: float, given: Any) -> tuple[Data, Data | None]:

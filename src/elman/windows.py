@@ -106,8 +106,10 @@ def recomputed(model: Model, data: Data, rows: int, recompute: bool | str) -> in
     return steps if part.native.bytes * data.length / steps > RECOMPUTE_BYTES else None
 
 
-def for_inference(model: Model, x: Any) -> int | None:
+def for_inference(model: Model, x: Any, loss: bool = False) -> int | None:
     """Steps of the windows in which to predict for inputs; None: whole sequences."""
+    if loss and any(layer.activity_regularizer is not None for layer in model.layers):
+        return None  # the loss of a window is a sum of its targets only
     timed = len(x.shape) == 3 or model.tokens[0]
     if not timed or x.shape[1] <= LONG or not can_be_cut(model):
         return None
@@ -188,4 +190,4 @@ def evaluate(model: Model, plan: Plan, data: Data, rows: Array, chunk: int, scor
     plan.end()
     if model.compiled_loss().reduction != "sum":
         total /= counted + (1e-7 if plan.native.counts_targets else 0.0)
-    scores.add_losses(np.array([total]), np.array([len(rows)]))
+    scores.add_losses(np.array([total]), np.array([len(rows)]), plan.store.penalty())

@@ -29,6 +29,10 @@ struct ProductOf {
   const float* start;  // null: zeros; else one vector row for all rows (start_row 0) or C-like
   long start_row, start_group;
   const float* live;   // [rows] 0 where a row of A is zero all along, or null
+  // For a part of B's rows, and for sums that count only in part:
+  int b_rows;          // rows of B for each piece of K, of which k are in use; 0: k
+  int b_first;         // the first of those
+  const float* scale;  // C-like: C = start + scale * A B, or null
 };
 using Product = ProductOf<float>;
 
@@ -53,6 +57,25 @@ struct Outer {
   float* g;        // [k][g_row], the layout of the weights
   long g_row;
   const float* live;  // [rows] 0 where D is zero, or null
+  long d_vector;      // from vector to vector of a group where they are no neighbours, or 0
+  const float* scale; // [scale_rows][scale_row] what A is multiplied by, over and over, or null
+  long scale_rows, scale_row;
+  float* scaled;      // [kOuterRows][scale_row] room for that
+};
+/// Rows of A and D that stay in the near caches.
+constexpr long kOuterRows = 256;
+
+/// One gate of a product that has an A for each: C[i, block] += sum_k A[i, k] B[block, k].
+struct GateProduct {
+  int rows;
+  const float* a;  // [rows][k]
+  long a_row;
+  int k, blocks;
+  const float* b;  // packed [blocks][k][gates][L], of which one gate
+  long b_row, b_block;
+  float* c;        // [blocks][rows][L], so far apart:
+  long c_row, c_block;
+  const float* live;  // [rows] 0 where C does not matter, or null
 };
 
 /// The same for several A at once and in pairs of rows, so that D is read and rounded only once:
@@ -115,6 +138,9 @@ struct RecurrentPass {
   int h_steps;
   long h_row;
   float* reset;        // [h_steps][rows][h_row]                r * h_prev, if the cell needs it
+  // With recurrent_dropout each gate has its own zeros in h_prev, the same at all steps:
+  const float* keep;   // [gates][rows][h_row] 0 or 1 / (1 - rate), or null
+  float* dropped;      // [gates of the first product][rows][h_row]  keep * h_prev
   const float* mask;   // [T][rows] 1 or 0, or null
   const float* bias;   // packed [blocks][vectors][L]
   // The input's projection where rows of it repeat, or null where it is in z already.

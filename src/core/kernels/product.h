@@ -97,9 +97,11 @@ ELMAN_INLINE bool any_live(const float* live, int count) {
 
 template <int N, class T>
 void product_group(const ProductOf<T>& p, int group) {
-  const T* b = p.b + (long)group * p.a_blocks * p.k * p.per_group * L;
+  const long b_rows = p.b_rows ? p.b_rows : p.k;
+  const T* b = p.b + group * p.a_blocks * b_rows * p.per_group * L + (long)p.b_first * N * L;
   float* c = p.c + group * p.c_group;
   const float* start = p.start ? p.start + group * p.start_group : nullptr;
+  const float* scale = p.scale ? p.scale + group * p.c_group : nullptr;
   for_tiles<tile_rows<N, T>()>(p.rows, [&](auto tile, int row) {
     constexpr int R = decltype(tile)::count;
     V s[R][N];
@@ -107,10 +109,16 @@ void product_group(const ProductOf<T>& p, int group) {
     for (int r = 0; r < R; ++r)
       ELMAN_UNROLL
       for (int n = 0; n < N; ++n)
-        s[r][n] = start ? load(start + (row + r) * p.start_row + n * L) : V{};
+        s[r][n] = start && !scale ? load(start + (row + r) * p.start_row + n * L) : V{};
     for (int block = 0; block < p.a_blocks && any_live(p.live ? p.live + row : nullptr, R); ++block)
       accumulate<R, N>(s, p.a + row * p.a_row + block * p.a_block, p.a_row, p.k,
-                       b + (long)block * p.k * N * L);
+                       b + block * b_rows * N * L);
+    if (scale)
+      for (int r = 0; r < R; ++r)
+        ELMAN_UNROLL
+        for (int n = 0; n < N; ++n)
+          s[r][n] = multiply_add(s[r][n], load(scale + (row + r) * p.c_row + n * L),
+                                 load(start + (row + r) * p.start_row + n * L));
     ELMAN_UNROLL
     for (int r = 0; r < R; ++r)
       ELMAN_UNROLL
@@ -129,6 +137,44 @@ void product(const ProductOf<T>& p) {
       default: product_group<4, T>(p, group); break;
     }
   }
+}
+
+/// Blocks side by side, so that a number of A serves several: gates cannot, each has its own.
+template <int N>
+void gate_blocks(const GateProduct& p, int block) {
+  for_tiles<tile_rows<N>()>(p.rows, [&](auto tile, int row) {
+    constexpr int R = decltype(tile)::count;
+    if (!any_live(p.live ? p.live + row : nullptr, R)) return;
+    float* c = p.c + block * p.c_block + row * p.c_row;
+    const float* a = p.a + row * p.a_row;
+    const float* b = p.b + block * p.b_block;
+    V s[R][N];
+    ELMAN_UNROLL
+    for (int r = 0; r < R; ++r)
+      ELMAN_UNROLL
+      for (int n = 0; n < N; ++n) s[r][n] = load(c + r * p.c_row + n * p.c_block);
+    for (int i = 0; i < p.k; ++i, b += p.b_row) {
+      V w[N];
+      ELMAN_UNROLL
+      for (int n = 0; n < N; ++n) w[n] = load(b + n * p.b_block);
+      ELMAN_UNROLL
+      for (int r = 0; r < R; ++r) {
+        const V x = all(a[r * p.a_row + i]);
+        ELMAN_UNROLL
+        for (int n = 0; n < N; ++n) s[r][n] += x * w[n];
+      }
+    }
+    ELMAN_UNROLL
+    for (int r = 0; r < R; ++r)
+      ELMAN_UNROLL
+      for (int n = 0; n < N; ++n) store(c + r * p.c_row + n * p.c_block, s[r][n]);
+  });
+}
+
+void gate_product(const GateProduct& p) {
+  for_tiles<4>(p.blocks, [&](auto tile, int block) {
+    gate_blocks<decltype(tile)::count>(p, block);
+  });
 }
 
 /// Where vector v of a group lies in the columns of the weights, and how many lanes are real.
@@ -194,7 +240,7 @@ void pack_transposed(const Columns& c, const float* w, long w_row, int k, float*
 }
 
 /// G += A^T D over a chunk of rows; a tile holds R weights rows by the group's vectors.
-template <int R, int N>
+template <int R, int N, bool Apart>
 ELMAN_INLINE void outer_tile(const Outer& o, int group, int k, long first, long last) {
   V s[R][N];
   ELMAN_UNROLL
@@ -207,7 +253,7 @@ ELMAN_INLINE void outer_tile(const Outer& o, int group, int k, long first, long 
     if (o.live && o.live[i] == 0.0f) continue;
     V w[N];
     ELMAN_UNROLL
-    for (int n = 0; n < N; ++n) w[n] = load(d + n * L);
+    for (int n = 0; n < N; ++n) w[n] = load(d + n * (Apart ? o.d_vector : L));
     ELMAN_UNROLL
     for (int r = 0; r < R; ++r) {
       const V x = all(a[r]);
@@ -227,15 +273,31 @@ ELMAN_INLINE void outer_tile(const Outer& o, int group, int k, long first, long 
 template <int N>
 void outer_group(const Outer& o, int group, long first, long last) {
   for_tiles<tile_rows<N>()>(o.k, [&](auto tile, int k) {
-    outer_tile<decltype(tile)::count, N>(o, group, k, first, last);
+    constexpr int R = decltype(tile)::count;
+    if (N > 1 && o.d_vector) outer_tile<R, N, true>(o, group, k, first, last);
+    else outer_tile<R, N, false>(o, group, k, first, last);
   });
 }
 
-void outer(const Outer& o) {
-  const int groups = groups_of(o.columns);
-  constexpr long kChunk = 256;  // rows of A and D that stay in the near caches
-  for (long first = 0; first < o.rows; first += kChunk) {
-    const long last = first + kChunk < o.rows ? first + kChunk : o.rows;
+/// Rows [first, last) of A, scaled, for those that ask for them from `first` on.
+Outer scaled(Outer o, long first, long last) {
+  float* to = o.scaled;
+  long row = first % o.scale_rows;
+  for (long i = first; i < last; ++i, to += o.scale_row) {
+    const float* scale = o.scale + row * o.scale_row;
+    if (++row == o.scale_rows) row = 0;
+    for (int k = 0; k < o.k; k += L) store(to + k, load(o.a + i * o.a_row + k) * load(scale + k));
+  }
+  o.a = o.scaled - first * o.scale_row;
+  o.a_row = o.scale_row;
+  return o;
+}
+
+void outer(const Outer& given) {
+  const int groups = groups_of(given.columns);
+  for (long first = 0; first < given.rows; first += kOuterRows) {
+    const long last = first + kOuterRows < given.rows ? first + kOuterRows : given.rows;
+    const Outer o = given.scale ? scaled(given, first, last) : given;
     for (int group = 0; group < groups; ++group) {
       switch (vectors_in(o.columns, group)) {
         case 1: outer_group<1>(o, group, first, last); break;

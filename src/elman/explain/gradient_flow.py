@@ -153,6 +153,7 @@ def gradient_flow(model: Model, x: Any, y: Any, sample_weight: Any = None) -> Gr
     taken = data.take(np.arange(len(data)))
     plan = model.plan_for(data.x, rows=len(data), training=True, loss=True, keep=True)
     loss, _ = plan.native.gradients(plan.arrange(taken.x), taken.y, taken.weight, training=False)
+    loss += sum(plan.native.penalties)
     end = "_gradient"
     flows = [
         StateFlow(name.removesuffix(end), plan.native.peek(name), leaf.go_backwards)

@@ -12,6 +12,7 @@ import numpy as np
 from elman.errors import DataError, UnknownNameError, unknown_name
 from elman.layers.layer import Layer, Shape
 from elman.layers.recurrent import Recurrent
+from elman.layers.rnn import RNN
 from elman.mapped import Mapped, take
 from elman.plan import require_single
 
@@ -235,6 +236,14 @@ def gates_of(layer: Recurrent) -> tuple[str, ...]:
     return tuple(gates)
 
 
+def _output_of(layer: Layer, names: list[str]) -> str:
+    """What a plan calls the last thing that a layer made."""
+    last = layer.leaves()[-1].path
+    own = layer.name
+    made = (f"{own}/reversed", f"{own}/zeroed", own, f"{last}/zeroed", last)
+    return next(name for name in made if name in names)
+
+
 def _bytes_of_a_row(model: Model, x: Array | Mapped) -> int:
     """What a trace holds of one sequence."""
     numbers, shape = 0, (None, *x.shape[1:])
@@ -263,9 +272,9 @@ def _peek(model: Model, plan: Plan) -> Iterator[tuple[str, Array]]:
                 if mask is not None and gate in leaf.gates and gate != "state":
                     value[~mask] = np.nan  # the engine leaves zeros where nothing was computed
                 yield f"{leaf.path}/{gate}", value
-        turned = f"{layer.name}/reversed"
-        value = native.peek(turned if turned in native.names else layer.name)
+        value = native.peek(_output_of(layer, native.names))
         if len(shape) == 2:  # the last step processed, or the only one
-            value = value[:, 0 if isinstance(layer, Recurrent) and layer.go_backwards else -1]
+            backwards = isinstance(layer, Recurrent | RNN) and layer.go_backwards
+            value = value[:, 0 if backwards else -1]
             mask = None
         yield layer.name, value

@@ -2,6 +2,7 @@
 
 from elman.layers.activation import Activation
 from elman.layers.bidirectional import Bidirectional
+from elman.layers.cells import CELLS, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from elman.layers.concatenate import Concatenate, concatenate
 from elman.layers.conv1d import Conv1D
 from elman.layers.dense import Dense
@@ -37,6 +38,7 @@ from elman.layers.pooling import (
 from elman.layers.recurrent import Recurrent
 from elman.layers.relu import ELU, LeakyReLU, ReLU
 from elman.layers.reshape import Flatten, Permute, RepeatVector, Reshape
+from elman.layers.rnn import RNN
 from elman.layers.simple_rnn import SimpleRNN
 from elman.layers.softmax import Softmax
 from elman.layers.time_distributed import TimeDistributed
@@ -65,6 +67,7 @@ LAYERS: dict[str, type[Layer]] = {
         GlobalMaxPooling1D,
         LSTM,
         LeakyReLU,
+        RNN,
         Masking,
         MaxPooling1D,
         Maximum,
@@ -89,10 +92,12 @@ AvgPool1D, MaxPool1D, Convolution1D = AveragePooling1D, MaxPooling1D, Conv1D
 GlobalAvgPool1D, GlobalMaxPool1D = GlobalAveragePooling1D, GlobalMaxPooling1D
 
 __all__ = [
+    "CELLS",
     "ELU",
     "GRU",
     "LAYERS",
     "LSTM",
+    "RNN",
     "Activation",
     "Add",
     "Average",
@@ -107,6 +112,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -115,6 +121,7 @@ __all__ = [
     "GlobalMaxPooling1D",
     "Input",
     "InputLayer",
+    "LSTMCell",
     "Layer",
     "LeakyReLU",
     "Masking",
@@ -130,8 +137,10 @@ __all__ = [
     "RepeatVector",
     "Reshape",
     "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
+    "StackedRNNCells",
     "Subtract",
     "TimeDistributed",
     "UpSampling1D",

@@ -73,7 +73,8 @@ class Bidirectional(Wrapper):
 
     def _inside(self, layer: Recurrent, **options: Any) -> Recurrent:
         """A new layer like this one, without its weights, in its place inside this one."""
-        made = type(layer).from_config({**layer.get_config(), **options})
+        zeroed = {"zero_output_for_mask": layer.return_sequences}  # as Keras, whatever it says
+        made = type(layer).from_config({**layer.get_config(), **zeroed, **options})
         made.around = self
         return made
 
@@ -145,10 +146,6 @@ class Bidirectional(Wrapper):
     def leaves(self) -> Sequence[Recurrent]:
         return [self.forward_layer, self.backward_layer]
 
-    @property
-    def compute_dtype(self) -> str:
-        return self.forward_layer.compute_dtype
-
     # -- shapes and operations --------------------------------------------------------------------
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -180,7 +177,7 @@ class Bidirectional(Wrapper):
         starts = start[:half], start[half:]
         # One that drops inputs needs each step's own row of an Embedding, so it reads first.
         order = sorted((0, 1), key=lambda i: not self.leaves()[i].dropout)
-        made = {i: self.leaves()[i].emit_in_time(plan, slot, *starts[i]) for i in order}
+        made = {i: self._walked(plan, self.leaves()[i], slot, starts[i]) for i in order}
         slots = [made[0][0], made[1][0]]
         merged = plan.add(
             "merge",
@@ -188,17 +185,21 @@ class Bidirectional(Wrapper):
             slots,
             (*slots[0].shape[:-1], self.output_shape((None, None, None))[-1]),
             mode=self.merge_mode,
-            zero_masked=self.return_sequences,
         )
         if self.forward_layer.go_backwards and self.return_sequences:
             name = f"{self.name}/reversed"
             merged = plan.add("reverse", name, merged, merged.shape, keep_mask=True)
         return [merged, *made[0][1:], *made[1][1:]]
 
+    def _walked(self, plan: Plan, leaf: Recurrent, slot: Slot, start: Sequence[Slot]) -> list[Slot]:
+        made, *states = leaf.emit_in_time(plan, slot, *start)
+        made = plan.penalized(leaf, made, zero_masked=self.return_sequences)
+        return [made, *(plan.penalized(leaf, state) for state in states)]
+
     # -- the readable side ------------------------------------------------------------------------
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
-        pairs = zip(self.leaves(), self._own(weights), strict=True)
+        pairs = zip(self.leaves(), self.own_weights(weights), strict=True)
         return self._merged([leaf.formula(x, own, mask) for leaf, own in pairs], mask)
 
     def walk(
@@ -213,23 +214,16 @@ class Bidirectional(Wrapper):
         starts = (start[:half], start[half:]) if start else (None, None)
         both = [
             leaf.walk(x, own, mask, first)
-            for leaf, own, first in zip(self.leaves(), self._own(weights), starts, strict=True)
+            for leaf, own, first in zip(
+                self.leaves(), self.own_weights(weights), starts, strict=True
+            )
         ]
         return self._merged([y for y, _ in both], mask), [s for _, last in both for s in last]
-
-    def _own(self, weights: dict[str, Array]) -> list[dict[str, Array]]:
-        return [
-            {p.name: weights[f"{leaf.name}/{p.name}"] for p in leaf.own_params}
-            for leaf in self.leaves()
-        ]
 
     def _merged(self, outputs: list[Array], mask: Array | None) -> Array:
         one, other = outputs
         if self.return_sequences:
             other = other[:, ::-1]  # it was made the other way round
-            if mask is not None:
-                in_order = mask[:, ::-1] if self.forward_layer.go_backwards else mask
-                one, other = (np.where(in_order[..., None], y, 0.0) for y in (one, other))
         if self.merge_mode == "concat":
             return np.concatenate([one, other], axis=-1)
         if self.merge_mode == "mul":
@@ -253,11 +247,7 @@ class Bidirectional(Wrapper):
             entry = config.get(option)
             if entry is None:
                 continue
-            options = dict(entry["config"])
-            if options.get("return_sequences"):
-                # Keras writes down what Bidirectional does with any layer.
-                options.pop("zero_output_for_mask", None)
-            inside[option] = layer_inside("Bidirectional", {**entry, "config": options})
+            inside[option] = layer_inside("Bidirectional", entry)
         return cls(**{**config, **inside})
 
 

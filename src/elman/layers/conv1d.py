@@ -41,13 +41,11 @@ class Conv1D(Layer):
 
     ranks: ClassVar = (3,)
     takes_mask: ClassVar = False
+    ruled: ClassVar = {"kernel": "kernel", "bias": "bias"}
     absent: ClassVar = {
         **Layer.absent,
         "lora_rank": (None,),
         "lora_alpha": (None,),
-        **dict.fromkeys(
-            [f"{t}_{k}" for t in ("kernel", "bias") for k in ("regularizer", "constraint")], (None,)
-        ),
     }
 
     def __init__(

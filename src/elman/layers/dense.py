@@ -28,13 +28,11 @@ class Dense(Layer):
     """
 
     each_step = True
+    ruled: ClassVar = {"kernel": "kernel", "bias": "bias"}
     absent: ClassVar = {
         **Layer.absent,
         "lora_rank": (None,),
         "quantization_config": (None,),
-        **dict.fromkeys(
-            [f"{t}_{k}" for t in ("kernel", "bias") for k in ("regularizer", "constraint")], (None,)
-        ),
     }
 
     def __init__(

@@ -69,7 +69,17 @@ class Embedding : public Op {
     // One sum for each token, in the place of the first: sums never overtake what is still to be read.
     if (!y.shared)
       kernels().sum_places({all(run), 1, (int)(y.row / kernels().lanes), d, y.row, 0, places + 16, d, 0});
-    gradient(run).take(run.thread, {different_tokens(run), places[0], &known_[run.thread].tokens, d, y.row});
+    const int32_t* different = different_tokens(run);
+    const Param& p = plan_.weights().params[table_];
+    if (p.table) {
+      gradient(run).take(run.thread, {different, places[0], &known_[run.thread].tokens, d, y.row});
+      return;
+    }
+    // What a penalty or a constraint moves as a whole has a gradient in every row.
+    for (int32_t i = 0; i < places[0]; ++i) {
+      float* to = run.gradients + p.offset + (long)different[i] * width_;
+      for (int u = 0; u < width_; ++u) to[u] += d[i * y.row + u];
+    }
   }
 
   void visit_rows(const std::vector<Run>& shards, int thread, const Visit& visit) override {

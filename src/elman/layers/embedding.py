@@ -22,14 +22,16 @@ class Embedding(Layer):
         output_dim: length of a vector.
         embeddings_initializer: for the table [input_dim, output_dim].
         mask_zero: whether token 0 is padding, which later layers skip.
+
+    With an `embeddings_regularizer` or `embeddings_constraint` each training step changes the whole
+    table, not the rows it looks up only, and costs accordingly.
     """
 
     ranks = (2,)
     takes_tokens = True
+    ruled: ClassVar = {"embeddings": "embeddings"}
     absent: ClassVar = {
         **Layer.absent,
-        "embeddings_regularizer": (None,),
-        "embeddings_constraint": (None,),
         "lora_rank": (None,),
         "quantization_config": (None,),
     }

@@ -8,7 +8,7 @@ import numpy as np
 
 from elman import activations
 from elman.layers.layer import Array
-from elman.layers.recurrent import Recurrent
+from elman.layers.recurrent import Recurrent, product
 
 
 class GRU(Recurrent):
@@ -60,7 +60,11 @@ class GRU(Recurrent):
         return "gru" if self.reset_after else "gru_reset_before"
 
     def step(
-        self, x: Array, states: list[Array], weights: dict[str, Array]
+        self,
+        x: Array,
+        states: list[Array],
+        weights: dict[str, Array],
+        keep: Array | None = None,
     ) -> tuple[list[Array], dict[str, Array]]:
         (h,) = states
         act, rec = activations.get(self.activation), activations.get(self.recurrent_activation)
@@ -69,13 +73,14 @@ class GRU(Recurrent):
         H = self.units
         if self.reset_after:
             xz, xr, xn = np.split(x @ kernel + bias[0], 3, axis=-1)
-            uz, ur, un = np.split(h @ recurrent + bias[1], 3, axis=-1)
+            uz, ur, un = np.split(product(h, recurrent, keep) + bias[1], 3, axis=-1)
             z, r = rec(xz + uz), rec(xr + ur)
             n = act(xn + r * un)
         else:
             xz, xr, xn = np.split(x @ kernel + bias, 3, axis=-1)
-            z = rec(xz + h @ recurrent[:, :H])
-            r = rec(xr + h @ recurrent[:, H : 2 * H])
-            n = act(xn + (r * h) @ recurrent[:, 2 * H :])
+            first, last = (None, None) if keep is None else (keep[:, :2], keep[:, 2:])
+            uz, ur = np.split(product(h, recurrent[:, : 2 * H], first), 2, axis=-1)
+            z, r = rec(xz + uz), rec(xr + ur)
+            n = act(xn + product(r * h, recurrent[:, 2 * H :], last))
         h = z * h + (1.0 - z) * n
         return [h], {"update_gate": z, "reset_gate": r, "candidate": n, "state": h}

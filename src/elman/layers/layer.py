@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from copy import copy
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from elman import initializers, mixed_precision, seeds
+from elman import constraints, initializers, mixed_precision, regularizers, seeds
 from elman.config import Configured, serialize
 from elman.errors import (
     DataError,
@@ -33,6 +33,12 @@ Shape = tuple[int | None, ...]
 
 #: Parameters of one layer: 8 GiB of float32. More is a slip of the keyboard.
 LARGEST = 2**31
+
+#: What a tensor can be ruled by, and what makes it.
+RULES: dict[str, Callable[[Any], Any]] = {
+    "regularizer": regularizers.get,
+    "constraint": constraints.get,
+}
 
 _drawn: ContextVar[bool] = ContextVar("drawn", default=True)
 
@@ -59,6 +65,11 @@ class Param:
         table: whether tokens look up its rows, so that a gradient touches few of them.
         letters: the extents of one gate's block in the letters of formulas, one per axis: F
             features, H units, V different tokens, E length of a vector; a digit is itself.
+
+    Attributes:
+        regularizer: what its size adds to the loss, or None.
+        constraint: where it is put back to after each training step, or None. Layers set both
+            from their options: see `Layer.ruled`.
     """
 
     def __init__(
@@ -78,6 +89,8 @@ class Param:
         self.trainable = trainable
         self.table = table
         self.letters = letters
+        self.regularizer: regularizers.Regularizer | None = None
+        self.constraint: constraints.Constraint | None = None
 
     def inside(self, layer: Layer) -> Param:
         """The same tensor of `layer`, as the layer around that one has it."""
@@ -85,6 +98,11 @@ class Param:
         made.name = f"{layer.name}/{self.name}"
         made.trainable = self.trainable and layer.trainable
         return made
+
+    @property
+    def by_row(self) -> bool:
+        """Whether a training step changes the rows that are looked up only."""
+        return self.table and self.regularizer is None and self.constraint is None
 
     @property
     def size(self) -> int:
@@ -99,9 +117,14 @@ class Layer(Configured):
         name: a name unique in its model; made from the class where None.
         trainable: whether training may change its weights. Set it later, and `compile` heeds it.
         dtype: the precision, "float32" or "mixed_bfloat16"; the global policy where None.
+        activity_regularizer: a penalty of `elman.regularizers` on the output, per row of a batch.
+        <tensor>_regularizer: a penalty on one of its tensors, where the layer has some.
+        <tensor>_constraint: one of `elman.constraints` that it is held to after each step.
     """
 
     module = "keras.layers"
+    #: Tensors that may have a penalty and a constraint, by the word that begins both options.
+    ruled: ClassVar[dict[str, str]] = {}
     #: Axes of the input, batch included, and how to say them; (2, 3) allows both.
     ranks: ClassVar[tuple[int, ...]] = (2, 3)
     #: Whether it heeds a mask or hands it on. Elsewhere a mask ends, and a warning says so.
@@ -115,11 +138,17 @@ class Layer(Configured):
         {"batch_input_shape", "input_shape", "input_length"}
     )
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {
-        "activity_regularizer": (None,),
         "autocast": (True,),
     }
 
-    def __init__(self, *, name: str | None = None, trainable: bool = True, **other: Any) -> None:
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+        activity_regularizer: Any = None,
+        **other: Any,
+    ) -> None:
         if name is not None and (not isinstance(name, str) or "/" in name or not name):
             raise OptionError(
                 f"{type(self).__name__} expected name to be text without '/', got {name!r}. Use "
@@ -129,6 +158,15 @@ class Layer(Configured):
         self._name = name if name is not None else snake(type(self).__name__)
         self.trainable = trainable
         self.dtype_policy = mixed_precision.get(other.pop("dtype", None))
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        if isinstance(self.activity_regularizer, regularizers.OrthogonalRegularizer):
+            raise OptionError(
+                f"{type(self).__name__} expected an activity_regularizer that looks at each number "
+                "by itself, got OrthogonalRegularizer. Use L1, L2 or L1L2."
+            )
+        for word in self.ruled:
+            for kind, get in RULES.items():
+                setattr(self, f"{word}_{kind}", get(other.pop(f"{word}_{kind}", None)))
         self.asked_shape: Shape | None = None
         if other.get("input_shape") is not None:
             self.asked_shape = (None, *other["input_shape"])
@@ -142,6 +180,11 @@ class Layer(Configured):
         self._values: list[Array] | None = None
         self.around: Layer | None = None
         self._warned_of_mask = False
+
+    @classmethod
+    def options(cls) -> dict[str, Any]:
+        rules = [f"{word}_{kind}" for word in cls.ruled for kind in RULES]
+        return {**super().options(), **dict.fromkeys(rules)}
 
     def _check_other(self, option: str, value: Any) -> None:
         """Options of Keras's that have no meaning or no code here."""
@@ -259,6 +302,10 @@ class Layer(Configured):
         """The layers that hold the weights: this one, or those inside it."""
         return [self]
 
+    def leaf_shapes(self, input_shape: Shape) -> list[Shape]:
+        """What enters each of them."""
+        return [input_shape for _ in self.leaves()]
+
     @property
     def built(self) -> bool:
         """Whether the weights exist."""
@@ -285,11 +332,24 @@ class Layer(Configured):
                 f"{self.label} expected at most {LARGEST:,} parameters, got {size:,}, which need "
                 f"{size / 2**28:,.0f} GiB. Make it smaller."
             )
+        self._rule(params)
         self.own_params = params
         if values is None:
             values = self._first_values(params)
         self._values = [np.ascontiguousarray(value, np.float32) for value in values]
         self.built_for = input_shape
+
+    def _rule(self, params: list[Param]) -> None:
+        """Give each tensor the penalty and the constraint of its options."""
+        for word, tensor in self.ruled.items():
+            for p in params:
+                if p.name != tensor:
+                    continue
+                for kind in RULES:
+                    rule = getattr(self, f"{word}_{kind}")
+                    setattr(p, kind, rule)
+                    if rule is not None:
+                        rule.check(self.label, f"{word}_{kind}", p.shape)
 
     @staticmethod
     def _first_values(params: list[Param]) -> list[Array]:
@@ -511,6 +571,8 @@ class Layer(Configured):
         config = super().get_config()
         config["name"] = self.name
         config["dtype"] = serialize(self.dtype_policy)
+        if self.activity_regularizer is None:
+            config.pop("activity_regularizer", None)  # not every layer of Keras's takes a None
         return config
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from elman import activations, initializers
 from elman.layers.layer import Array
-from elman.layers.recurrent import Recurrent
+from elman.layers.recurrent import Recurrent, product
 
 
 class LSTM(Recurrent):
@@ -63,11 +63,19 @@ class LSTM(Recurrent):
         return "lstm"
 
     def step(
-        self, x: Array, states: list[Array], weights: dict[str, Array]
+        self,
+        x: Array,
+        states: list[Array],
+        weights: dict[str, Array],
+        keep: Array | None = None,
     ) -> tuple[list[Array], dict[str, Array]]:
         h, c = states
         act, rec = activations.get(self.activation), activations.get(self.recurrent_activation)
-        z = x @ weights["kernel"] + h @ weights["recurrent_kernel"] + weights.get("bias", 0.0)
+        z = (
+            x @ weights["kernel"]
+            + product(h, weights["recurrent_kernel"], keep)
+            + weights.get("bias", 0.0)
+        )
         i, f, g, o = np.split(z, 4, axis=-1)
         i, f, g, o = rec(i), rec(f), act(g), rec(o)
         c = f * c + i * g

@@ -1,6 +1,5 @@
 // Merge: what several ops made of the same steps becomes one: side by side, or one number for each
-// unit. An input of one step, or of one number a step, stands for all of them. With `zero_masked` a
-// step that does not count becomes zero, as behind Keras's Bidirectional.
+// unit. An input of one step, or of one number a step, stands for all of them.
 #include <algorithm>
 #include <stdexcept>
 
@@ -45,7 +44,6 @@ class Merge : public Op {
     }
     if (mode_ == Mode::ave) scale_ = 1.0f / (float)x_.size();
     output = plan.slot(spec.name, steps, width, gradient);
-    if (spec.flag("zero_masked")) zeroed_ = x_[0].mask;
     // A step counts where it does in any input.
     if (masked_ && one_mask_) plan.at(output).mask = x_[0].mask;
     else if (masked_) plan.add_mask(output);
@@ -54,9 +52,8 @@ class Merge : public Op {
   void forward(Run& run) override {
     const Slot& y = plan_.at(output);
     if (masked_ && !one_mask_) merge_masks(run, run.value(plan_.at(y.mask)));
-    each_step(run, [&](int t, int row, bool counts) {
+    each_step(run, [&](int t, int row) {
       float* to = run.value(y) + place(run, y, t, row) * y.row;
-      if (!counts) return (void)std::fill_n(to, y.width, 0.0f);
       switch (mode_) {
         case Mode::concat:
           for (const Slot& x : x_) to = std::copy_n(at(run, x, t, row), x.width, to);
@@ -88,7 +85,7 @@ class Merge : public Op {
     for (const Slot& x : x_)
       if (x.gradient >= 0 && (folded || spread(x)))
         std::fill_n(run.gradient(x), (long)run.steps_of(x) * run.rows * x.row, 0.0f);
-    each_step(run, [&](int t, int row, bool counts) {
+    each_step(run, [&](int t, int row) {
       const float* d_y = run.gradient(y) + place(run, y, t, row) * y.row;
       for (int u = 0; folded && u < y.width; ++u) unfold(run, t, row, u, d_y[u]);
       for (size_t k = 0; !folded && k < x_.size(); ++k) {
@@ -96,8 +93,7 @@ class Merge : public Op {
         if (x.gradient >= 0) {
           float* d_x = run.gradient(x) + place(run, x, t, row) * x.row;
           const float factor = factor_of(k);
-          if (!counts) std::fill_n(d_x, x.width, 0.0f);
-          else if (!spread(x) && mode_ == Mode::mul)
+          if (!spread(x) && mode_ == Mode::mul)
             for (int u = 0; u < x.width; ++u) d_x[u] = d_y[u] * product(run, t, row, u, k);
           else if (!spread(x)) for (int u = 0; u < x.width; ++u) d_x[u] = d_y[u] * factor;
           else
@@ -113,14 +109,13 @@ class Merge : public Op {
   bool carries() const override { return !across_; }
 
  private:
-  /// Calls f(t, row, counts) for every step of every row.
+  /// Calls f(t, row) for every step of every row.
   template <class F>
   void each_step(const Run& run, const F& f) const {
-    const float* mask = zeroed_ >= 0 ? run.value(plan_.at(zeroed_)) : nullptr;
     const int steps = run.steps_of(plan_.at(output));
     for (int t = 0; t < steps; ++t)
       for (int row = 0; row < run.rows; ++row)
-        f(t, row, !mask || mask[(long)t * run.rows + row] != 0);
+        f(t, row);
   }
 
   /// Which of its records a slot has for a step.
@@ -210,7 +205,6 @@ class Merge : public Op {
   float scale_ = 1;
   bool masked_ = true, one_mask_ = true;  // whether every input has a mask; the same one
   bool across_ = false;                   // whether one step of an input stands for several
-  int zeroed_ = -1;  // the slot that says which steps become zero, or -1
 };
 
 const OpWord merge("merge", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {

@@ -25,7 +25,7 @@ inline std::string path_of(const Bf16Kernels* pairs) {
 inline ProductOf<bf16> of_pairs(const Product& p, const bf16* a, long a_row, long k,
                                 const bf16* b) {
   return {p.rows, a, a_row, (int)k, 1, 0, b, p.c, p.c_row, p.c_group, p.vectors, p.per_group,
-          p.start, p.start_row, p.start_group, nullptr};
+          p.start, p.start_row, p.start_group, nullptr, 0, 0, nullptr};
 }
 
 /// Share `i` of `of` of the groups of the product `p`.
@@ -88,7 +88,19 @@ class PackedMatrix {
                 long d_group, const float* live = nullptr) const {
     const Param& p = weights_->params[param_];
     kernels().outer({rows, a, a_row, k_, d, d_row, d_group, columns_,
-                     run.gradients + p.offset + column0_, p.shape.back(), live});
+                     run.gradients + p.offset + column0_, p.shape.back(), live, 0, nullptr, 0, 0, nullptr});
+  }
+
+  /// The same for one gate, which sees each of A's rows times one of `scale`, in `scaled`.
+  void gate_gradient(const Run& run, int gate, long rows, const float* a, long a_row,
+                     const float* d, long d_row, long d_block, const float* live,
+                     const float* scale, long scale_row, float* scaled) const {
+    const Param& p = weights_->params[param_];
+    const Columns blocks = {columns_.units, 1, {}, 4};
+    kernels().outer({rows, a, a_row, k_, d, d_row, 4 * d_block, blocks,
+                     run.gradients + p.offset + column0_ + (long)gate * columns_.units,
+                     p.shape.back(), live, d_block, scale, run.rows, scale_row,
+                     scaled});
   }
 
   /// The same as one part of a pass in pairs of rows.
@@ -104,7 +116,7 @@ class PackedMatrix {
   void bias_gradient(const Run& run, int bias, long offset, long rows, const float* d, long d_row,
                      long d_group) const {
     Outer o{rows, nullptr, 0, 0, d, d_row, d_group, columns_,
-            run.gradients + weights_->params[bias].offset + offset, 0, nullptr};
+            run.gradients + weights_->params[bias].offset + offset, 0, nullptr, 0, nullptr, 0, 0, nullptr};
     kernels().sum_rows(o);
   }
 

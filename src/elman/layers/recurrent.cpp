@@ -45,6 +45,9 @@ class Recurrent : public Op {
         shape_(cell_.shape),
         units_((int)spec.number("units", 0)),
         reverse_(spec.flag("go_backwards")),
+        zeroes_masked_(spec.flag("zero_output_for_mask") && x_.mask >= 0),
+        drop_((float)spec.number("recurrent_dropout", 0)),
+        drop_seed_((uint32_t)(int64_t)spec.number("seed", 0)),
         bias_(spec.params.size() > 2 ? spec.params[2] : -1),
         activation_(activation_number(spec.word("activation", "tanh"))),
         recurrent_activation_(activation_number(spec.word("recurrent_activation", "sigmoid"))),
@@ -78,7 +81,12 @@ class Recurrent : public Op {
     if (x_.shared) keep_projections(plan, plan.at(spec.inputs[0]));
     const bool sequences = spec.flag("return_sequences");
     h_steps_ = sequences ? T : ring_;
-    if (sequences) {
+    if (zeroes_masked_) {  // the states behind such outputs are kept apart
+      h_ = plan.reserve(h_steps_ * row_);
+      output = plan.slot(spec.name + "/zeroed", sequences ? T : 1, units_);
+      plan.at(output).sequence = sequences;
+      if (sequences || keeps) plan.show({spec.name, h_, T, units_, (int)row_});
+    } else if (sequences) {
       output = plan.slot(spec.name, T, units_);
       h_ = plan.at(output).value;
     } else {
@@ -95,6 +103,12 @@ class Recurrent : public Op {
     }
     if (sequences) plan.at(output).mask = x_.mask;
     if (shape_.stages == 2) reset_ = plan.reserve(h_steps_ * row_);
+    if (drop_ > 0) {
+      keep_ = plan.reserve(G * row_);
+      dropped_ = plan.reserve(shape_.recurrent[0].count * row_);
+      scaled_ = plan.reserve(0, kOuterRows * row_);
+      plan.show({spec.name + "/recurrent_dropout", keep_, G, units_, (int)row_});
+    }
     zeros_ = plan.share(std::max<long>(row_, 2 * lanes));
     if (training) {
       d_h_ = plan.reserve(row_);
@@ -128,11 +142,14 @@ class Recurrent : public Op {
   }
 
   void forward(Run& run) override {
+    if (drop_ > 0) draw_dropout(run);
     walk(run, x_.steps, [](const auto& part) { part(0, 1); });
+    if (zeroes_masked_) hand_out(run);
   }
 
   bool meets() const override {
-    return 4.0 * units_ * u_[0].vectors() * lanes_ >= kWorthMeeting && shape_.stages == 1 && !pairs_;
+    return 4.0 * units_ * u_[0].vectors() * lanes_ >= kWorthMeeting && shape_.stages == 1 &&
+           !pairs_ && drop_ == 0 && !zeroes_masked_;
   }
 
   void forward_together(Run& run, Team::Member& me) override {
@@ -145,6 +162,7 @@ class Recurrent : public Op {
 
   void backward(Run& run) override {
     RecurrentPass p = pass(run);
+    if (zeroes_masked_ && p.d_out) zero_masked(run, run.gradient(plan_.at(output)));
     const long rows = run.rows, T = run.steps_of(x_), all = T * rows;
     const long record = shape_.vectors * lanes_, z_group = z_steps_ * rows * record;
     if (!run.joined) {
@@ -197,8 +215,8 @@ class Recurrent : public Op {
     } else {
       // Step t saw the output of the step before it; the first saw zeros, or the state carried in.
       const long shift = rows * (T > 1 ? 1 : 0);
-      u_[0].gradient(run, all - rows, p.h + (reverse_ ? shift * row_ : 0), row_,
-                     d_rec + (reverse_ ? 0 : shift * record), record, z_group,
+      state_gradient(run, p, all - rows, p.h + (reverse_ ? shift * row_ : 0), row_,
+                     d_rec + (reverse_ ? 0 : shift * record),
                      p.mask && !reverse_ ? p.mask + shift : p.mask);
       if (shape_.stages == 2)
         u_[1].gradient(run, all, p.reset, row_, p.z + shape_.recurrent[1].first * lanes_, record,
@@ -213,8 +231,8 @@ class Recurrent : public Op {
           run.gradient(start_[i])[row * start_[i].row + unit] = d;
         });
     if (starts())
-      u_[0].gradient(run, rows, p.h0, p.h0_row, d_rec + (reverse_ ? (T - 1) * rows * record : 0),
-                     record, z_group);
+      state_gradient(run, p, rows, p.h0, p.h0_row,
+                     d_rec + (reverse_ ? (T - 1) * rows * record : 0), nullptr);
   }
 
   bool carries() const override { return !reverse_ && start_.empty(); }
@@ -238,6 +256,7 @@ class Recurrent : public Op {
     const double products = (double)x_.width * w_.columns().count + (double)units_ * shape_.gates;
     return {2.0 * x_.steps * products * units_,
             std::string(kernels().isa) + (usual_ ? " fused" : " general") + path_of(pairs_) +
+                (drop_ > 0 ? " dropping" : "") + (zeroes_masked_ ? " zeroing" : "") +
                 (stays_ ? " stateful" : "")};
   }
 
@@ -354,6 +373,37 @@ class Recurrent : public Op {
     return kept_ ? kept_rows_[run.thread] : run.arena + projected_;
   }
 
+  /// Which states each gate does not see in this batch, drawn from the place of each number in it:
+  /// whoever goes through the same steps again draws the same.
+  void draw_dropout(const Run& run) const {
+    float* keep = run.arena + keep_;
+    std::fill_n(keep, shape_.gates * run.rows * row_, 1.0f);
+    if (run.training)
+      kernels().dropout({shape_.gates, 0, run.rows, units_, row_, run.first_row, run.rank, false,
+                         Noise::zeros, drop_, drop_seed_ ^ run.seed, run.step, keep, keep});
+  }
+
+  /// The states as outputs: what a step that does not count returns becomes zero.
+  void hand_out(const Run& run) const {
+    const Slot& y = plan_.at(output);
+    const int first = first_returned(run) % h_steps_;
+    std::copy_n(run.arena + h_ + first * run.rows * row_, run.steps_of(y) * run.rows * row_,
+                run.value(y));
+    zero_masked(run, run.value(y));
+  }
+
+  /// Of the outputs, or of their gradients.
+  void zero_masked(const Run& run, float* to) const {
+    const float* mask = run.value(plan_.at(x_.mask)) + first_returned(run) * run.rows;
+    for (long i = 0; i < (long)run.steps_of(plan_.at(output)) * run.rows; ++i)
+      if (mask[i] == 0.0f) std::fill_n(to + i * row_, units_, 0.0f);
+  }
+
+  /// Where there is one output it is that of the last step gone through.
+  int first_returned(const Run& run) const {
+    return plan_.at(output).sequence || reverse_ ? 0 : run.steps_of(x_) - 1;
+  }
+
   RecurrentPass pass(const Run& run) const {
     RecurrentPass p{};
     p.steps = run.steps_of(x_);
@@ -372,6 +422,10 @@ class Recurrent : public Op {
     p.h_steps = h_steps_;
     p.h_row = row_;
     p.reset = shape_.stages == 2 ? run.arena + reset_ : nullptr;
+    if (drop_ > 0) {
+      p.keep = run.arena + keep_;
+      p.dropped = run.arena + dropped_;
+    }
     p.mask = x_.mask >= 0 ? run.value(plan_.at(x_.mask)) : nullptr;
     p.bias = packed_bias_;
     for (int s = 0; s < shape_.stages; ++s) {
@@ -421,6 +475,16 @@ class Recurrent : public Op {
       }
     }
     return p;
+  }
+
+  /// Of the weights of the first product, by some steps whose states before are `h`.
+  void state_gradient(const Run& run, const RecurrentPass& p, long rows, const float* h, long h_row,
+                      const float* d, const float* live) const {
+    const long record = shape_.vectors * lanes_, z_group = z_steps_ * run.rows * record;
+    if (!p.keep) return u_[0].gradient(run, rows, h, h_row, d, record, z_group, live);
+    for (int g = 0; g < shape_.recurrent[0].count; ++g)
+      u_[0].gate_gradient(run, g, rows, h, h_row, d + g * lanes_, record, z_group, live,
+                          p.keep + g * run.rows * row_, row_, run.arena + scaled_);
   }
 
   /// All that are left to make, in one pass over d_z, which is read and rounded only once.
@@ -561,6 +625,9 @@ class Recurrent : public Op {
   const CellShape& shape_;
   const int units_;
   const bool reverse_;
+  const bool zeroes_masked_;
+  const float drop_;
+  const uint32_t drop_seed_;
   const int bias_;
   const int activation_, recurrent_activation_;
   bool usual_;
@@ -579,6 +646,7 @@ class Recurrent : public Op {
   long record_ = 0, states_ = 0;  // of a row's states: [h][blocks][own][lanes]
   long first_ = 0;                // a record for each row: those from `start_`
   long z_, own_, projected_ = 0, h_, reset_ = 0, d_h_ = 0, d_own_ = 0, d_reset_ = 0;
+  long keep_ = 0, dropped_ = 0, scaled_ = 0;
   long d_h_all_ = 0, d_own_all_ = 0;
   long h16_ = 0, reset16_ = 0, x16_ = 0, x_row16_ = 0, d_z16_ = 0, scratch16_ = 0;
 };

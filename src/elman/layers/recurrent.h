@@ -16,6 +16,7 @@ struct Driver {
   static constexpr int kV = Cell::kVectors;
   static constexpr int kOwn = Cell::kOwn ? Cell::kOwn : 1;  // no arrays of length zero
   static constexpr int kCarry = Cell::kOwnCarry ? Cell::kOwnCarry : 1;
+  static constexpr int kFirst = Cell::shape.recurrent[0].count;  // gates of the first product
 
   /// The places of one step of one shard, worked out once per step.
   struct Step {
@@ -120,10 +121,43 @@ struct Driver {
         if constexpr (Cell::kStages == 2)
           stage<1>(p, at, p.u16[1], p.reset16, p.row16, act, rec);
       } else {
-        stage<0>(p, at, p.u[0], at.h_prev, at.h_prev_row, act, rec);
+        if (p.keep) stage_dropped(p, at, act, rec);
+        else stage<0>(p, at, p.u[0], at.h_prev, at.h_prev_row, act, rec);
         if constexpr (Cell::kStages == 2) stage<1>(p, at, p.u[1], at.reset, p.h_row, act, rec);
       }
     }
+  }
+
+  /// The first product where each gate sees its own part of the state, and what follows from it.
+  static ELMAN_INLINE void stage_dropped(const RecurrentPass& p, const Step& at, Act act, Rec rec) {
+    constexpr int First = Cell::shape.recurrent[0].first;
+    for (int block = p.first_block; block < p.last_block; ++block)
+      for (int row = 0; row < p.rows; ++row) {
+        const V h = load(at.h_prev + row * at.h_prev_row + block * L);
+        V sums[1][kFirst];
+        start<1, kFirst, First>(sums, p, at, block, row);
+        ELMAN_UNROLL
+        for (int n = 0; n < kFirst; ++n) {
+          store(p.dropped + ((long)n * p.rows + row) * p.h_row + block * L,
+                h * keep(p, n, block, row));
+          store(at.z + block * at.z_block + ((long)row * kV + First + n) * L, sums[0][n]);
+        }
+      }
+    for (int n = 0; n < kFirst; ++n)
+      gate_product({p.rows, p.dropped + (long)n * p.rows * p.h_row, p.h_row, p.units, blocks_of(p.units),
+                    p.u[0] + n * L, kFirst * L, (long)p.units * kFirst * L,
+                    at.z + (First + n) * L, kV * L, at.z_block, at.mask});
+    for (int block = p.first_block; block < p.last_block; ++block)
+      for (int row = 0; row < p.rows; ++row) {
+        V sums[kFirst];
+        ELMAN_UNROLL
+        for (int n = 0; n < kFirst; ++n)
+          sums[n] = load(at.z + block * at.z_block + ((long)row * kV + First + n) * L);
+        gates<0>(p, at, block, row, sums, act, rec);
+      }
+  }
+  static ELMAN_INLINE V keep(const RecurrentPass& p, int gate, int block, int row) {
+    return load(p.keep + ((long)gate * p.rows + row) * p.h_row + block * L);
   }
 
   /// Lanes behind the last unit meet weights of zero, but zero times infinity is not a number.
@@ -224,11 +258,17 @@ struct Driver {
       store(at.h16 + row * p.row16 + block * L, rounded(only_units(p, block, h)));
   }
 
+  /// The state before this step, as the gate of the second product sees it.
+  static ELMAN_INLINE V seen_by_last(const RecurrentPass& p, const Step& at, int block, int row) {
+    const V h = load(at.h_prev + row * at.h_prev_row + block * L);
+    return p.keep ? h * keep(p, kFirst, block, row) : h;
+  }
+
   static ELMAN_INLINE void finish_reset(const RecurrentPass& p, const Step& at, int block, int row,
                                         V (&k)[kV], Rec rec) {
     float* z = at.z + block * at.z_block + (long)row * kV * L;
     V q;
-    Cell::reset(k, load(at.h_prev + row * at.h_prev_row + block * L), q, rec);
+    Cell::reset(k, seen_by_last(p, at, block, row), q, rec);
     ELMAN_UNROLL
     for (int v = 0; v < kV; ++v) store(z + v * L, k[v]);
     store(at.reset + row * p.h_row + block * L, q);
@@ -273,7 +313,8 @@ struct Driver {
         for (int block = 0; block < blocks; ++block)
           for (int row = 0; row < p.rows; ++row) back_reset(p, at, block, row, rec);
       }
-      spread(p, at, 0, p.d_h, true);
+      if (p.keep) spread_dropped(p, at);
+      else spread(p, at, 0, p.d_h, true);
       if constexpr (kPairs)
         if (p.d_x)
           product(onto(p, at, Cell::shape.input, p.d_z16, (long)p.rows * kV * L, p.wt16,
@@ -344,11 +385,12 @@ struct Driver {
     if (at.mask && at.mask[row] == 0.0f) return;  // d_z is zero already
     float* z = at.z + block * at.z_block + (long)row * kV * L;
     float* carry = p.d_h + row * p.h_row + block * L;
-    V k[kV], d_h_prev = load(carry);
+    V k[kV], d_seen{};
     ELMAN_UNROLL
     for (int v = 0; v < kV; ++v) k[v] = load(z + v * L);
-    Cell::backward_reset(k, load(at.h_prev + row * at.h_prev_row + block * L),
-                         load(p.d_reset + row * p.h_row + block * L), d_h_prev, rec);
+    Cell::backward_reset(k, seen_by_last(p, at, block, row),
+                         load(p.d_reset + row * p.h_row + block * L), d_seen, rec);
+    V d_h_prev = load(carry) + (p.keep ? d_seen * keep(p, kFirst, block, row) : d_seen);
     if (const int left = p.units - block * L; left < L) {
       ELMAN_UNROLL
       for (int v = 0; v < kV; ++v) k[v] = select(first_lanes(left), k[v], V{});
@@ -369,6 +411,19 @@ struct Driver {
                    p.units, add));
     else
       product(onto(p, at, window, at.z, at.z_block, p.ut[stage], out, p.h_row, p.units, add));
+  }
+
+  /// d_h += sum over the gates of keep * d_z U^T
+  static ELMAN_INLINE void spread_dropped(const RecurrentPass& p, const Step& at) {
+    if constexpr (!kPairs)
+      for (int n = 0; n < kFirst; ++n) {
+        const Window gate = {Cell::shape.recurrent[0].first + n, 1, {}};
+        Product d = onto(p, at, gate, at.z, at.z_block, p.ut[0], p.d_h, p.h_row, p.units, true);
+        d.b_rows = kFirst * L;
+        d.b_first = n * L;
+        d.scale = p.keep + (long)n * p.rows * p.h_row;
+        product(d);
+      }
   }
 
   /// out (+)= d_z M^T, where M [width, columns] has the columns of one window of the gates.

@@ -19,6 +19,27 @@ if TYPE_CHECKING:
 #: Smaller products of "mixed_bfloat16" stay float32: rounding would cost what they gain. Measured.
 BF16_UNITS, BF16_FEATURES = 16, 4
 
+#: Keras's options that say how to compute, never what, and the values they may have.
+HOW: dict[str, tuple[Any, ...]] = {
+    "implementation": (0, 1, 2),
+    "unroll": (False, True),
+    "use_cudnn": ("auto", False, True),
+}
+
+
+def check_how(who: str, option: str, value: Any) -> None:
+    """Raise for a value that an option of `HOW` cannot have, and for time before the batch."""
+    if option == "time_major" and value:
+        raise OptionError(
+            f"{who} expected sequences of shape (rows, steps, features), got time_major=True. "
+            "Leave it out, and swap the first two axes of the data."
+        )
+    if option in HOW and value not in HOW[option]:
+        raise OptionError(
+            f"{who} expected {option} to be one of {', '.join(map(repr, HOW[option]))}, got "
+            f"{value!r}. Leave it out: it changes no number here."
+        )
+
 
 class Recurrent(Layer):
     """A layer that carries a state from step to step.
@@ -32,6 +53,9 @@ class Recurrent(Layer):
         recurrent_initializer: for the weights of the state, [H, G*H].
         bias_initializer: for the biases.
         dropout: share of the inputs set to zero while training; one choice for all steps.
+        recurrent_dropout: share of the state that each gate does not see while training; one
+            choice per row and gate for all steps (Gal & Ghahramani 2016). What is carried on by
+            itself, as the cell state and the old state of a GRU, is whole.
         return_sequences: whether to return the output of every step, not only the last.
         return_state: whether to return the states after the last step too: [outputs, h], or
             [outputs, h, c] of an LSTM.
@@ -39,7 +63,12 @@ class Recurrent(Layer):
             the order of processing.
         stateful: whether row i of a batch goes on from the state that row i of the batch before
             left; until `reset_states()`. Training does not go back beyond the batch.
+        zero_output_for_mask: whether a step that a mask leaves out returns zeros, and not what the
+            step before it returned. The states pass on either way.
         seed: accepted for Keras; `elman.set_random_seed` makes a run repeat.
+
+    `unroll`, `use_cudnn` and `implementation` say how Keras computes, never what: accepted, and
+    without effect.
 
     Raises:
         OptionError: a value out of its range, or an option elman does not have yet.
@@ -56,19 +85,11 @@ class Recurrent(Layer):
     keep_gate: ClassVar[str | None] = None
     #: How many arrays the state consists of.
     states: ClassVar[int] = 1
-    ignored = Layer.ignored | {"unroll", "use_cudnn", "implementation", "time_major"}
+    ruled: ClassVar = {"kernel": "kernel", "recurrent": "recurrent_kernel", "bias": "bias"}
+    ignored = Layer.ignored | HOW.keys()
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {
         **Layer.absent,
-        "recurrent_dropout": (0, 0.0, None),
-        "zero_output_for_mask": (False,),
-        **dict.fromkeys(
-            [
-                f"{tensor}_{kind}"
-                for tensor in ("kernel", "recurrent", "bias")
-                for kind in ("regularizer", "constraint")
-            ],
-            (None,),
-        ),
+        "time_major": (False,),
     }
 
     def __init__(
@@ -82,10 +103,12 @@ class Recurrent(Layer):
         bias_initializer: Any = "zeros",
         *,
         dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
         return_sequences: bool = False,
         return_state: bool = False,
         go_backwards: bool = False,
         stateful: bool = False,
+        zero_output_for_mask: bool = False,
         seed: int | None = None,
         **options: Any,
     ) -> None:
@@ -99,11 +122,17 @@ class Recurrent(Layer):
         self.recurrent_initializer = initializers.get(recurrent_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.dropout = share(who, "dropout", dropout)
+        self.recurrent_dropout = share(who, "recurrent_dropout", recurrent_dropout)
         self.return_sequences = bool(return_sequences)
         self.return_state = bool(return_state)
         self.go_backwards = bool(go_backwards)
         self.stateful = bool(stateful)
+        self.zero_output_for_mask = bool(zero_output_for_mask)
         self.seed = seed
+
+    def _check_other(self, option: str, value: Any) -> None:
+        check_how(type(self).__name__, option, value)
+        super()._check_other(option, value)
 
     def _elementwise(self, activation: Any) -> str:
         who = type(self).__name__
@@ -169,17 +198,16 @@ class Recurrent(Layer):
     def emit_all(self, plan: Plan, slots: Sequence[Slot]) -> list[Slot]:
         """Append the operations: of a sequence and, behind it, its initial states."""
         slot, *states = self.emit_in_time(plan, *slots)
-        # The engine keeps outputs in their own time; Keras hands them on as they were made.
-        if self.go_backwards and len(slot.shape) == 3:
-            slot = plan.add("reverse", f"{self.path}/reversed", slot, slot.shape, keep_mask=True)
-        return [slot, *states]
+        return [in_order(plan, self, slot), *states]
 
     def emit_in_time(self, plan: Plan, slot: Slot, *start: Slot) -> list[Slot]:
         """The same; a sequence is in its own time, whichever way it is walked."""
         if self.dropout:
             slot = plan.dropout(f"{self.path}/dropout", slot, self.dropout, same_each_step=True)
         sequences = self.return_sequences or plan.every_step
-        bf16 = self.compute_dtype == "bfloat16" and self.units >= BF16_UNITS
+        drops = self.recurrent_dropout if plan.training else 0.0
+        # Where each gate sees a state of its own, products stay float32.
+        bf16 = self.compute_dtype == "bfloat16" and self.units >= BF16_UNITS and not drops
         features = slot.shape[-1]
         assert features is not None
         states = self.output_shapes([slot.shape])[1:]
@@ -197,8 +225,11 @@ class Recurrent(Layer):
             return_state=self.return_state,
             go_backwards=self.go_backwards,
             stateful=plan.stateful and self.stateful,
+            zero_output_for_mask=self.zero_output_for_mask,
             bf16=bf16,
             bf16_input=bf16 and features >= BF16_FEATURES,
+            recurrent_dropout=drops,
+            seed=plan.draw() if drops else 0,
         )
 
     # -- calls ------------------------------------------------------------------------------------
@@ -227,7 +258,11 @@ class Recurrent(Layer):
     # -- the readable side ------------------------------------------------------------------------
 
     def step(
-        self, x: Array, states: list[Array], weights: dict[str, Array]
+        self,
+        x: Array,
+        states: list[Array],
+        weights: dict[str, Array],
+        keep: Array | None = None,
     ) -> tuple[list[Array], dict[str, Array]]:
         """One step of the cell.
 
@@ -235,6 +270,7 @@ class Recurrent(Layer):
             x: input [B, F].
             states: the state arrays [B, H], the output first.
             weights: the tensors by name.
+            keep: what recurrent_dropout multiplies the state by, for each gate: [B, G, H].
 
         Returns:
             the new states, and every gate by name.
@@ -247,8 +283,9 @@ class Recurrent(Layer):
         weights: dict[str, Array],
         mask: Array | None,
         start: list[Array] | None = None,
+        keep: Array | None = None,
     ) -> Array:
-        return self.walk(x, weights, mask, start)[0]
+        return self.walk(x, weights, mask, start, keep)[0]
 
     def walk(
         self,
@@ -256,6 +293,7 @@ class Recurrent(Layer):
         weights: dict[str, Array],
         mask: Array | None,
         start: list[Array] | None = None,
+        keep: Array | None = None,
     ) -> tuple[Array, list[Array]]:
         """The formula over all steps: the output, and the states after the last."""
         rows, steps = x.shape[:2]
@@ -263,13 +301,32 @@ class Recurrent(Layer):
         states = start or [np.zeros((rows, self.units), kind) for _ in range(self.states)]
         outputs = []
         for t in range(steps)[:: -1 if self.go_backwards else 1]:
-            new, _ = self.step(x[:, t], states, weights)
-            if mask is not None:  # a masked step carries the states through
-                counts = mask[:, t, None].astype(bool)
-                new = [np.where(counts, n, old) for n, old in zip(new, states, strict=True)]
-            states = new
-            outputs.append(states[0])
-        return (np.stack(outputs, axis=1) if self.return_sequences else states[0]), states
+            new, _ = self.step(x[:, t], states, weights, keep)
+            counts = np.ones((rows, 1), bool) if mask is None else mask[:, t, None].astype(bool)
+            # A masked step carries the states through.
+            states = [np.where(counts, n, old) for n, old in zip(new, states, strict=True)]
+            zeroed = self.zero_output_for_mask
+            outputs.append(np.where(counts, states[0], 0.0) if zeroed else states[0])
+        return (np.stack(outputs, axis=1) if self.return_sequences else outputs[-1]), states
 
     def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
         return mask if self.return_sequences else None
+
+
+def in_order(plan: Plan, layer: Any, slot: Slot) -> Slot:
+    """Outputs in the order of processing: the engine keeps them in their own time."""
+    if layer.go_backwards and len(slot.shape) == 3:
+        slot = plan.add("reverse", f"{layer.path}/reversed", slot, slot.shape, keep_mask=True)
+    return slot
+
+
+def product(state: Array, weights: Array, keep: Array | None) -> Array:
+    """The state [B, H] times the weights [H, G*H] of G gates; each sees its own part of it.
+
+    Args:
+        keep: what each gate's state is multiplied by [B, G, H]; None: nothing.
+    """
+    if keep is None:
+        return state @ weights
+    parts = np.split(weights, keep.shape[1], axis=-1)
+    return np.concatenate([(state * keep[:, g]) @ u for g, u in enumerate(parts)], axis=-1)

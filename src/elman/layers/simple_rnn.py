@@ -7,7 +7,7 @@ from typing import Any
 from elman import activations
 from elman.errors import unknown_name
 from elman.layers.layer import Array
-from elman.layers.recurrent import Recurrent
+from elman.layers.recurrent import Recurrent, product
 
 
 class SimpleRNN(Recurrent):
@@ -54,9 +54,17 @@ class SimpleRNN(Recurrent):
         return "simple_rnn"
 
     def step(
-        self, x: Array, states: list[Array], weights: dict[str, Array]
+        self,
+        x: Array,
+        states: list[Array],
+        weights: dict[str, Array],
+        keep: Array | None = None,
     ) -> tuple[list[Array], dict[str, Array]]:
         (h,) = states
-        z = x @ weights["kernel"] + h @ weights["recurrent_kernel"] + weights.get("bias", 0.0)
+        z = (
+            x @ weights["kernel"]
+            + product(h, weights["recurrent_kernel"], keep)
+            + weights.get("bias", 0.0)
+        )
         h = activations.get(self.activation)(z)
         return [h], {"state": h}

@@ -48,24 +48,19 @@ class TimeDistributed(Wrapper):
     def path_of(self, leaf: Layer) -> str:
         return self.path  # what comes out of it is what comes out of this one
 
-    def inside_shape(self, input_shape: Shape) -> Shape:
-        return (input_shape[0], *input_shape[2:])
-
-    @property
-    def compute_dtype(self) -> str:
-        return self.layer.compute_dtype
+    def leaf_shapes(self, input_shape: Shape) -> list[Shape]:
+        return [(input_shape[0], *input_shape[2:])]
 
     def output_shape(self, input_shape: Shape) -> Shape:
         self.check_rank(input_shape)
-        rows, *rest = self.layer.output_shape(self.inside_shape(input_shape))
+        rows, *rest = self.layer.output_shape(self.leaf_shapes(input_shape)[0])
         return (rows, input_shape[1], *rest)
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
         return self.layer.emit(plan, slot)
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
-        own = {p.name: weights[f"{self.layer.name}/{p.name}"] for p in self.layer.own_params}
-        return self.layer.formula(x, own, mask)
+        return self.layer.formula(x, self.own_weights(weights)[0], mask)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> TimeDistributed:

@@ -11,23 +11,24 @@ from elman.layers.layer import Array, Layer, Param, Shape
 class Wrapper(Layer):
     """Base of the layers whose weights are those of their `leaves`."""
 
-    def inside_shape(self, input_shape: Shape) -> Shape:
-        """What enters the layers inside."""
-        return input_shape
-
     def params(self, input_shape: Shape) -> list[Param]:
-        shape = self.inside_shape(input_shape)
-        return [p.inside(leaf) for leaf in self.leaves() for p in leaf.params(shape)]
+        leaves = list(zip(self.leaves(), self.leaf_shapes(input_shape), strict=True))
+        made = [p.inside(leaf) for leaf, shape in leaves for p in leaf.params(shape)]
+        sizes = {(shape[-1], leaf.output_shape(shape)[-1]) for leaf, shape in leaves}
+        if len(sizes) > 1:
+            for p in made:  # no letter stands for two sizes in one formula
+                p.letters = ""
+        return made
 
     def build_params(self, input_shape: Shape, values: list[Array] | None = None) -> None:
         self.check_shape(input_shape)
-        shape = self.inside_shape(input_shape)
-        for leaf in self.leaves():
+        for leaf, shape in zip(self.leaves(), self.leaf_shapes(input_shape), strict=True):
             count = len(leaf.params(shape))
             leaf.build_params(shape, None if values is None else values[:count])
             values = None if values is None else values[count:]
         if self.built_for is None:
-            self.own_params, self.built_for = self.params(input_shape), input_shape
+            self.own_params = [p.inside(leaf) for leaf in self.leaves() for p in leaf.own_params]
+            self.built_for = input_shape
 
     def views(self) -> list[Array]:
         return [view for leaf in self.leaves() for view in leaf.views()]
@@ -38,6 +39,17 @@ class Wrapper(Layer):
             count = len(leaf.own_params)
             leaf.set_weights(arrays[:count])
             arrays = arrays[count:]
+
+    @property
+    def compute_dtype(self) -> str:
+        return self.leaves()[0].compute_dtype
+
+    def own_weights(self, weights: dict[str, Array]) -> list[dict[str, Array]]:
+        """The tensors by name of each layer inside, for its `formula`."""
+        return [
+            {p.name: weights[f"{leaf.name}/{p.name}"] for p in leaf.own_params}
+            for leaf in self.leaves()
+        ]
 
 
 def layer_inside(who: str, entry: dict[str, Any]) -> Layer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +27,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 #: Options of Keras's `compile` that change nothing here: there is nothing to trace or compile.
 COMPILE_IGNORED = {"jit_compile", "run_eagerly", "steps_per_execution", "auto_scale_loss"}
-COMPILE_ABSENT = {"weighted_metrics"}
 
 
 class Model:
@@ -232,8 +231,9 @@ class Model:
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
-        metrics: Any = None,
         loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
         **ignored: Any,
     ) -> None:
         """Choose how to train.
@@ -242,23 +242,24 @@ class Model:
             optimizer: a name or object of `elman.optimizers`.
             loss: a name or object of `elman.losses`; for several outputs one for all, a list, or
                 a dict by the outputs' names, where None is no loss.
+            loss_weights: how much each loss counts in the sum: a list, or a dict by name.
             metrics: names, functions or objects of `elman.metrics`; for several outputs a list
                 with an entry for each, or a dict by name.
-            loss_weights: how much each loss counts in the sum: a list, or a dict by name.
+            weighted_metrics: None; it stands here as in Keras's `compile`.
             ignored: `jit_compile`, `run_eagerly`, `steps_per_execution`, accepted for Keras.
 
         Raises:
             UnknownNameError: a name that is not known; the message suggests the nearest.
             OptionError: an option elman does not have, or another number of entries than outputs.
         """
-        for option, value in ignored.items():
-            absent = option in COMPILE_ABSENT
-            if absent and value is not None:
-                raise OptionError(
-                    f"compile expected {option}=None, got {value!r}. elman does not have this "
-                    "option yet: leave it out."
-                )
-            if not absent and option not in COMPILE_IGNORED:
+        _check_third(loss_weights)
+        if weighted_metrics is not None:
+            raise OptionError(
+                f"compile expected weighted_metrics=None, got {weighted_metrics!r}. elman does not "
+                "have this option yet: leave it out."
+            )
+        for option in ignored:
+            if option not in COMPILE_IGNORED:
                 raise unknown_name(
                     "compile", "option", option, {"optimizer", "loss", "metrics", *COMPILE_IGNORED}
                 )
@@ -420,6 +421,10 @@ class Model:
             self._native_optimizer = _core.Optimizer(
                 self._store.native, word, options, len(self.optimizer.moments())
             )
+            for index, p in self._store.ruled.items():
+                if p.constraint is not None:
+                    rule = p.constraint.native(len(p.shape))
+                    self._native_optimizer.constrain(index, **rule)
         return self._native_optimizer
 
     def plan(self, steps: int | None = None, batch_size: int = 32, training: bool = True) -> Plan:
@@ -463,6 +468,10 @@ class Model:
         class_weight: dict[int, float] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Collection[int] = 1,
         tbptt: int | None = None,
         recompute: bool | str = "auto",
     ) -> History:
@@ -484,6 +493,10 @@ class Model:
             class_weight: weight of each class's samples in the loss.
             sample_weight: weight of each sample [n], or of each step [n, steps], in the loss.
             initial_epoch: the epoch to start from.
+            steps_per_epoch: batches of an epoch, all where None; the next one goes on after them.
+            validation_steps: so many batches of the validation data only, the first.
+            validation_batch_size: rows per batch of validation; `batch_size` where None.
+            validation_freq: validate every so many epochs; or after these, counted from 1.
             tbptt: truncated back-propagation through time: walk each batch of rows window by
                 window of so many steps, with one update for each and states carried from one to
                 the next. For long recordings with a target for every step.
@@ -499,6 +512,8 @@ class Model:
 
         Raises:
             ElmanError: before any work, if data, model and loss do not fit together.
+            DivergedError: a loss or a gradient is not finite. The batch changed nothing. With the
+                callback `TerminateOnNaN` training ends without an error.
         """
         return training.fit(
             self,
@@ -514,6 +529,10 @@ class Model:
             class_weight=class_weight,
             sample_weight=sample_weight,
             initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
             tbptt=tbptt,
             recompute=recompute,
         )
@@ -525,20 +544,30 @@ class Model:
         batch_size: int | None = None,
         verbose: int | str = "auto",
         sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: list[Callback] | None = None,
         return_dict: bool = False,
     ) -> Any:
         """Loss and metrics on some data.
 
         Args: as in `fit`, and
+            steps: so many batches only, the first.
             return_dict: whether to return them by name.
 
         Returns:
             the loss, or [loss, metrics...], or a dict.
         """
-        found = training.evaluate(self, x, y, batch_size, verbose, sample_weight)
+        found = training.evaluate(self, x, y, batch_size, verbose, sample_weight, steps, callbacks)
         return self._scores(found, return_dict)
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: int | str = "auto") -> Any:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        steps: int | None = None,
+        callbacks: list[Callback] | None = None,
+    ) -> Any:
         """Outputs for inputs.
 
         Args:
@@ -546,11 +575,14 @@ class Model:
             batch_size: accepted for Keras; the result does not depend on it, unless a layer is
                 stateful: then row i of a batch goes on from row i of the batch before.
             verbose: as in `fit`; a bar is shown only where it takes long.
+            steps: so many batches of `batch_size` only, the first.
+            callbacks: as in `fit`; one that overrides a hook of batches makes it predict batch by
+                batch.
 
         Returns:
             float32 array, one row per input; a list, or a dict, of several outputs.
         """
-        return self._handed_out(training.predict(self, x, batch_size, verbose))
+        return self._handed_out(training.predict(self, x, batch_size, verbose, steps, callbacks))
 
     def stream(self, sessions: int = 1) -> Stream:
         """A stream: the model step by step, with its states kept in between.
@@ -660,3 +692,13 @@ def load_model(
     from elman import saving
 
     return saving.load_model(filepath, custom_objects, compile, safe_mode)
+
+
+def _check_third(given: Any) -> None:
+    """Metrics stood where Keras 3 has the weights of losses."""
+    entries = given if isinstance(given, list | tuple) else [given]
+    if any(isinstance(entry, str | metrics.Metric) for entry in entries):
+        raise OptionError(
+            f"compile expected its third argument to be loss_weights, as in Keras 3, got metrics: "
+            f"{given!r}. Call compile(optimizer, loss, metrics=...)."
+        )

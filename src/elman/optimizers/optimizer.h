@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "constraints.h"
 #include "isa/table.h"
 #include "missed.h"
 #include "plan.h"
@@ -27,6 +28,9 @@ class Optimizer : public Updater, public Weights::Lazy {
   void change(const std::vector<Run>& shards, int part, float rate) override;
   void finish(float rate) override;
   bool needs_all() const override { return clips_norms(); }
+  bool constrains() const override { return !constraints.empty(); }
+  void constrain(int part, int parts) override;
+  bool stops() const override { return true; }
   bool moves_untouched() const override { return moves_untouched_ && !tables_.empty(); }
   void catch_up(int param, const std::vector<int32_t>& rows, int part) override;
   /// Brings the weights of every row of every table up to date.
@@ -40,6 +44,7 @@ class Optimizer : public Updater, public Weights::Lazy {
 
   std::shared_ptr<Weights> weights;
   std::vector<Floats> moments;
+  std::vector<Constraint> constraints;  // of trainable tensors, which are no tables
   long iterations = 0;  // steps taken
 
  private:

@@ -10,10 +10,18 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from elman import activations, initializers, losses, metrics, optimizers
+from elman import (
+    activations,
+    constraints,
+    initializers,
+    losses,
+    metrics,
+    optimizers,
+    regularizers,
+)
 from elman.config import serialize
 from elman.errors import ElmanError, FileError
-from elman.layers import LAYERS, Input, InputLayer, Layer
+from elman.layers import CELLS, LAYERS, Input, InputLayer, Layer
 from elman.layers.layer import Shape
 from elman.saving.graphs import Described, Wires, is_mask_op
 from elman.saving.text import brief
@@ -26,8 +34,9 @@ Config = dict[str, Any]
 #: Names of classes, and of functions, that a file may hold.
 CLASSES = frozenset(
     {"Sequential", "Functional", "Model", "InputLayer", "DTypePolicy", "__numpy__"}
-    | {"__keras_tensor__", *LAYERS, *initializers.NAMES}
+    | {"__keras_tensor__", *CELLS, *LAYERS, *initializers.NAMES}
     | {*losses.NAMES, *metrics.NAMES, *optimizers.schedules.NAMES}
+    | {*constraints.NAMES, *regularizers.NAMES}
     | {cls.__name__ for cls in optimizers.NAMES.values()}
 )
 FUNCTIONS = frozenset(

@@ -84,7 +84,8 @@ def give(arrays: Numbered, layers: list[Layer], shapes: Iterator[Shape | None]) 
         if shape is None or not layer.known_features(shape):
             continue  # saved before it had weights
         layer.check_shape(shape)
-        found = arrays.paths(group, layer, [leaf.params(shape) for leaf in layer.leaves()])
+        leaves = zip(layer.leaves(), layer.leaf_shapes(shape), strict=True)
+        found = arrays.paths(group, layer, [leaf.params(own) for leaf, own in leaves])
         wanted |= found
         entering.append((layer, shape, len(found)))
     values = iter(arrays.weights(wanted))

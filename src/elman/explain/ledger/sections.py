@@ -89,7 +89,7 @@ def _layer(account: LayerAccount) -> list[Line]:
     letters = ", ".join(f"{letter}={value}" for letter, value in account.values.items())
     usual = account.name.startswith(snake(account.kind))
     name = account.name if usual else f"{account.name} ({account.kind})"
-    head = Line((name, flow, letters or "no parameters", ""), "head")
+    head = Line((name, flow, letters or ("" if account.rows else "no parameters"), ""), "head")
     if not account.rows:
         return [head]
     gates = account.gates if len(account.gates) > 1 else []
