@@ -238,6 +238,7 @@ def orthogonal(w: np.ndarray) -> bool:
 CONFIGS: dict[str, Any] = {
     "Activation": {"activation": "relu"},
     "AveragePooling1D": {"pool_size": 3, "strides": 2, "padding": "same"},
+    "BatchNormalization": {"momentum": 0.9, "epsilon": 0.01, "scale": False},
     "Bidirectional": {
         "layer": lambda api: api.layers.LSTM(4, dropout=0.1, name="lstm"),
         "merge_mode": "sum",
@@ -256,12 +257,15 @@ CONFIGS: dict[str, Any] = {
     "GlobalAveragePooling1D": {"keepdims": True},
     "GlobalMaxPooling1D": {"keepdims": True},
     "LSTM": {"units": 4, "unit_forget_bias": False, "kernel_initializer": "he_normal"},
+    "LayerNormalization": {"epsilon": 0.01, "center": False, "rms_scaling": True},
     "LeakyReLU": {"negative_slope": 0.2},
     "Masking": {"mask_value": -1.0},
     "MaxPooling1D": {"pool_size": 3},
+    "Normalization": {"mean": [1.0, -2.0], "variance": [4.0, 0.25], "invert": True},
     "Permute": {"dims": (2, 1)},
     "ReLU": {"max_value": 2.0, "negative_slope": 0.2, "threshold": 0.5},
     "RepeatVector": {"n": 3},
+    "Rescaling": {"scale": [0.5, 2.0], "offset": -1.0},
     "Reshape": {"target_shape": (3, -1)},
     "RNN": {
         "cell": lambda api: api.layers.StackedRNNCells(

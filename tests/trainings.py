@@ -269,6 +269,28 @@ TRAININGS: dict[str, Training] = {
         lambda rng, rows: {"x": sentences(rng, rows), "y": rng.integers(0, 2, (rows, 1))},
         {"batch_size": 8, "epochs": 7},
     ),
+    # Statistics of the steps that count, over all threads, below and between layers and at the end.
+    "normalized": Training(
+        lambda api: [
+            api.layers.Masking(),
+            api.layers.BatchNormalization(momentum=0.8),
+            api.layers.GRU(4, return_sequences=True),
+            api.layers.BatchNormalization(epsilon=0.01, scale=False),
+            api.layers.LayerNormalization(),
+            api.layers.LSTM(3),
+            api.layers.BatchNormalization(center=False),
+            api.layers.Dense(1, activation="sigmoid"),
+        ],
+        (STEPS, FEATURES),
+        lambda api: {
+            "loss": "binary_crossentropy",
+            "optimizer": api.optimizers.Adam(0.02),
+            "metrics": ["accuracy"],
+        },
+        lambda rng, rows: {"x": padded(rng, rows), "y": rng.integers(0, 2, (rows, 1))},
+        {"batch_size": 8, "epochs": 7, "validation_split": 0.25},
+        rows=28,
+    ),
     "both ways at every step": Training(
         lambda api: [
             api.layers.Masking(),
@@ -341,8 +363,13 @@ def begin(training: Training) -> tuple[Weights, Arrays]:
     import elman
 
     rng = np.random.default_rng(len(training.shape) + training.rows)
-    shapes = [weight.shape for weight in model(elman, training).get_weights()]
-    return any_weights(shapes, rng), training.data(rng, training.rows)
+    made = model(elman, training)
+    names = [p.name for layer in made.layers for p in layer.own_params]
+    drawn = any_weights([weight.shape for weight in made.get_weights()], rng)
+    weights = [
+        np.abs(w) if name == "moving_variance" else w for name, w in zip(names, drawn, strict=True)
+    ]
+    return weights, training.data(rng, training.rows)
 
 
 def play(

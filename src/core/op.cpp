@@ -20,6 +20,13 @@ std::string Spec::word(const std::string& key, const std::string& missing) const
   throw std::invalid_argument("op '" + name + "' expected a word for '" + key + "'");
 }
 
+std::vector<double> Spec::numbers(const std::string& key) const {
+  const auto found = options.find(key);
+  if (found == options.end()) return {};
+  if (const auto* n = std::get_if<std::vector<double>>(&found->second)) return *n;
+  throw std::invalid_argument("op '" + name + "' expected numbers for '" + key + "'");
+}
+
 namespace {
 std::map<std::string, OpMaker>& makers() {
   static std::map<std::string, OpMaker> words;

@@ -45,7 +45,7 @@ struct Batch {
 struct LossPart {
   double sum = 0;           // out: this shard's part of the batch's loss
   double counting = 0;      // targets of this shard that count in it
-  double all_counting = 0;  // the same of all shards
+  double counted = 0;       // the same of all runs over a batch that is gone through in several
   double divisor = 0;       // of the sum of losses; 0: as many as count in this run
 };
 
@@ -59,6 +59,7 @@ struct Run {
   float* arena = nullptr;
   float* gradients = nullptr;  // of the weights: this thread's own block
   std::vector<std::unique_ptr<TableGradient>>* tables = nullptr;  // one for all threads
+  const std::vector<Run>* all = nullptr;  // this one among those of all shards
   std::vector<LossPart> losses;  // one for each loss of the plan
   double penalty = 0;        // out: what this shard adds to all of them
   bool penalized = true;     // whether what weights cost is part of this run
@@ -97,6 +98,8 @@ struct Cost {
   std::string path = "plain";
 };
 
+enum class Way { up, down };
+
 class Op {
  public:
   virtual ~Op() = default;
@@ -111,10 +114,17 @@ class Op {
       if (part == 0) forward(run);
     });
   }
-  /// A loss: whether `forward` wants to know `all_counting`, which `count` works out before.
-  virtual bool counts() const { return false; }
-  virtual void count(Run&) {}
   virtual void backward(Run&) {}
+  /// Whether its forward (up) or backward (down) needs to know something of all rows of the batch. Then
+  /// every shard calls `share` before, which leaves what there is to know of its own rows; all shards
+  /// meet; and what they left is read. It is the same for all shards.
+  virtual bool needs_all(const Run&, Way) const { return false; }
+  virtual void share(Run&, Way) {}
+  /// After a step of training: changes what no gradient changes. The first shard's run is given.
+  virtual bool learns() const { return false; }
+  virtual void learn(const Run&) {}
+  /// Whether it is a loss in which only some of the targets may count.
+  virtual bool counts() const { return false; }
   /// Copies changed weights into the layout of the kernels: part `thread` of `threads`.
   virtual void pack(int /*thread*/, int /*threads*/) {}
   using Visit = std::function<void(int param, const std::vector<int32_t>& rows)>;
@@ -156,7 +166,7 @@ class Op {
   double bytes = 0;       // of memory it took, over all threads
 };
 
-using Option = std::variant<double, std::string>;
+using Option = std::variant<double, std::string, std::vector<double>>;
 
 /// What a layer says when it emits an op.
 struct Spec {
@@ -167,6 +177,7 @@ struct Spec {
   double number(const std::string& key, double missing) const;
   bool flag(const std::string& key) const { return number(key, 0) != 0; }
   std::string word(const std::string& key, const std::string& missing) const;
+  std::vector<double> numbers(const std::string& key) const;
 };
 
 struct OpMaker {

@@ -207,7 +207,10 @@ void Plan::seal() {
   if (!losses_.empty()) find_way_back();
   for (size_t i = 0; i < ops_.size(); ++i)
     if (!ops_[i]->state_names().empty()) last_with_states_ = i + 1;
-  for (const auto& op : ops_) meets_ |= op->meets();
+  for (const auto& op : ops_) {
+    meets_ |= op->meets();
+    if (op->learns()) learning_.push_back(op.get());
+  }
   if (carry_ || !records_.empty()) sorted_by_ = -1;  // a row's states are in its own place
   for (Floats& arena : arenas_) arena.resize(arena_floats_);
   for (Floats& states : states_) states.resize(state_floats_);
@@ -222,6 +225,7 @@ void Plan::seal() {
     shards_[i].arena = arenas_[i].data();
     shards_[i].gradients = gradients_[i].data();
     shards_[i].tables = &tables_;
+    shards_[i].all = &shards_;
     shards_[i].steps = steps_;
     shards_[i].losses.resize(losses_.size());
   }
@@ -323,13 +327,52 @@ void Plan::forward(Run& run, size_t first, size_t last) const {
     if (end || !ops_[i]->late) ops_[i]->forward(run);
 }
 
+void Plan::backward(Run& run, size_t i) const {
+  Op& op = *ops_[i];
+  if (op.bypassed || (op.late && !run.at_end())) return;
+  if (!op.further.empty() && !op.needs_all(run, Way::down)) join(run, op);  // else it is done
+  op.backward(run);
+}
+
 void Plan::backward(Run& run) const {
   if (!run.joined) std::fill_n(run.gradients, weights_->dense, 0.0f);
-  const bool end = run.at_end();
-  for (size_t i = ops_.size(); i-- > 0;) {
-    if (ops_[i]->bypassed || (ops_[i]->late && !end)) continue;
-    if (!ops_[i]->further.empty()) join(run, *ops_[i]);
-    ops_[i]->backward(run);
+  for (size_t i = ops_.size(); i-- > 0;) backward(run, i);
+}
+
+std::vector<size_t> Plan::stops(const Run& run, bool down) const {
+  const size_t n = ops_.size();
+  std::vector<size_t> found;
+  for (size_t i = 0; i < n; ++i)
+    if (ops_[i]->needs_all(run, Way::up) && !shares_with_last(run, i)) found.push_back(i);
+  for (size_t i = n; down && i-- > 0;)
+    if (!ops_[i]->bypassed && ops_[i]->needs_all(run, Way::down)) found.push_back(2 * n - i);
+  found.push_back(down ? 2 * n + 1 : n + 1);
+  return found;
+}
+
+bool Plan::shares_with_last(const Run& run, size_t i) const {
+  return i > 0 && ops_[i - 1]->output < 0 && ops_[i - 1]->needs_all(run, Way::up);
+}
+
+template <class F>
+void Plan::walk(Run& run, size_t from, size_t to, bool meets, const F& end) const {
+  const size_t n = ops_.size();
+  forward(run, from, std::min(to, n));
+  if (from <= n && n < to) end(run);
+  for (size_t at = std::max(from, n + 1); at < to; ++at) backward(run, 2 * n - at);
+  if (!meets) return;
+  if (to < n) return share(run, to);
+  Op& op = *ops_[2 * n - to];
+  if (op.late && !run.at_end()) return;
+  if (!op.further.empty()) join(run, op);
+  op.share(run, Way::down);
+}
+
+void Plan::share(Run& run, size_t first) const {
+  for (size_t i = first; i < ops_.size(); ++i) {
+    if (i > first && !shares_with_last(run, i)) return;
+    if (ops_[i]->needs_all(run, Way::up) && (!ops_[i]->late || run.at_end()))
+      ops_[i]->share(run, Way::up);
   }
 }
 
@@ -337,6 +380,10 @@ bool Plan::sound(const Run& run) const {
   double all = run.penalty;
   for (const LossPart& loss : run.losses) all += loss.sum;
   return std::isfinite(all) && finite(run.gradients, weights_->dense);
+}
+
+void Plan::learn() const {
+  for (Op* op : learning_) op->learn(shards_[0]);
 }
 
 void Plan::join(Run& run, const Op& op) const {
@@ -423,7 +470,10 @@ void Plan::update(Team::Member& me, Updater* updater, float rate,
       if (!stopped()) updater->constrain(part, threads());
     });
   me.phase([&](int part) {
-    if (part == 0 && !stopped()) updater->finish(rate);
+    if (part == 0 && !stopped()) {
+      updater->finish(rate);
+      if (updater->trains()) learn();
+    }
     for (const auto& table : tables_) table->clear(part);
     pack(part);
   });
@@ -437,10 +487,14 @@ long Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
   if (!updater || updater->lazy() != weights_->lazy) weights_->settle();
   const bool stale = packed_version_ != weights_->version;
   const bool lookups = updater && rounds_ && updater->moves_untouched();
-  // A masked loss is a mean over what counts in the whole batch, which all shards must know first.
-  const bool counted = !batch.targets.empty() && counts_targets() && !counts;
-  const size_t before_loss = counted ? first_loss_ : ops_.size();
   const bool recomputed = updater && recomputes;
+  Run like;  // what is the same for all shards and batches
+  like.batch = batch;
+  like.training = training;
+  like.losses.assign(losses_.size(), {.divisor = counts ? 1.0 : 0.0});
+  const std::vector<size_t> stops = this->stops(like, updater);
+  if (recomputed && stops[0] < first_loss_)
+    throw std::invalid_argument("what needs all steps of all rows cannot be trained in parts");
   const long windows = recomputed ? 1 : this->windows(batch);
   if (updater && windows > 1 && some_late_)
     throw std::invalid_argument("a loss at the last step only needs the whole sequence");
@@ -477,7 +531,7 @@ long Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
         run.training = training;
         run.seed = seed;
         run.step = first_step + (uint32_t)(updater ? b : b / windows);
-        for (LossPart& loss : run.losses) loss = {.divisor = counts ? 1.0 : 0.0};
+        run.losses = like.losses;
         run.penalty = 0;
         run.penalized = !counts;
         run.joined = false;
@@ -488,7 +542,7 @@ long Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
       };
       if (recomputed) {
         me.phase(begin);
-        recompute(me, updater, counted, lookups, out);
+        recompute(me, updater, lookups, out);
         me.phase([&](int part) {
           note(shards_[part]);
           judge(shards_[part]);
@@ -497,33 +551,23 @@ long Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
         continue;
       }
       const auto end = [&](Run& run) {
-        forward(run, before_loss, ops_.size());
         note(run);
         write(run, out);
-        if (!updater) return;
-        backward(run);
-        judge(run);
+        if (updater) std::fill_n(run.gradients, weights_->dense, 0.0f);
       };
       if (lookups) {
         me.phase(begin);
         visit(me, updater);
       }
-      me.phase([&](int part) {
-        Run& run = shards_[part];
-        if (!lookups) begin(part);
-        forward(run, 0, before_loss);
-        if (!counted) return end(run);
-        for (size_t i = first_loss_; i < ops_.size(); ++i)
-          if (ops_[i]->counts()) ops_[i]->count(run);
-      });
-      if (counted)
+      for (size_t k = 0; k < stops.size(); ++k)
         me.phase([&](int part) {
-          Run& run = shards_[part];
-          for (size_t i = 0; i < kinds; ++i)
-            for (const Run& r : shards_) run.losses[i].all_counting += r.losses[i].counting;
-          end(run);
+          if (k == 0 && !lookups) begin(part);
+          const bool meets = k + 1 < stops.size();
+          walk(shards_[part], k ? stops[k - 1] : 0, stops[k], meets, end);
+          if (updater && !meets) judge(shards_[part]);
         });
       if (updater) update(me, updater, rates[b], stopped);
+      else if (training && !learning_.empty()) me.phase([&](int part) { if (part == 0) learn(); });
     }
   });
   for (size_t i = 0; losses && i < runs * kinds; ++i) {
@@ -538,6 +582,7 @@ long Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
   if (!recomputed) end_windows(runs, std::min<long>(batch_rows, samples));
   if (updater) ++weights_->version;
   packed_version_ = weights_->version;
+  if (!updater && training && !learning_.empty()) ++weights_->version;  // not packed yet
   penalties_.assign(penalized_ ? runs : 0, 0.0);
   for (size_t i = 0; i < penalties.size(); ++i) penalties_[i / threads()] += penalties[i];
   return stop;
@@ -559,6 +604,7 @@ void Plan::gradients(const Batch& batch, int rows, uint32_t seed, uint32_t step,
   struct Collect : Updater {
     float* out;
     const Weights* weights;
+    bool trains() const override { return false; }
     void gather(const std::vector<Run>&, int) override {}
     void change(const std::vector<Run>& shards, int part, float) override {
       if (part) return;

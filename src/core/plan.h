@@ -30,6 +30,8 @@ class Updater {
   virtual void constrain(int /*part*/, int /*parts*/) {}
   /// Whether a batch whose losses or gradients are not finite changes nothing and ends the run.
   virtual bool stops() const { return false; }
+  /// Whether this is training, and not only a look at gradients.
+  virtual bool trains() const { return true; }
   /// Whether the change of a part needs what others have gathered, and so must wait for them.
   virtual bool needs_all() const { return true; }
   /// Whether rows of tables move on without a gradient, and so must be brought up to date before
@@ -167,7 +169,23 @@ class Plan {
   void load(Run& run);
   void sort_rows(Run& run);
   void forward(Run& run, size_t first, size_t last) const;
+  /// Op `i`; and all of them, from the last.
+  void backward(Run& run, size_t i) const;
   void backward(Run& run) const;
+  /// The way of a batch is up through the ops, from place 0, to the outputs at place ops_.size(), and
+  /// then down again, op i at place 2 * ops_.size() - i. These are the places before which all shards
+  /// must meet, and last the end.
+  std::vector<size_t> stops(const Run& run, bool down) const;
+  /// A stretch of the way, [from, to), and what must be shared before the next; `end` is called at
+  /// the outputs.
+  template <class F>
+  void walk(Run& run, size_t from, size_t to, bool meets, const F& end) const;
+  /// Of the ops that need to know all rows: what op `first` and those that meet with it have to share.
+  /// Losses, which fill nothing that the next could read, meet at once.
+  void share(Run& run, size_t first) const;
+  bool shares_with_last(const Run& run, size_t i) const;
+  /// Lets ops change what no gradient changes.
+  void learn() const;
   /// The slot that one more op reads: the first reads the slot itself; others the same values, with
   /// a gradient of their own.
   int read(int slot);
@@ -181,7 +199,7 @@ class Plan {
   void pack(int part);
   void pack_all();
   void take(Run& run, const Batch& batch, long first, long last, long w) const;
-  void recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Rooms out);
+  void recompute(Team::Member& me, Updater* updater, bool lookups, Rooms out);
   void visit(Team::Member& me, Updater* updater) const;
   /// Whether all that a shard's run has found is finite.
   bool sound(const Run& run) const;
@@ -242,6 +260,7 @@ class Plan {
   std::vector<Run> shards_;
   int sorted_by_ = -1;  // the slot of the tokens whose padding gives rows their order, or -1
   bool meets_ = false;  // some op of a single row is worth the work of several threads
+  std::vector<Op*> learning_;  // ops that change weights which have no gradient
   std::vector<std::vector<int32_t>> ranks_, lengths_;  // [thread][rows] when sorted
   uint64_t packed_version_ = 0;
 };

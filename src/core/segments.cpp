@@ -69,7 +69,7 @@ void Plan::set_state(const Op& op, int tensor, const float* values) {
 /// One batch of whole sequences, forward and backward, in the memory of one run: a first pass keeps
 /// only the states between runs; a second goes from the last run to the first, computes each once
 /// more and goes back through it. Gradients of weights add up, those of states are handed on.
-void Plan::recompute(Team::Member& me, Updater* updater, bool counted, bool lookups, Rooms out) {
+void Plan::recompute(Team::Member& me, Updater* updater, bool lookups, Rooms out) {
   const long last = windows(shards_[0].batch) - 1;
   const auto go = [&](Run& run, long number) {
     window(run, number, 0);
@@ -80,14 +80,15 @@ void Plan::recompute(Team::Member& me, Updater* updater, bool counted, bool look
     load(run);
   };
   // The first pass needs the states and, if targets must be counted, the masks above them.
+  const bool counted = counts_targets();
   const size_t needed = counted ? first_loss_ : last_with_states_;
   const auto pass = [&](Run& run) {
     forward(run, 0, needed);
     for (size_t i = 0; counted && i < losses_.size(); ++i) {
       Op& loss = *ops_[first_loss_ + i];
       if (!loss.counts() || (loss.late && !run.at_end())) continue;
-      loss.count(run);
-      run.losses[i].all_counting += run.losses[i].counting;
+      loss.share(run, Way::up);
+      run.losses[i].counted += run.losses[i].counting;
     }
   };
   me.phase([&](int part) {
@@ -114,7 +115,7 @@ void Plan::recompute(Team::Member& me, Updater* updater, bool counted, bool look
       loss.divisor = (double)run.batch_rows * steps_of(compared(i), run.batch);
       if (!counts_targets(i)) continue;
       loss.divisor = 1e-7;
-      for (const Run& r : shards_) loss.divisor += r.losses[i].all_counting;
+      for (const Run& r : shards_) loss.divisor += r.losses[i].counted;
     }
     run.penalty = 0;  // that of the first pass comes again
     for (long i = last; i >= 0; --i) {

@@ -41,8 +41,14 @@ class LossOp : public Op {
 
   bool counts() const override { return p_.mask >= 0 || ignore_ == ignore_; }
 
+  /// Keras: the mean is over the targets that count, in the whole batch.
+  bool needs_all(const Run& run, Way way) const override {
+    return way == Way::up && counts() && !run.batch.targets.empty() &&
+           run.losses[number_].divisor == 0;
+  }
+
   /// Gathers the targets and weights of the shard's rows.
-  void count(Run& run) override {
+  void share(Run& run, Way) override {
     const Target& b = run.batch.targets[number_];
     LossPart& part = run.losses[number_];
     const long T = run.steps_of(p_), rows = run.rows, start = run.start_of(p_);
@@ -65,11 +71,14 @@ class LossOp : public Op {
 
   void forward(Run& run) override {
     if (run.batch.targets.empty()) return;  // a prediction
-    // Keras: the mean is over the targets that count.
     LossPart& part = run.losses[number_];
     double divisor = part.divisor;
-    if (divisor == 0 && counts()) divisor = part.all_counting + 1e-7;
-    else count(run);
+    if (needs_all(run, Way::up)) {
+      for (const Run& shard : *run.all) divisor += shard.losses[number_].counting;
+      divisor += 1e-7;
+    } else {
+      share(run, Way::up);
+    }
     if (divisor == 0) divisor = (double)run.batch_rows * run.steps_of(p_);
     const double scale = sum_ ? 1.0 : 1.0 / divisor;
     LossRows a{(long)run.steps_of(p_) * run.rows, p_.width, run.value(p_), p_.row, run.arena + y_, y_width_,

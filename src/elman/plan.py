@@ -27,6 +27,7 @@ class Store:
     def __init__(self, layers: Iterable[Layer], shapes: Iterable[tuple[int | None, ...]]) -> None:
         self.layers = list(layers)
         self.first: dict[int, int] = {}
+        self._trains: set[int] = set()
         params: list[tuple[str, list[int], bool, bool]] = []
         own: list[Param] = []
         for layer, shape in zip(self.layers, shapes, strict=True):
@@ -34,6 +35,8 @@ class Store:
             for leaf in layer.leaves():
                 self.first[id(leaf)] = len(params)
                 trainable = layer.trainable and leaf.trainable
+                if trainable:
+                    self._trains.add(id(leaf))
                 params += [
                     (f"{leaf.path}/{p.name}", list(p.shape), p.trainable and trainable, p.by_row)
                     for p in leaf.own_params
@@ -57,6 +60,10 @@ class Store:
                 if p.regularizer is not None
             )
         )
+
+    def trains(self, layer: Layer) -> bool:
+        """Whether training changes the layer."""
+        return id(layer) in self._trains
 
     def own(self) -> None:
         """Bring in values that another model, or the layer by itself, has changed meanwhile."""
@@ -219,7 +226,7 @@ class Plan:
         slot: Slot | Iterable[Slot],
         shape: tuple[int | None, ...],
         params: Iterable[int] = (),
-        **options: float | str,
+        **options: float | str | list[float],
     ) -> Slot: ...
     @overload
     def add(
@@ -229,7 +236,7 @@ class Plan:
         slot: Slot | Iterable[Slot],
         shape: list[tuple[int | None, ...]],
         params: Iterable[int] = (),
-        **options: float | str,
+        **options: float | str | list[float],
     ) -> list[Slot]: ...
     def add(
         self,
@@ -238,14 +245,14 @@ class Plan:
         slot: Slot | Iterable[Slot],
         shape: tuple[int | None, ...] | list[tuple[int | None, ...]],
         params: Iterable[int] = (),
-        **options: float | str,
+        **options: float | str | list[float],
     ) -> Slot | list[Slot]:
         """Append the op called `word`; it reads one `slot` or several, its result has `shape`.
 
         Several ops may read one slot. One that fills several has a list of shapes, and a list of
         slots as its result.
         """
-        made = {k: v if isinstance(v, str) else float(v) for k, v in options.items()}
+        made = {k: v if isinstance(v, str | list) else float(v) for k, v in options.items()}
         read = [slot.index] if isinstance(slot, Slot) else [s.index for s in slot]
         if self._renamed is not None:
             name = self._renamed[1] + name.removeprefix(self._renamed[0])

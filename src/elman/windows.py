@@ -77,6 +77,13 @@ def check_recompute(model: Model, data: Data, recompute: Any, tbptt: Any) -> Non
     require_single(model, "fit with recompute=True", "Leave recompute out.")
     require_own_start(model, "fit with recompute=True")
     require_causal(model.layers, "fit with recompute=True")
+    for layer in model.layers:
+        if layer.joins_steps:
+            raise OptionError(
+                f"fit with recompute=True expected layers that take step by step, got "
+                f"{layer.label}, which needs the statistics of all steps first. Set its "
+                "trainable=False, or leave recompute out."
+            )
 
 
 def segment(length: int) -> int:
@@ -92,7 +99,7 @@ def recomputed(model: Model, data: Data, rows: int, recompute: bool | str) -> in
     """Steps of the parts in which training is recomputed; None: it keeps whole sequences."""
     if recompute is False or not data.timed or data.length <= segment(data.length):
         return None
-    if not can_be_cut(model):
+    if not can_be_cut(model) or any(layer.joins_steps for layer in model.layers):
         return None
     steps = segment(data.length)
     if recompute is True:

@@ -50,6 +50,13 @@ struct Kernels {
   void (*softmax_forward)(bool, long, int, long, const float*, float*);
   void (*softmax_backward)(bool, long, int, long, const float*, const float*, float*);
   void (*dropout)(const DropoutPass&);
+  void (*column_sums)(const ColumnSums&, double*);
+  void (*column_squares)(const ColumnSums&, double*);
+  void (*column_products)(const ColumnSums&, double*);
+  void (*scale_columns)(const ColumnScale&);
+  void (*scale_columns_backward)(const ColumnGradient&);
+  void (*scale_rows)(const RowScale&);
+  void (*scale_rows_backward)(const RowScale&);
   double (*losses[(int)Loss::count])(const LossRows&);
   void (*update[(int)Rule::count])(const Update&, long, const float*);
   void (*update_rows[(int)Rule::count])(const Update&, const TouchedRows&);

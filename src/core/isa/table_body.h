@@ -2,8 +2,10 @@
 // With ELMAN_AVX512_BF16 it holds the products of bf16 alone, which replace those of avx512.
 #include "kernels/peak.h"
 #include "layers/activation.h"
+#include "layers/batch_normalization.h"
 #include "layers/cells.h"
 #include "layers/dropout.h"
+#include "layers/layer_normalization.h"
 #include "layers/recurrent.h"
 #include "losses.h"
 #include "optimizers/update.h"
@@ -57,6 +59,13 @@ const Kernels ELMAN_TABLE = {
     softmax_forward,
     softmax_backward,
     dropout,
+    column_sums,
+    column_squares,
+    column_products,
+    scale_columns,
+    scale_columns_backward,
+    scale_rows,
+    scale_rows_backward,
     {mean_squared_error, mean_absolute_error, huber, binary_crossentropy,
      binary_crossentropy_logits, crossentropy<false>, crossentropy_logits<false>,
      crossentropy<true>, crossentropy_logits<true>},

@@ -265,6 +265,57 @@ struct DropoutPass {
   float* out;
 };
 
+/// Numbers for each column of [rows][width]. Arrays of `width` have room for whole vectors.
+struct ColumnSums {
+  long rows;
+  int width;
+  long row;            // floats from row to row
+  const float* x;      // [rows][row]
+  const float* d;      // [rows][row] or null
+  const float* mask;   // [rows] 0 where a row does not count, or null
+  const float* mean;   // [width]
+};
+struct ColumnScale {
+  long rows;
+  int width;
+  long row;
+  const float* x;      // [rows][row]
+  const float* mean;   // [width] taken from x first
+  const float* scale;  // [width]
+  const float* shift;  // [width]
+  float* y;            // [rows][row]
+};
+struct ColumnGradient {
+  long rows;
+  int width;
+  long row;
+  const float* x;      // [rows][row]
+  const float* d_y;    // [rows][row]
+  const float* mask;   // [rows] 0 where a row was not in the statistics, or null
+  const float* mean;   // [width]
+  const float* a;      // [width] of d_y
+  const float* b;      // [width]
+  const float* c;      // [width] of x - mean
+  float* d_x;          // [rows][row]
+};
+
+/// One normalization of every row by itself.
+struct RowScale {
+  long rows;
+  int width;
+  long row;
+  bool centered;       // whether the mean is taken away, or only the variance is made 1
+  float epsilon;
+  const float* x;      // [rows][row]
+  const float* gamma;  // [width] or null: ones
+  const float* beta;   // [width] or null: zeros
+  float* y;            // [rows][row]
+  const float* d_y;    // [rows][row]
+  float* d_x;          // [rows][row] or null
+  float* d_gamma;      // [width] added to, or null
+  float* d_beta;       // [width] added to, or null
+};
+
 /// Loss of rows of one output and, unless d is null, its gradient.
 struct LossRows {
   long rows;

@@ -1,6 +1,7 @@
 """The layers: one room, one layer per group of neighbouring files."""
 
 from elman.layers.activation import Activation
+from elman.layers.batch_normalization import BatchNormalization
 from elman.layers.bidirectional import Bidirectional
 from elman.layers.cells import CELLS, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from elman.layers.concatenate import Concatenate, concatenate
@@ -25,9 +26,11 @@ from elman.layers.embedding import Embedding
 from elman.layers.gru import GRU
 from elman.layers.input import Input, InputLayer
 from elman.layers.layer import Layer, Param
+from elman.layers.layer_normalization import LayerNormalization
 from elman.layers.lstm import LSTM
 from elman.layers.masking import Masking
 from elman.layers.noise import GaussianDropout, GaussianNoise, SpatialDropout1D
+from elman.layers.normalization import Normalization
 from elman.layers.padding import Cropping1D, UpSampling1D, ZeroPadding1D
 from elman.layers.pooling import (
     AveragePooling1D,
@@ -37,6 +40,7 @@ from elman.layers.pooling import (
 )
 from elman.layers.recurrent import Recurrent
 from elman.layers.relu import ELU, LeakyReLU, ReLU
+from elman.layers.rescaling import Rescaling
 from elman.layers.reshape import Flatten, Permute, RepeatVector, Reshape
 from elman.layers.rnn import RNN
 from elman.layers.simple_rnn import SimpleRNN
@@ -51,6 +55,7 @@ LAYERS: dict[str, type[Layer]] = {
         Add,
         Average,
         AveragePooling1D,
+        BatchNormalization,
         Bidirectional,
         Concatenate,
         Conv1D,
@@ -66,6 +71,7 @@ LAYERS: dict[str, type[Layer]] = {
         GlobalAveragePooling1D,
         GlobalMaxPooling1D,
         LSTM,
+        LayerNormalization,
         LeakyReLU,
         RNN,
         Masking,
@@ -73,9 +79,11 @@ LAYERS: dict[str, type[Layer]] = {
         Maximum,
         Minimum,
         Multiply,
+        Normalization,
         Permute,
         ReLU,
         RepeatVector,
+        Rescaling,
         Reshape,
         SimpleRNN,
         Softmax,
@@ -103,6 +111,7 @@ __all__ = [
     "Average",
     "AveragePooling1D",
     "AvgPool1D",
+    "BatchNormalization",
     "Bidirectional",
     "Concatenate",
     "Conv1D",
@@ -123,6 +132,7 @@ __all__ = [
     "InputLayer",
     "LSTMCell",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "Masking",
     "MaxPool1D",
@@ -130,11 +140,13 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "Normalization",
     "Param",
     "Permute",
     "ReLU",
     "Recurrent",
     "RepeatVector",
+    "Rescaling",
     "Reshape",
     "SimpleRNN",
     "SimpleRNNCell",

@@ -212,6 +212,11 @@ class Layer(Configured):
         """Whether no output depends on a later step, so that sequences can be cut anywhere."""
         return True
 
+    @property
+    def joins_steps(self) -> bool:
+        """Whether training needs all steps of all rows of a batch before it can go on."""
+        return False
+
     #: Of a layer that is not causal: why, and what to do.
     why_whole: ClassVar[str] = "needs all steps at once. Leave it out"
 
@@ -257,6 +262,10 @@ class Layer(Configured):
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
         """The layer in plain NumPy, as the documentation and the tests read it."""
         raise NotImplementedError(f"{type(self).__name__} must define formula(x, weights, mask).")
+
+    def training_formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
+        """What it is while training, without what is random."""
+        return self.formula(x, weights, mask)
 
     def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
         """The mask that `formula` hands on."""
@@ -336,7 +345,7 @@ class Layer(Configured):
         self.own_params = params
         if values is None:
             values = self._first_values(params)
-        self._values = [np.ascontiguousarray(value, np.float32) for value in values]
+        self._values = [np.asarray(value, np.float32, order="C") for value in values]
         self.built_for = input_shape
 
     def _rule(self, params: list[Param]) -> None:
@@ -608,6 +617,17 @@ def whole(who: str, option: str, value: Any, low: int = 1) -> int:
             f"{who} expected {option} to be a whole number >= {low}, got {value!r}. Use e.g. 16."
         )
     return int(value)
+
+
+def number(who: str, option: str, value: Any, low: float = 0.0) -> float:
+    """A finite number of at least `low`, or an error that says so."""
+    real = isinstance(value, int | float | np.floating) and not isinstance(value, bool)
+    if not real or not low <= value < math.inf:
+        raise OptionError(
+            f"{who} expected {option} to be a number >= {low:g}, got {value!r}. Use e.g. "
+            f"{low + 0.001:g}."
+        )
+    return float(value)
 
 
 def share(who: str, option: str, value: Any) -> float:

@@ -187,6 +187,7 @@ class Tensors:
             raise self.refused(
                 path, "an array behind a filter", "Repack the file with h5repack -f NONE."
             )
+        kind += "" if shape else "iu"  # a single number may be a count
         if data.dtype.kind not in kind or data.dtype.itemsize > 8:
             raise self.refused(path, f"numbers of type {data.dtype}", "Save it as float32.")
         if data.shape != shape:

@@ -159,7 +159,8 @@ class LayerAccount(Account):
 
 def _rows(layer: Layer, param: Param) -> Iterable[Row]:
     gates = param.gates or ("",)
-    shape = (*param.shape[:-1], param.shape[-1] // len(gates))
+    whole = param.shape or (1,)
+    shape = (*whole[:-1], whole[-1] // len(gates))
     letters = tuple(param.letters) or tuple(map(str, shape))
     trainable = param.trainable and layer.trainable
     count = param.size // len(gates)
