@@ -90,10 +90,10 @@ LISTENER: dict[str, Bad] = {
     "other features in fit": fit(ShapeError, "3 features", "got 4", x=np.zeros((8, 5, 4))),
     "other features in a call": bad(ShapeError, "3 features", "got 2")(lambda m: m(X[..., :2])),
     "no steps": bad(ShapeError, "at least one step", "(8, 0, 3)")(lambda m: m.predict(X[:, :0])),
-    "rows of many lengths": bad(ShapeError, "unequal length", "Pad", "Masking")(
-        lambda m: m.predict([[[1, 2, 3]], [[1, 2, 3], [4, 5, 6]]])
+    "sequences of other features": bad(ShapeError, "differ in length only", "(2, 2) in row 1")(
+        lambda m: m.predict([[[1, 2, 3]], [[1, 2], [4, 5]]])
     ),
-    "arrays of many lengths": fit(ShapeError, "unequal length", x=[X[0], X[1, :3]] * 4),
+    "targets of many lengths": fit(ShapeError, "unequal length", y=[[0], [0, 1]] * 4),
     "nan": fit(
         DataError, "finite inputs", "nan", "row 2, step 1, feature 0", x=with_value(X, np.nan)
     ),

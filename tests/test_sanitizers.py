@@ -17,6 +17,7 @@ BUILDS = {"address,undefined": ["libasan.so", "libubsan.so"], "thread": ["libtsa
 # Every cell, mask, direction, precision, instruction set and optimizer once, at odd sizes and
 # numbers of threads.
 WORK = """
+import itertools
 import numpy as np, elman
 from elman import Input, Sequential, _core, optimizers
 from elman.layers import *
@@ -70,6 +71,28 @@ model = Sequential([Embedding(50, 5, mask_zero=True), LSTM(256, return_sequences
 model.predict(rng.integers(0, 50, (1, 9)), verbose=0)  # threads share the units of one row
 stream = model.stream()
 stream.run(rng.integers(0, 50, 40))
+cells = [("simple_rnn", "relu", 1), ("lstm", "tanh", 4), ("gru", "tanh", 3)]
+sizes = [(3, 7, 5, 2, None), (1, 1, 1, 1, None), (65, 129, 40, 33, None),
+         (9, 130, 40, 33, [33] * 20 + [5] * 20)]
+for kind, real in ((_core.FloatSequence, "f4"), (_core.DoubleSequence, "f8")):  # as torch calls it
+    make = lambda *shape: (0.05 * rng.standard_normal(shape)).astype(real)
+    at = lambda *arrays: [a.ctypes.data for a in arrays]
+    for isa, (cell, act, G), (F, H, T, B, packed) in itertools.product(
+        _core.available_isas(), cells, sizes
+    ):
+        _core.use_isa(isa)
+        n = sum(packed or [B] * T)
+        walk = kind(cell, act, tuple(range(G)), True, F, H, T, B, 2, 3, packed)
+        tensors = [make(G * H, k) if k else make(G * H) for k in (F, H, 0, 0)] * 2
+        gradients = [np.full_like(t, np.nan) for t in tensors]
+        x, d_x, y, h, c = make(n, F), make(n, F), make(n, 2 * H), make(2, B, H), make(2, B, H)
+        inputs, outputs = (*at(x), B * F, F), (*at(y), B * 2 * H, 2 * H)
+        states = (*at(h), at(c)[0] if G == 4 else 0)
+        for keep in (False, True):
+            walk.forward(at(*tensors), inputs, states, outputs, states, keep)
+        slopes = (*at(d_x), B * F, F)
+        walk.backward(at(*tensors), inputs, outputs, states, slopes, states, at(*gradients))
+        assert np.isfinite(d_x).all() and all(np.isfinite(g).all() for g in gradients)
 print("all of it ran")
 """
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "finite.h"
+#include "guests.h"
 #include "isa/table.h"
 #include "kernels/activation_list.h"
 #include "optimizers/optimizer.h"
@@ -60,9 +61,42 @@ struct Data {
   long samples = 0;
 };
 
-/// One input's array. A plan that carries states goes through sequences of any length.
+/// Samples of unequal length one after the other, where each begins, and as how many steps they count.
+Source ragged(const Plan& plan, const Slot& in, const nb::tuple& x, long& samples) {
+  if (nb::len(x) != 3 || in.mask < 0)
+    throw std::invalid_argument("the plan expected samples of one length");
+  Source s;
+  const auto offsets = nb::cast<In<int64_t>>(x[1]);
+  long steps;
+  if (in.tokens) {
+    const auto tokens = nb::cast<In<int32_t>>(x[0]);
+    steps = tokens.ndim() == 1 ? (long)tokens.shape(0) : -1;
+    s.tokens = tokens.data();
+  } else {
+    const auto values = nb::cast<In<float>>(x[0]);
+    steps = values.ndim() == 2 && (int)values.shape(1) == in.width ? (long)values.shape(0) : -1;
+    s.x = values.data();
+  }
+  const long n = (long)offsets.size() - 1;
+  bool right = offsets.ndim() == 1 && n >= 0 && offsets.data()[0] == 0 && offsets.data()[n] == steps;
+  for (long i = 0; i < n && right; ++i) {
+    right = offsets.data()[i] <= offsets.data()[i + 1];
+    s.length = std::max(s.length, (long)(offsets.data()[i + 1] - offsets.data()[i]));
+  }
+  const long most = plan.carries() ? nb::cast<long>(x[2]) : in.steps;
+  if (!right || most < 1 || s.length > most || (samples >= 0 && samples != n))
+    throw std::invalid_argument("the plan expected steps of all samples, and their offsets");
+  s.length = most;
+  s.offsets = offsets.data();
+  samples = n;
+  return s;
+}
+
+/// One input's array, or (values, offsets, steps) of samples of unequal length. A plan that carries states
+/// goes through sequences of any length.
 Source source(const Plan& plan, const Slot& in, nb::handle x, long& samples) {
   Source s;
+  if (nb::isinstance<nb::tuple>(x)) return ragged(plan, in, nb::borrow<nb::tuple>(x), samples);
   const auto fits = [&](const auto& array, size_t axes) {
     return array.ndim() == axes &&
            (plan.carries() ? array.shape(1) > 0 : (int)array.shape(1) == in.steps);
@@ -281,8 +315,9 @@ NB_MODULE(_core, m) {
   nb::class_<Plan>(m, "Plan")
       .def(nb::init<std::shared_ptr<Weights>, int, int, bool, bool, int, bool>(), "weights"_a,
            "steps"_a, "rows"_a, "training"_a, "keep"_a, "threads"_a, "carry"_a = false)
-      .def("input", &Plan::input, "name"_a, "steps"_a, "width"_a, "tokens"_a,
-           "Tokens, or floats of so many features; of no steps: without a time axis.")
+      .def("input", &Plan::input, "name"_a, "steps"_a, "width"_a, "tokens"_a, "ragged"_a = false,
+           "Tokens, or floats of so many features; of no steps: without a time axis; ragged: of "
+           "unequal lengths up to that.")
       .def("add", [](Plan& p, const std::string& word, std::string name, std::vector<int> inputs,
                      std::vector<int> params, std::map<std::string, Option> options) {
              p.add(word, spec(std::move(name), std::move(inputs), std::move(params),
@@ -461,6 +496,7 @@ NB_MODULE(_core, m) {
            }, "name"_a, "A value of the last batch that ran: [rows, steps, width].");
 
   bind_stream(m);
+  bind_guests(m);
 }
 
 }  // namespace elman

@@ -18,11 +18,18 @@ namespace elman {
 
 class Plan;
 
-/// What one input is given: [samples][length][features] floats, or [samples][length] tokens.
+/// What one input is given: [samples][length][features] floats, or [samples][length] tokens; or
+/// samples of unequal length one after the other, each at its offset.
 struct Source {
   const float* x = nullptr;
   const int32_t* tokens = nullptr;
-  long length = 0;  // steps of each sample in the array
+  long length = 0;                   // steps of each sample in the array, at most
+  const int64_t* offsets = nullptr;  // [samples + 1], or null: all are of that length
+
+  long first(long sample) const { return offsets ? offsets[sample] : sample * length; }
+  long steps(long sample) const {
+    return offsets ? offsets[sample + 1] - offsets[sample] : length;
+  }
 };
 
 /// What one loss compares with.
@@ -73,7 +80,7 @@ struct Run {
   bool joined = false;            // backward: gradients of the last states are there already
 
   /// Whether this run ends with the last step of the sequence.
-  bool at_end() const { return start + steps >= batch.to; }
+  bool at_end() const { return start + steps + short_by >= batch.to; }
   int steps_of(const Slot& s) const { return s.sequence ? s.steps - short_by : 1; }
   long start_of(const Slot& s) const { return s.sequence ? start : 0; }
   float* value(const Slot& s) const {
@@ -136,6 +143,9 @@ class Op {
   /// Whether it may be given a sequence part by part: it looks at no later step, asks
   /// `run.steps_of` how many there are, and carries what the next part needs from this one.
   virtual bool carries() const { return false; }
+  /// Whether it makes the same of a sequence without the masked steps at its end: then these need
+  /// not be gone through where all rows are that short.
+  virtual bool follows() const { return carries(); }
   /// The tensors that it carries from run to run, each [rows][state_width]; by default none.
   virtual std::vector<std::string> state_names() const { return {}; }
   virtual int state_width() const { return 0; }

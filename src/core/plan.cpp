@@ -131,7 +131,7 @@ int Plan::every_row(int slot) {
   throw std::logic_error("no op fills '" + slots_[slot].name + "'");
 }
 
-int Plan::input(const std::string& name, int steps, int width, bool tokens) {
+int Plan::input(const std::string& name, int steps, int width, bool tokens, bool ragged) {
   Slot s;
   s.name = name;
   s.steps = std::max(steps, 1);
@@ -141,8 +141,13 @@ int Plan::input(const std::string& name, int steps, int width, bool tokens) {
   s.row = tokens ? 1 : row_floats(width);
   s.value = reserve(s.steps * s.row);
   if (!tokens) views_.push_back({name, s.value, s.steps, width, (int)s.row});
-  inputs_.push_back(adopt(s));
-  return inputs_.back();
+  const int slot = adopt(s);
+  inputs_.push_back(slot);
+  if (ragged) {
+    add_mask(slot);
+    sort_by_length(slot);
+  }
+  return slot;
 }
 
 int Plan::add(const std::string& word, const Spec& spec) {
@@ -162,6 +167,7 @@ int Plan::add(const std::string& word, const Spec& spec) {
   if (carry_ && !op->carries())
     throw std::invalid_argument("'" + op->name + "' needs whole sequences: a plan that carries "
                                 "states from run to run cannot hold a " + word);
+  follows_ = follows_ && op->follows();
   // What is made of something without a time axis has none, unless it spans several steps.
   op->late = !op->inputs.empty() && !slots_[op->inputs[0]].sequence;
   some_late_ |= op->late;
@@ -268,8 +274,8 @@ void Plan::shard(Run& run, long first_sample, int batch_rows, int thread) const 
   run.rows = (int)(batch_rows * (long)(thread + 1) / n) - run.first_row;
 }
 
-/// Rows with many tokens first, so that those that are padding at a step are neighbours and can be
-/// passed by together.
+/// Long rows first, so that those that are padding at a step are neighbours and can be passed by
+/// together.
 void Plan::sort_rows(Run& run) {
   std::vector<int32_t>& rank = ranks_[run.thread];
   std::vector<int32_t>& length = lengths_[run.thread];
@@ -280,8 +286,11 @@ void Plan::sort_rows(Run& run) {
   const Source& source = run.batch.sources[input];
   const int steps = run.steps_of(slots_[sorted_by_]);
   for (int row = 0; row < run.rows; ++row) {
-    const int32_t* tokens = source.tokens + run.sample(row) * source.length;
+    const long sample = run.sample(row);
     rank[row] = row;
+    length[row] = (int32_t)source.steps(sample);
+    if (source.offsets || !source.tokens) continue;
+    const int32_t* tokens = source.tokens + source.first(sample);
     length[row] = steps - (int32_t)std::count(tokens, tokens + steps, 0);
   }
   std::stable_sort(rank.begin(), rank.end(),
@@ -306,16 +315,21 @@ void Plan::load(Run& run) {
     const Source& source = run.batch.sources[i];
     const int steps = run.steps_of(in);
     const long start = run.start_of(in);
+    float* mask = in.mask < 0 ? nullptr : run.value(slots_[in.mask]);
     for (int row = 0; row < run.rows; ++row) {
-      const long first = run.sample(row) * source.length + start;
+      const long sample = run.sample(row), first = source.first(sample) + start;
+      const int there = (int)std::clamp<long>(source.steps(sample) - start, 0, steps);
+      for (int t = 0; mask && t < steps; ++t) mask[(long)t * run.rows + row] = t < there;
       if (in.tokens) {
         const int32_t* from = source.tokens + first;
         int32_t* to = run.tokens(in) + row;
-        for (int t = 0; t < steps; ++t) to[(long)t * run.rows] = from[t];
+        for (int t = 0; t < there; ++t) to[(long)t * run.rows] = from[t];
+        for (int t = there; t < steps; ++t) to[(long)t * run.rows] = 0;
         continue;
       }
-      copy_steps(steps, in.width, source.x + first * in.width, in.width,
-                 run.value(in) + row * in.row, run.rows * in.row);
+      float* to = run.value(in) + row * in.row;
+      copy_steps(there, in.width, source.x + first * in.width, in.width, to, run.rows * in.row);
+      for (int t = there; t < steps; ++t) std::fill_n(to + (long)t * run.rows * in.row, in.width, 0.0f);
     }
   }
   for (const auto& op : ops_) op->look(run);
@@ -422,6 +436,10 @@ void Plan::write(const Run& run, const Slot& s, const Room& out) const {
     for (int t = 0; out.mask && t < run.steps_of(s); ++t)
       out.mask[i * steps + first + t] =
           s.mask < 0 ? 1.0f : run.value(slots_[s.mask])[(long)t * run.rows + row];
+    if (carry_ || !s.sequence || !run.short_by) continue;
+    // Steps that no row of this shard has were not gone through.
+    if (out.y) std::fill_n(out.y + i * width + run.steps_of(s) * s.width, run.short_by * s.width, 0.0f);
+    if (out.mask) std::fill_n(out.mask + i * steps + run.steps_of(s), run.short_by, 0.0f);
   }
 }
 
@@ -759,7 +777,9 @@ std::vector<float> Plan::peek(const std::string& name, int& rows, int& steps, in
   if (rows == 0)
     throw std::invalid_argument("peek expected one batch to have run before, got none or many. "
                                 "Call the plan's forward.");
-  steps = v.steps - (v.steps > 1 ? shards_[0].short_by : 0);
+  steps = v.steps;
+  for (const Run& r : shards_)
+    if (r.rows && v.steps > 1) steps = std::min(steps, v.steps - r.short_by);
   width = v.width;
   std::vector<float> out((size_t)rows * steps * width);
   const int blocks = (width + v.lanes - 1) / v.lanes;

@@ -53,7 +53,7 @@ class Plan {
   // -- building ---------------------------------------------------------------------------------
   /// A place for one array of the samples: tokens, or floats of so many features. Without steps it
   /// has no time axis.
-  int input(const std::string& name, int steps, int width, bool tokens);
+  int input(const std::string& name, int steps, int width, bool tokens, bool ragged);
   int add(const std::string& word, const Spec& spec);
   /// One more slot to hand out, asked for before the first loss. The one that will have its rows.
   int add_output(int slot);
@@ -69,9 +69,10 @@ class Plan {
   int adopt(const Slot& slot);
   /// Gives a slot a mask [steps][rows], to be filled with 1 or 0.
   void add_mask(int slot);
-  /// Of these tokens 0 is padding: the rows of a shard may be put in an order that suits that.
-  void sort_by_length(int tokens) {
-    if (sorted_by_ < 0) sorted_by_ = tokens;
+  /// Rows of this input end early, or have tokens of 0, which are padding: the rows of a shard may
+  /// be put in an order that suits that.
+  void sort_by_length(int input) {
+    if (sorted_by_ < 0) sorted_by_ = input;
   }
   /// One more op looks up rows of this table.
   void look_up(int param);
@@ -210,6 +211,8 @@ class Plan {
   /// How many runs it takes to go through the steps of a batch; and sets up one of them.
   long windows(const Batch& batch) const;
   void window(Run& run, long number, int before) const;
+  /// By how many steps every row of this shard is shorter than the plan.
+  int padding(const Run& run) const;
   void end_windows(long runs, long rows);
   /// Whether a batch begins where the one before it ended.
   bool stays() const;
@@ -258,7 +261,8 @@ class Plan {
   std::vector<Floats> arenas_, gradients_;
   std::vector<std::unique_ptr<TableGradient>> tables_;
   std::vector<Run> shards_;
-  int sorted_by_ = -1;  // the slot of the tokens whose padding gives rows their order, or -1
+  int sorted_by_ = -1;  // the input whose padding gives rows their order, or -1
+  bool follows_ = true;  // every op makes the same of sequences without padding at their end
   bool meets_ = false;  // some op of a single row is worth the work of several threads
   std::vector<Op*> learning_;  // ops that change weights which have no gradient
   std::vector<std::vector<int32_t>> ranks_, lengths_;  // [thread][rows] when sorted

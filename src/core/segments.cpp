@@ -11,9 +11,29 @@ void Plan::window(Run& run, long number, int before) const {
   run.start = run.batch.from + number * steps_;
   run.steps = (int)std::min<long>(steps_, run.batch.to - run.start);
   run.short_by = steps_ - run.steps;
+  if (!carry_) {
+    run.rank = nullptr;  // that of the batch before
+    run.short_by = padding(run);
+    run.steps -= run.short_by;
+  }
   if (records_.empty()) return;
   run.states = states_[(now_ + before) % 2].data();
   run.next_states = const_cast<float*>(states_[(now_ + before + 1) % 2].data());
+}
+
+int Plan::padding(const Run& run) const {
+  int padding = follows_ && !keep_ && run.rows ? steps_ - 1 : 0;
+  for (size_t i = 0; i < inputs_.size() && padding; ++i) {
+    const Slot& in = slots_[inputs_[i]];
+    if (!in.sequence) continue;
+    const Source& source = run.batch.sources[i];
+    if (!source.offsets) return 0;
+    long longest = 1;
+    for (int row = 0; row < run.rows; ++row)
+      longest = std::max(longest, source.steps(run.sample(row)));
+    padding = std::min(padding, in.steps - (int)longest);
+  }
+  return padding;
 }
 
 /// Whoever took no part keeps its state.

@@ -10,6 +10,7 @@ import numpy as np
 from elman import _core
 from elman.errors import DataError, OptionError, ShapeError
 from elman.mapped import Mapped, is_mapped, parts
+from elman.ragged import Ragged, is_ragged
 
 if TYPE_CHECKING:
     from elman.layers.layer import Shape
@@ -28,24 +29,27 @@ class Taker(Protocol):
     @property
     def built_for(self) -> Shape | None: ...
     def check_rank(self, shape: Shape) -> None: ...
+    def check_shape(self, shape: Shape) -> None: ...
 
 
-def inputs(x: Any, layer: Taker, who: str) -> Array | Mapped:
+def inputs(x: Any, layer: Taker, who: str) -> Array | Mapped | Ragged:
     """Inputs as the engine takes them. What lies in a memory-mapped file is read once, but stays.
 
     Args:
-        x: an array, or what NumPy can make one of.
+        x: an array, or what NumPy can make one of; or a list of arrays of unequal length.
         layer: the model's first layer or its input, which says what it takes.
         who: how errors name the model.
 
     Returns:
         int32 tokens [n, T] for an Embedding, else float32 [n, T, F] or [n, F], contiguous; or a
-        `Mapped` that becomes such an array part by part.
+        `Mapped` that becomes such an array part by part; or a `Ragged` of them.
 
     Raises:
         ShapeError: the wrong number of axes or features.
         DataError: not numbers, not finite, tokens outside the vocabulary.
     """
+    if isinstance(x, Ragged) or is_ragged(x):
+        return _unequal(x, layer, who)
     array = numbers(x, who, "inputs")
     layer.check_rank(array.shape)
     if 0 in array.shape[1:]:
@@ -64,6 +68,65 @@ def inputs(x: Any, layer: Taker, who: str) -> Array | Mapped:
     values = _float32(array)
     _finite(values, who, "inputs")
     return values
+
+
+def _unequal(x: Any, layer: Taker, who: str) -> Ragged:
+    """Sequences of unequal length, each checked as `inputs` checks those of one length."""
+    found = x if isinstance(x, Ragged) else sequences(x, who, "inputs")
+    layer.check_rank(found.shape)
+    layer.check_shape((None, *found.shape[1:]))
+    if not layer.takes_tokens:
+        found = found.with_values(np.ascontiguousarray(found.values, np.float32))
+
+    def check(part: Array, start: tuple[int, ...]) -> None:
+        if layer.takes_tokens:
+            _check_tokens(part, start, layer, who)
+        else:
+            _finite(part, who, "inputs", start)
+
+    try:
+        check(found.values, ())
+    except DataError:  # in which sequence?
+        for row in range(len(found)):
+            check(found.values[found.offsets[row] : found.offsets[row + 1]][None], (row,))
+        raise
+    return found.with_values(_int32(found.values)) if layer.takes_tokens else found
+
+
+def sequences(x: Any, who: str, what: str) -> Ragged:
+    """Arrays of unequal length one after the other.
+
+    Args:
+        x: a list of arrays [steps, ...], or of lists.
+        who: how errors name who wants them.
+        what: how they name them.
+
+    Raises:
+        ShapeError: they differ in more than their length.
+        DataError: no numbers.
+    """
+    first = x[0]
+    if all(type(one) is np.ndarray and one.dtype == first.dtype for one in x):
+        arrays = list(x)  # there may be many, and a look at each takes its time
+        if first.dtype.kind not in "iuf":
+            numbers(first, who, f"{what} of row 0")
+    else:
+        arrays = [numbers(one, who, f"{what} of row {row}") for row, one in enumerate(x)]
+    shape = next((a.shape[1:] for a in arrays if len(a)), ())
+    for row, array in enumerate(arrays):
+        if len(array) == 0:  # of nothing NumPy cannot know how many features it has
+            arrays[row] = np.empty((0, *shape), np.float32 if shape else np.int32)
+        elif array.shape[1:] != shape:
+            raise ShapeError(
+                f"{who} expected {what} that differ in length only, got {array.shape} in row {row} "
+                f"and (steps, {', '.join(map(str, shape)) or 'no features'}) before it. Give every "
+                "step the same features."
+            )
+    return Ragged.of(arrays)
+
+
+def _int32(tokens: Array) -> Array:
+    return np.ascontiguousarray(tokens, np.int32)
 
 
 def _float32(array: Array) -> Array | Mapped:
@@ -109,12 +172,15 @@ def numbers(x: Any, who: str, what: str, *, scalar: bool = False) -> Array:
     return array
 
 
-def _finite(values: Array | Mapped, who: str, what: str) -> None:
+def _finite(
+    values: Array | Mapped, who: str, what: str, within: tuple[int, ...] | None = None
+) -> None:
     if isinstance(values, Mapped) and values.whole:
         return
     for start, part in parts(values):
         if _all_finite(part):
             continue
+        start = start if within is None else within
         place = np.argwhere(~np.isfinite(part))[0]
         got = part[tuple(place)]
         raise DataError(
@@ -140,7 +206,7 @@ def _place(index: Array, start: tuple[int, ...] = ()) -> str:
 def _tokens(array: Array, layer: Taker, who: str) -> Array | Mapped:
     if not is_mapped(array):
         _check_tokens(array, (), layer, who)
-        return np.ascontiguousarray(array, np.int32)
+        return _int32(array)
     found = Mapped(array, np.int32)
     for start, part in found.parts(raw=True):
         _check_tokens(part, start, layer, who)
@@ -216,6 +282,24 @@ def _check_range(values: Array, start: tuple[int, ...], classes: int, loss: Loss
             f"{values[tuple(place)]} at {_place(place, start)}. For class numbers use "
             "sparse_categorical_crossentropy."
         )
+
+
+def padded(values: Any, x: Ragged, what: str, who: str) -> Any:
+    """Targets or weights of every step of sequences of unequal length, padded as these would be.
+
+    Raises:
+        ShapeError: they are of other lengths.
+    """
+    if not is_ragged(values):
+        return np.asarray(values) if is_mapped(values) else values
+    found = sequences(values, who, what)
+    if len(found) == len(x) and (found.lengths != x.lengths).any():
+        row = int(np.argmax(found.lengths != x.lengths))
+        raise ShapeError(
+            f"{who} expected {what} for every step, got {found.lengths[row]} for the "
+            f"{x.lengths[row]} steps of row {row}. Give each step its own."
+        )
+    return Ragged(found.values, found.offsets, x.steps).padded()
 
 
 def weights(

@@ -92,8 +92,10 @@ def nearest(got: object, known: Iterable[str]) -> str | None:
     """The known name that is most like `got`, if one is."""
     import difflib
 
-    near = difflib.get_close_matches(str(got).lower(), sorted(known), n=1, cutoff=0.5)
-    return near[0] if near else None
+    # Whatever is written in capitals: 'LSTN' is nearer to 'LSTM' than to 'Flatten'.
+    names = {name.lower(): name for name in sorted(known, reverse=True)}
+    near = difflib.get_close_matches(str(got).lower(), sorted(names), n=1, cutoff=0.5)
+    return names[near[0]] if near else None
 
 
 def _excerpt(text: str, start: int, width: int = 76) -> tuple[str, int]:

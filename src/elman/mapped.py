@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from elman.ragged import Ragged
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
 #: What is read of a file before its pages are let go of, in bytes.
@@ -168,7 +170,7 @@ def _file(array: Any) -> mmap.mmap | None:
 
 def take(values: Any, rows: Array | slice, first: int = 0, last: int | None = None) -> Any:
     """A copy of some rows, of their steps [first, last) where that is given."""
-    if isinstance(values, Mapped):
+    if isinstance(values, Mapped | Ragged):
         return values.take(rows, first, last)
     if isinstance(values, Together):
         return Together([take(array, rows, first, last) for array in values.arrays])

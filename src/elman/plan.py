@@ -12,6 +12,7 @@ from elman import _core
 from elman.errors import OptionError
 from elman.graph import Call, Graph
 from elman.mapped import Together, arrays_of, together
+from elman.ragged import Ragged
 
 if TYPE_CHECKING:
     from elman.layers.layer import Layer, Param
@@ -124,6 +125,8 @@ class Plan:
         stateful: whether layers with `stateful=True` go on from the batch before: see `begin`.
         threads: at most so many; as many as elman may use where None.
         graph: how the layers are connected; one after the other where None.
+        ragged: whether sequences may be shorter than the input's steps, which then hold the longest
+            (`Ragged`): the rest of them are masked, and not gone through. A list for several.
         loss_weights: of the gradient of each loss; 1 where None.
 
     Raises:
@@ -145,6 +148,7 @@ class Plan:
         stateful: bool = False,
         threads: int | None = None,
         graph: Graph | None = None,
+        ragged: bool | list[bool] = False,
         loss_weights: Sequence[float] | None = None,
     ) -> None:
         if carry:
@@ -154,6 +158,9 @@ class Plan:
         shapes = input_shape if isinstance(input_shape, list) else [input_shape]
         self.input_shape = shapes[0]
         self._tokens = tokens if isinstance(tokens, list) else [tokens]
+        self._ragged = ragged if isinstance(ragged, list) else [ragged] * len(shapes)
+        #: Whether rows end at steps of their own.
+        self.ragged = any(self._ragged)
         #: Of each input: whether it has a time axis.
         self._timed = [t or len(s) == 2 for t, s in zip(self._tokens, shapes, strict=True)]
         self.has_steps = self._timed[0]
@@ -197,7 +204,8 @@ class Plan:
         tokens, timed = self._tokens[number], self._timed[number]
         name = "input" if count == 1 else f"input/{number}"
         width = 1 if tokens else shape[-1]
-        index = self.native.input(name, shape[0] if timed else 0, width, tokens)
+        steps = shape[0] if timed else 0
+        index = self.native.input(name, steps, width, tokens, self._ragged[number])
         return Slot(index, (None, *shape))
 
     def _emit(self, call: Call, slots: list[Slot]) -> list[Slot]:
@@ -411,9 +419,15 @@ class Plan:
         return out
 
     def arrange(self, x: Any) -> Any:
-        """Inputs as the native plan takes them: tokens [n, T] or floats [n, T, F]; or a list."""
-        pairs = zip(arrays_of(x), self._timed, strict=True)
-        return [array if timed else array[:, None, :] for array, timed in pairs]
+        """Inputs as the native plan takes them: of each tokens [n, T] or floats [n, T, F], or all
+        steps of sequences of unequal length and where each begins."""
+        found: list[Any] = []
+        for array, timed in zip(arrays_of(x), self._timed, strict=True):
+            if isinstance(array, Ragged):
+                found.append((array.values, array.offsets, array.steps))
+            else:
+                found.append(array if timed else array[:, None, :])
+        return found
 
     def __str__(self) -> str:
         lines = [

@@ -9,6 +9,7 @@ import numpy as np
 from elman import checks
 from elman.errors import DataError, OptionError, ShapeError, unknown_name
 from elman.mapped import PART_BYTES, Mapped, arrays_of, is_mapped, take
+from elman.ragged import Ragged
 
 if TYPE_CHECKING:
     from elman.losses import Loss
@@ -172,6 +173,9 @@ class Data:
                 f"{model.label} expected class_weight=None, got {class_weight!r}: Keras has it for "
                 "one output only. Give each output's samples weights: sample_weight={...}."
             )
+        if isinstance(self.x, Ragged):
+            y = checks.padded(y, self.x, "targets", self.label)
+            sample_weight = checks.padded(sample_weight, self.x, "sample weights", self.label)
         targets = _by_output("targets", y, chosen)
         weights = _by_output("sample_weight", sample_weight, chosen)
         for number, (output, loss) in enumerate(zip(outputs, chosen.losses, strict=True)):

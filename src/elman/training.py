@@ -16,9 +16,10 @@ from elman import _core, batches, diverged, seeds, windows
 from elman.callbacks import Callback, CallbackList, History
 from elman.errors import DataError, OptionError
 from elman.layers.layer import whole
-from elman.mapped import Mapped, joined, take
+from elman.mapped import Mapped, arrays_of, joined, take, together
 from elman.plan import listed
 from elman.progress import ProgressBar
+from elman.ragged import Ragged
 from elman.samples import Data
 from elman.scores import Outputs, Scores
 
@@ -311,12 +312,43 @@ def predict(
             watchers.on_predict_batch_begin(number)
             made.append(_predict(model, values[part], batch, 0))
             watchers.on_predict_batch_end(number, {"outputs": made[-1]})
-        out = joined(made) if made else _predict(model, values, batch, 0)
+        if made and isinstance(made[0], list):
+            out = [row for part in made for row in part]
+        else:
+            out = joined(made) if made else _predict(model, values, batch, 0)
     watchers.on_predict_end()
     return out
 
 
 def _predict(model: Model, values: Any, batch: int, verbose: int | str) -> Any:
+    """Outputs of all rows; a list where there is one for every step of unequal sequences."""
+    if not isinstance(values, Ragged):
+        return _predict_in_order(model, values, batch, verbose)
+    # Rows of like length go together, so that few steps of a batch are nobody's; unless row i of a
+    # batch goes on from row i of the batch before.
+    order = np.arange(len(values))
+    if not model.stateful:
+        order = np.argsort(-values.lengths, kind="stable")
+    made = arrays_of(_predict_in_order(model, values, batch, verbose, order))
+    found = [_in_place(one, order) for one in made]
+    return together([values.split(one) if one.ndim == 3 else one for one in found])
+
+
+def _in_place(found: Array, order: Array) -> Array:
+    """Outputs that were made in an order, as the rows stand."""
+    out = np.empty_like(found)
+    out[order] = found
+    return out
+
+
+def _predict_in_order(
+    model: Model,
+    values: Any,
+    batch: int,
+    verbose: int | str,
+    order: Array | None = None,
+) -> Any:
+    """Outputs of all rows, in this order where one is given, by a bar where it takes long."""
     window = windows.for_inference(model, values)
     # The engine goes through the samples in pieces that suit it, unless states go on between them.
     rows = batch if model.stateful else min(max(len(values), 1), 32 * _core.threads())
@@ -327,14 +359,17 @@ def _predict(model: Model, values: Any, batch: int, verbose: int | str) -> Any:
     chunk = first_chunk(plan, batch) * batch
     if window is None and len(values) <= chunk and not isinstance(values, Mapped):
         plan.begin()
-        plan.native.predict(plan.arrange(values), listed(out))
+        plan.native.predict(plan.arrange(values), listed(out), order)
         plan.end()
         return out
     bar = ProgressBar(verbose)
     try:
-        walk = windows.predict if window is not None else _predict_rows
+        if window is not None:
+            walk = windows.predict(plan, values if order is None else values[order], out, chunk)
+        else:
+            walk = _predict_rows(plan, values, out, chunk, order)
         slow = False  # what is done in one chunk needs no bar
-        for done in walk(plan, values, out, chunk):
+        for done in walk:
             if done < len(values) and not slow:
                 slow = True
                 bar.on_predict_begin()
@@ -347,7 +382,9 @@ def _predict(model: Model, values: Any, batch: int, verbose: int | str) -> Any:
     return out
 
 
-def _predict_rows(plan: Plan, values: Any, out: Any, chunk: int) -> Iterator[int]:
+def _predict_rows(
+    plan: Plan, values: Any, out: Any, chunk: int, order: Array | None = None
+) -> Iterator[int]:
     """Outputs of all rows, some at a time, `chunk` at first; how many are done."""
     unit = plan.rows if plan.stateful else 1
     most = values.most(unit, None) * unit if isinstance(values, Mapped) else len(values)
@@ -356,7 +393,10 @@ def _predict_rows(plan: Plan, values: Any, out: Any, chunk: int) -> Iterator[int
         part = slice(done, min(done + count, len(values)))
         began = time.perf_counter()
         plan.begin()
-        plan.native.predict(plan.arrange(take(values, part)), listed(out[part]))
+        if order is None:
+            plan.native.predict(plan.arrange(take(values, part)), listed(out[part]))
+        else:
+            plan.native.predict(plan.arrange(values), listed(out[part]), order[part])
         plan.end()
         took = max(time.perf_counter() - began, 1e-6)
         done = part.stop

@@ -16,6 +16,7 @@ from elman.errors import OptionError
 from elman.layers.layer import whole
 from elman.mapped import Mapped, take
 from elman.plan import require_causal, require_own_start, require_single
+from elman.ragged import Ragged
 from elman.scores import Outputs, Scores
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def window_sizes(rows: int, window: int, first: int, last: int) -> Array:
     return rows * batch_sizes(last - first, window)
 
 
-def predict(plan: Plan, values: Array | Mapped, out: Array, samples: int) -> Iterator[int]:
+def predict(plan: Plan, values: Array | Mapped | Ragged, out: Array, samples: int) -> Iterator[int]:
     """Outputs of all rows in windows; yields how many rows are done.
 
     Args:

@@ -8,9 +8,11 @@
 namespace elman {
 
 extern const Kernels kernels_scalar;
+extern const SequenceKernels<double> kernels_scalar_doubles;
 #ifdef ELMAN_X86
 extern const Kernels kernels_avx2;
 extern const Kernels kernels_avx512;
+extern const SequenceKernels<double> kernels_avx2_doubles, kernels_avx512_doubles;
 extern const Bf16Kernels kernels_avx512_bf16;
 #endif
 
@@ -51,6 +53,21 @@ const Kernels& kernels() {
     chosen.store(k, std::memory_order_release);
   }
   return *k;
+}
+
+template <>
+const SequenceKernels<float>& sequence_kernels() {
+  return kernels();
+}
+
+template <>
+const SequenceKernels<double>& sequence_kernels() {
+#ifdef ELMAN_X86
+  const Kernels& k = kernels();
+  if (&k == &kernels_avx512) return kernels_avx512_doubles;
+  if (&k == &kernels_avx2) return kernels_avx2_doubles;
+#endif
+  return kernels_scalar_doubles;
 }
 
 const Bf16Kernels& bf16_kernels() {

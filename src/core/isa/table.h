@@ -35,16 +35,21 @@ struct Bf16Kernels {
   CellKernels cells[(int)Cell::count];
 };
 
-struct Kernels {
-  const char* isa;
+/// What walks through sequences: of floats or doubles.
+template <class Real>
+struct SequenceKernels {
   int lanes;
-  void (*product)(const Product&);
-  void (*pack)(const Columns&, const float*, long, int, float*, int, int);
-  void (*pack_transposed)(const Columns&, const float*, long, int, float*, int, int);
-  void (*outer)(const Outer&);
-  void (*sum_rows)(const Outer&);
+  void (*product)(const ProductOf<Real>&);
+  void (*pack)(const Columns&, const Real*, long, int, Real*, int, int);
+  void (*pack_transposed)(const Columns&, const Real*, long, int, Real*, int, int);
+  void (*outer)(const OuterOf<Real>&);
+  void (*sum_rows)(const OuterOf<Real>&);
+  CellKernelsOf<Real> cells[(int)Cell::count];
+};
+
+struct Kernels : SequenceKernels<float> {
+  const char* isa;
   void (*sum_places)(const SumPlaces&);
-  CellKernels cells[(int)Cell::count];
   void (*activation_forward)(int, long, const float*, float*);
   void (*activation_backward)(int, long, const float*, const float*, float*);
   void (*softmax_forward)(bool, long, int, long, const float*, float*);
@@ -68,6 +73,9 @@ struct Kernels {
 
 /// The table in use: the best this processor has, or what ELMAN_ISA or `use_isa` names.
 const Kernels& kernels();
+/// Its part for sequences of floats or doubles. Cells of doubles have their usual activations and relu.
+template <class Real>
+const SequenceKernels<Real>& sequence_kernels();
 /// Its products of bf16: by the processor's instruction, where there is one.
 const Bf16Kernels& bf16_kernels();
 /// Whether `bf16_kernels` may use that instruction; for tests.

@@ -1,6 +1,8 @@
 // The one table, filled from the kernels above it. Included by each isa/*.cpp, and only there.
 // With ELMAN_AVX512_BF16 it holds the products of bf16 alone, which replace those of avx512.
+#include "kernels/bf16_product.h"
 #include "kernels/peak.h"
+#include "kernels/places.h"
 #include "layers/activation.h"
 #include "layers/batch_normalization.h"
 #include "layers/cells.h"
@@ -32,7 +34,7 @@ static const Bf16Kernels bf16_by_floats =
         outer_bf16,
         round_rows,
         {
-#define ELMAN_CELL(name) cell_kernels<name, bf16>(),
+#define ELMAN_CELL(name) cell_kernels<name, bf16, AnyActivation>(),
             ELMAN_CELLS(ELMAN_CELL)
 #undef ELMAN_CELL
         },
@@ -41,19 +43,21 @@ static const Bf16Kernels bf16_by_floats =
 #ifndef ELMAN_AVX512_BF16
 extern const Kernels ELMAN_TABLE;
 const Kernels ELMAN_TABLE = {
-    ELMAN_ISA_NAME,
-    L,
-    product<float>,
-    pack,
-    pack_transposed,
-    outer,
-    sum_rows,
-    sum_places,
     {
-#define ELMAN_CELL(name) cell_kernels<name, float>(),
-        ELMAN_CELLS(ELMAN_CELL)
+        L,
+        product<float>,
+        pack,
+        pack_transposed,
+        outer,
+        sum_rows,
+        {
+#define ELMAN_CELL(name) cell_kernels<name, float, AnyActivation>(),
+            ELMAN_CELLS(ELMAN_CELL)
 #undef ELMAN_CELL
+        },
     },
+    ELMAN_ISA_NAME,
+    sum_places,
     activation_forward,
     activation_backward,
     softmax_forward,

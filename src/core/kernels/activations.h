@@ -5,53 +5,10 @@
 // stays at 4.5e-38, and numbers too small to be normal count as zero.
 #pragma once
 
-#include "activation_list.h"
-#include "vec.h"
+#include "gates.h"
 
 namespace elman {
 namespace {
-
-// Adding this to a float below 2^22 in size rounds it to an integer n and leaves n + 127 in the low
-// bits, which are 2^n once they are shifted to where a float has its exponent.
-constexpr float kRounder = 12582912.0f + 127.0f;  // 1.5 * 2^23, and the bias of exponents
-
-#ifdef __FMA__
-// n kLn2 is not rounded before it is subtracted, so kLn2 may have all the bits of a float.
-constexpr float kLn2 = 0.693147182f, kLn2Rest = -1.90465421e-9f;
-#else
-constexpr float kLn2 = 0.693359375f, kLn2Rest = -2.12194440e-4f;
-#endif
-
-/// exp(x) = 2^n (1 + r + r^2 q) with x = n ln2 + r, n whole and |r| <= ln2 / 2. Good for |x| < 88.
-/// A step of a single sequence is a chain of operations that wait for each other, most of them here:
-/// so whatever can be done beside the chain is not in it.
-struct Exp {
-  V power, r, r2, q;
-
-  explicit ELMAN_INLINE Exp(V x) {
-    const V shifted = x * 1.44269504088896341f + kRounder;
-    const V n = shifted - kRounder;
-    power = floats(bits(shifted) << 23);
-    const V rough = x - n * kLn2;
-    r = rough - n * kLn2Rest;
-    // What a kLn2 with all its bits leaves is too little for q, which then need not wait for it.
-    const V a = kLn2Rest > -1e-8f ? rough : r;
-    r2 = a * a;
-    // (exp(a) - 1 - a) / a^2: the polynomial of degree 4 for which the largest error of exp, 0.06 ulp,
-    // is smallest.
-    q = (r2 * 1.3814771e-3f + (8.368739e-3f * a + 4.1668385e-2f)) * r2 +
-        (1.6666521e-1f * a + 4.9999994e-1f);
-  }
-
-  /// exp(x) + c for a c about as large as 1, beside which a 2^n that nearly vanishes is nothing.
-  ELMAN_INLINE V plus(float c) const { return (q * r2 + r) * power + (power + c); }
-};
-
-/// exp where the caller knows |x| < 87.
-ELMAN_INLINE V exp_bounded(V x) {
-  const Exp e(x);
-  return (e.q * (e.r * e.r) + e.r + 1.0f) * e.power;
-}
 
 /// exp over the whole range: 0 below, infinity above.
 ELMAN_INLINE V exp(V x) {
@@ -62,9 +19,6 @@ ELMAN_INLINE V exp(V x) {
   const I near = (x > -86.0f) & (x < 86.0f);
   return select(x == x, select(near, inside, outside), x);
 }
-
-/// exp(x) - 1, accurate near zero; |x| < 87.
-ELMAN_INLINE V exp_minus_one(V x) { return Exp(x).plus(-1.0f); }
 
 /// Natural logarithm of a positive number (Cephes' logf); -infinity at 0, NaN below.
 ELMAN_INLINE V log(V x) {
@@ -97,16 +51,6 @@ ELMAN_INLINE V log_one_plus(V x) {
   return select(d == 0.0f, x, select(u == __builtin_inff(), u, log(u) * (x / select(d == 0.0f, all(1.0f), d))));
 }
 
-ELMAN_INLINE V sigmoid(V x) {
-  return 1.0f / Exp(-at_most(at_least(x, all(-86.0f)), all(86.0f))).plus(1.0f);
-}
-
-ELMAN_INLINE V tanh(V x) {
-  const V doubled = at_most(at_least(x + x, all(-20.0f)), all(20.0f));
-  const V e = exp_minus_one(doubled);
-  return e / (e + 2.0f);
-}
-
 /// Error function (Abramowitz and Stegun 7.1.26), within 1.5e-7.
 ELMAN_INLINE V erf(V x) {
   const V a = absolute(x);
@@ -120,7 +64,6 @@ ELMAN_INLINE V erf(V x) {
 }
 
 ELMAN_INLINE V softplus(V x) { return at_least(x, all(0.0f)) + log_one_plus(exp(-absolute(x))); }
-ELMAN_INLINE V relu(V x) { return at_least(x, all(0.0f)); }
 ELMAN_INLINE V clip(V x, float low, float high) { return at_most(at_least(x, all(low)), all(high)); }
 
 constexpr float kSeluScale = 1.05070098735548049342f, kSeluAlpha = 1.67326324235437728481f;
@@ -201,27 +144,6 @@ __attribute__((noinline)) V activation_slope(int kind, V x) {
   }
   return one;
 }
-
-// What a cell asks of an activation. `keep` says what forward leaves in memory for backward;
-// `value` and `slope` read the output and the derivative from what was kept.
-
-struct Tanh {
-  static constexpr int kind = static_cast<int>(Activation::tanh);
-  explicit Tanh(int, bool) {}
-  ELMAN_INLINE V operator()(V x) const { return tanh(x); }
-  ELMAN_INLINE V keep(V, V y) const { return y; }
-  ELMAN_INLINE V value(V kept) const { return kept; }
-  ELMAN_INLINE V slope(V kept) const { return 1.0f - kept * kept; }
-};
-
-struct Sigmoid {
-  static constexpr int kind = static_cast<int>(Activation::sigmoid);
-  explicit Sigmoid(int, bool) {}
-  ELMAN_INLINE V operator()(V x) const { return sigmoid(x); }
-  ELMAN_INLINE V keep(V, V y) const { return y; }
-  ELMAN_INLINE V value(V kept) const { return kept; }
-  ELMAN_INLINE V slope(V kept) const { return kept * (1.0f - kept); }
-};
 
 /// An activation chosen at run time. Some derivatives need the input, so while training the input
 /// is what is kept; otherwise the output, so that a trace can show it.

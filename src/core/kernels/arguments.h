@@ -10,11 +10,21 @@ namespace elman {
 /// multiply these, two neighbours along K at a time, and add floats.
 using bf16 = uint16_t;
 
+/// What sums of products of T are: floats, of doubles doubles.
+template <class T>
+struct SumsOf {
+  using Real = float;
+};
+template <>
+struct SumsOf<double> {
+  using Real = double;
+};
 
 /// C[i, n L] = start + sum_k A[i, k] B[k, n L], for `groups` groups of n vectors side by side.
-/// T is float, or bf16: then k is even, and B is packed [groups][a_blocks * k / 2][n][L][2].
+/// T is float, double, or bf16: then k is even, and B is packed [groups][a_blocks * k / 2][n][L][2].
 template <class T>
 struct ProductOf {
+  using Real = typename SumsOf<T>::Real;
   int rows;
   const T* a;       // [rows][K]; K may lie in `a_blocks` pieces of `k`, `a_block` apart
   long a_row;
@@ -22,17 +32,17 @@ struct ProductOf {
   int a_blocks;
   long a_block;
   const T* b;       // packed [groups][a_blocks * k][n][L]
-  float* c;         // [groups][rows][n L]
+  Real* c;          // [groups][rows][n L]
   long c_row, c_group;
   int vectors;      // of the whole C; n = per_group, less in the last group
   int per_group;
-  const float* start;  // null: zeros; else one vector row for all rows (start_row 0) or C-like
+  const Real* start;   // null: zeros; else one vector row for all rows (start_row 0) or C-like
   long start_row, start_group;
   const float* live;   // [rows] 0 where a row of A is zero all along, or null
   // For a part of B's rows, and for sums that count only in part:
   int b_rows;          // rows of B for each piece of K, of which k are in use; 0: k
   int b_first;         // the first of those
-  const float* scale;  // C-like: C = start + scale * A B, or null
+  const Real* scale;   // C-like: C = start + scale * A B, or null
 };
 using Product = ProductOf<float>;
 
@@ -46,34 +56,37 @@ struct Columns {
 };
 
 /// G[k, columns] += sum_i A[i, k] D[i, n L]
-struct Outer {
+template <class Real>
+struct OuterOf {
   long rows;
-  const float* a;  // [rows][k]
+  const Real* a;   // [rows][k]
   long a_row;
   int k;
-  const float* d;  // [groups][rows][n L]
+  const Real* d;   // [groups][rows][n L]
   long d_row, d_group;
   Columns columns;
-  float* g;        // [k][g_row], the layout of the weights
+  Real* g;         // [k][g_row], the layout of the weights
   long g_row;
   const float* live;  // [rows] 0 where D is zero, or null
   long d_vector;      // from vector to vector of a group where they are no neighbours, or 0
-  const float* scale; // [scale_rows][scale_row] what A is multiplied by, over and over, or null
+  const Real* scale;  // [scale_rows][scale_row] what A is multiplied by, over and over, or null
   long scale_rows, scale_row;
-  float* scaled;      // [kOuterRows][scale_row] room for that
+  Real* scaled;       // [kOuterRows][scale_row] room for that
 };
+using Outer = OuterOf<float>;
 /// Rows of A and D that stay in the near caches.
 constexpr long kOuterRows = 256;
 
 /// One gate of a product that has an A for each: C[i, block] += sum_k A[i, k] B[block, k].
-struct GateProduct {
+template <class Real>
+struct GateProductOf {
   int rows;
-  const float* a;  // [rows][k]
+  const Real* a;  // [rows][k]
   long a_row;
   int k, blocks;
-  const float* b;  // packed [blocks][k][gates][L], of which one gate
+  const Real* b;  // packed [blocks][k][gates][L], of which one gate
   long b_row, b_block;
-  float* c;        // [blocks][rows][L], so far apart:
+  Real* c;        // [blocks][rows][L], so far apart:
   long c_row, c_block;
   const float* live;  // [rows] 0 where C does not matter, or null
 };
@@ -124,43 +137,44 @@ struct SumPlaces {
 
 /// One pass of a recurrent cell over the steps [first, last) of one shard of rows.
 /// Steps are counted in the order of processing; t is the position in time.
-struct RecurrentPass {
+template <class Real>
+struct RecurrentPassOf {
   int steps, first, last;
   int rows, units;
   int first_block, last_block;  // of the units that this call is for, forward only
   bool reverse, training;
   int activation, recurrent_activation;
-  float* z;            // [blocks][z_steps * rows][vectors][L]  gates; backward leaves d_z there
+  Real* z;             // [blocks][z_steps * rows][vectors][L]  gates; backward leaves d_z there
   int z_steps;         // steps that z holds: all of them, or one segment
-  float* own;          // [own_steps][blocks][rows][own][L]     the cell's own state
+  Real* own;           // [own_steps][blocks][rows][own][L]     the cell's own state
   int own_steps;       // all of them, or a ring of two
-  float* h;            // [h_steps][rows][h_row]                outputs
+  Real* h;             // [h_steps][rows][h_row]                outputs
   int h_steps;
   long h_row;
-  float* reset;        // [h_steps][rows][h_row]                r * h_prev, if the cell needs it
+  Real* reset;         // [h_steps][rows][h_row]                r * h_prev, if the cell needs it
   // With recurrent_dropout each gate has its own zeros in h_prev, the same at all steps:
-  const float* keep;   // [gates][rows][h_row] 0 or 1 / (1 - rate), or null
-  float* dropped;      // [gates of the first product][rows][h_row]  keep * h_prev
+  const Real* keep;    // [gates][rows][h_row] 0 or 1 / (1 - rate), or null
+  Real* dropped;       // [gates of the first product][rows][h_row]  keep * h_prev
   const float* mask;   // [T][rows] 1 or 0, or null
-  const float* bias;   // packed [blocks][vectors][L]
+  const Real* bias;    // packed [blocks][vectors][L]
   // The input's projection where rows of it repeat, or null where it is in z already.
-  const float* projected;   // [blocks][different rows][input vectors][L]
+  const Real* projected;    // [blocks][different rows][input vectors][L]
   long projected_block;
   const int32_t* places;    // [T][rows] which row
-  const float* u[2];   // packed recurrent weights, one per stage
-  const float* ut[2];  // the same transposed, for backward
-  const float* h0;     // [rows][h0_row] the state before the first step (h0_row 0: one row for all)
+  const Real* u[2];    // packed recurrent weights, one per stage
+  const Real* ut[2];   // the same transposed, for backward
+  const Real* h0;      // [rows][h0_row] the state before the first step (h0_row 0: one row for all)
   long h0_row;
-  const float* own0;   // [blocks][own0_block] + [row * own0_row]
+  const Real* own0;    // [blocks][own0_block] + [row * own0_row]
   long own0_row, own0_block;
-  const float* d_out;  // [d_out_steps][rows][h_row]  gradient of the output: each step, or the last
+  const Real* d_out;   // [d_out_steps][rows][h_row]  gradient of the output: each step, or the last
   int d_out_steps;
-  float* d_h;          // [rows][h_row]        gradient carried back in time
-  float* d_own;        // [blocks][rows][own_carry][L]
-  float* d_reset;      // [rows][h_row]
+  Real* d_h;           // [rows][h_row]        gradient carried back in time
+  Real* d_own;         // [blocks][rows][own_carry][L]
+  Real* d_reset;       // [rows][h_row]
   // What reaches the states of every step, from above and from the step after; null: nobody asked.
-  float* d_h_all;      // [T][rows][h_row]
-  float* d_own_all;    // [T][blocks][rows][own_carry][L]  from the step after only
+  Real* d_h_all;       // [T][rows][h_row]
+  Real* d_own_all;     // [T][blocks][rows][own_carry][L]  from the step after only
 
   // For products of bf16 only: the weights once more, and rounded copies of what meets them.
   const bf16* u16[2];
@@ -170,10 +184,11 @@ struct RecurrentPass {
   bf16* d_z16;         // [blocks][rows][vectors][L]  d_z of this step
   long row16;          // even, not below blocks * L
   const bf16* wt16;    // with d_x: the transposed weights of the input, [features of x]
-  float* d_x;          // [T][rows][d_x_row]  gradient of the input, or null
+  Real* d_x;           // [T][rows][d_x_row]  gradient of the input, or null
   long d_x_row;
   int features;
 };
+using RecurrentPass = RecurrentPassOf<float>;
 
 /// How a cell lays out what it keeps; read from the cell itself.
 struct Window {
@@ -192,14 +207,16 @@ struct CellShape {
 };
 
 /// A cell's entry in the table of an instruction set.
-struct CellKernels {
+template <class Real>
+struct CellKernelsOf {
   CellShape shape;
   int activation, recurrent_activation;  // the pair that has a path of its own
-  void (*forward)(const RecurrentPass&);
-  void (*backward)(const RecurrentPass&);
-  void (*forward_any)(const RecurrentPass&);
-  void (*backward_any)(const RecurrentPass&);
+  void (*forward)(const RecurrentPassOf<Real>&);
+  void (*backward)(const RecurrentPassOf<Real>&);
+  void (*forward_any)(const RecurrentPassOf<Real>&);
+  void (*backward_any)(const RecurrentPassOf<Real>&);
 };
+using CellKernels = CellKernelsOf<float>;
 
 /// One optimizer step over weights.
 struct Update {

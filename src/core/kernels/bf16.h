@@ -11,6 +11,7 @@ namespace elman {
 namespace {
 
 typedef uint16_t B __attribute__((vector_size(2 * ELMAN_LANES)));  // L of bf16
+typedef float F __attribute__((vector_size(4 * ELMAN_LANES)));     // V, unless that is of doubles
 
 /// K is walked in pairs.
 ELMAN_INLINE int even(int k) { return (k + 1) / 2 * 2; }
@@ -46,16 +47,18 @@ ELMAN_INLINE U in_turn(V first, V second) {
 
 #else
 
+ELMAN_INLINE V widened(U bits) { return __builtin_convertvector((F)bits, V); }
 /// sum + a b over both halves of each lane, the upper ones first, as the instruction has it.
 ELMAN_INLINE V dot2(V sum, U a, U b) {
-  sum += (V)(a & 0xffff0000u) * (V)(b & 0xffff0000u);
-  return sum + (V)(a << 16) * (V)(b << 16);
+  sum += widened(a & 0xffff0000u) * widened(b & 0xffff0000u);
+  return sum + widened(a << 16) * widened(b << 16);
 }
 /// The upper half of each lane is rounded to nearest even, the lower means nothing. A NaN stays
 /// one: rounding would carry some of them over to zero.
 ELMAN_INLINE U rounded_bits(V v) {
-  const U u = (U)v;
-  return v == v ? u + 0x7fffu + ((u >> 16) & 1u) : u | 0x00400000u;
+  const F f = __builtin_convertvector(v, F);
+  const U u = (U)f;
+  return f == f ? u + 0x7fffu + ((u >> 16) & 1u) : u | 0x00400000u;
 }
 ELMAN_INLINE B rounded(V v) { return __builtin_convertvector(rounded_bits(v) >> 16, B); }
 /// L of `first`, then L of `second`.
@@ -71,6 +74,17 @@ ELMAN_INLINE U in_turn(V first, V second) {
 }
 
 #endif
+
+/// Rounds [rows][k] numbers, whose rows have room for whole vectors, to [rows][to_row], with zeros
+/// behind them up to the next multiple of L.
+void round_rows(int rows, int k, const Real* from, long from_row, bf16* to, long to_row) {
+  const int whole = k / L * L;
+  const I rest = first_lanes(k - whole);
+  for (int row = 0; row < rows; ++row, from += from_row, to += to_row) {
+    for (int i = 0; i < whole; i += L) store(to + i, rounded(load(from + i)));
+    if (whole < k) store(to + whole, rounded(select(rest, load(from + whole), V{})));
+  }
+}
 
 }  // namespace
 }  // namespace elman

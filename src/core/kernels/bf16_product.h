@@ -6,17 +6,6 @@
 namespace elman {
 namespace {
 
-/// Rounds [rows][k] floats, whose rows have room for whole vectors, to [rows][to_row], with zeros
-/// behind them up to the next multiple of L.
-void round_rows(int rows, int k, const float* from, long from_row, bf16* to, long to_row) {
-  const int whole = k / L * L;
-  const I rest = first_lanes(k - whole);
-  for (int row = 0; row < rows; ++row, from += from_row, to += to_row) {
-    for (int i = 0; i < whole; i += L) store(to + i, rounded(load(from + i)));
-    if (whole < k) store(to + whole, rounded(select(rest, load(from + whole), V{})));
-  }
-}
-
 /// `pack` in pairs of rows: weights [k][w_row] to packed [groups][k / 2][n][L][2].
 void pack_bf16(const Columns& c, const float* w, long w_row, int k, bf16* out, int first,
                int last) {

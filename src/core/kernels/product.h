@@ -8,23 +8,20 @@ namespace elman {
 namespace {
 
 /// Rows of a tile for N vectors of T: as many sums as the registers hold beside N weights.
-template <int N, class T = float>
+template <int N, class T = Real>
 constexpr int tile_rows() {
 #ifndef ELMAN_AVX512_BF16
   // Pairs by way of floats take twice the registers, and are not worth much code.
   if (sizeof(T) == sizeof(bf16)) return L == 16 ? 4 : 2;
 #endif
-#if ELMAN_LANES == 16
-  return N == 4 ? 6 : 8;
-#else
+  if (sizeof(V) == 64) return N == 4 ? 6 : 8;
   return N == 1 ? 8 : N == 2 ? 5 : N == 3 ? 3 : 2;
-#endif
 }
 
 /// s[r, n] += sum_k a[r, k] b[k, n]
 ///   a [R][k] rows a_row apart    b packed [k][N][L]
 template <int R, int N>
-ELMAN_INLINE void accumulate(V (&s)[R][N], const float* a, long a_row, int k, const float* b) {
+ELMAN_INLINE void accumulate(V (&s)[R][N], const Real* a, long a_row, int k, const Real* b) {
   for (int i = 0; i < k; ++i, b += N * L) {
     V w[N];
     ELMAN_UNROLL
@@ -56,7 +53,7 @@ ELMAN_INLINE void accumulate(V (&s)[R][N], const bf16* a, long a_row, int k, con
 
 /// One row and M blocks side by side: s[m, 0, n] += sum_k a[k] b[m, k, n]
 template <int M, int N>
-ELMAN_INLINE void accumulate_blocks(V (&s)[M][1][N], const float* a, int k, const float* b) {
+ELMAN_INLINE void accumulate_blocks(V (&s)[M][1][N], const Real* a, int k, const Real* b) {
   for (int i = 0; i < k; ++i, b += N * L) {
     const V x = all(a[i]);
     ELMAN_UNROLL
@@ -99,9 +96,9 @@ template <int N, class T>
 void product_group(const ProductOf<T>& p, int group) {
   const long b_rows = p.b_rows ? p.b_rows : p.k;
   const T* b = p.b + group * p.a_blocks * b_rows * p.per_group * L + (long)p.b_first * N * L;
-  float* c = p.c + group * p.c_group;
-  const float* start = p.start ? p.start + group * p.start_group : nullptr;
-  const float* scale = p.scale ? p.scale + group * p.c_group : nullptr;
+  Real* c = p.c + group * p.c_group;
+  const Real* start = p.start ? p.start + group * p.start_group : nullptr;
+  const Real* scale = p.scale ? p.scale + group * p.c_group : nullptr;
   for_tiles<tile_rows<N, T>()>(p.rows, [&](auto tile, int row) {
     constexpr int R = decltype(tile)::count;
     V s[R][N];
@@ -141,13 +138,13 @@ void product(const ProductOf<T>& p) {
 
 /// Blocks side by side, so that a number of A serves several: gates cannot, each has its own.
 template <int N>
-void gate_blocks(const GateProduct& p, int block) {
+void gate_blocks(const GateProductOf<Real>& p, int block) {
   for_tiles<tile_rows<N>()>(p.rows, [&](auto tile, int row) {
     constexpr int R = decltype(tile)::count;
     if (!any_live(p.live ? p.live + row : nullptr, R)) return;
-    float* c = p.c + block * p.c_block + row * p.c_row;
-    const float* a = p.a + row * p.a_row;
-    const float* b = p.b + block * p.b_block;
+    Real* c = p.c + block * p.c_block + row * p.c_row;
+    const Real* a = p.a + row * p.a_row;
+    const Real* b = p.b + block * p.b_block;
     V s[R][N];
     ELMAN_UNROLL
     for (int r = 0; r < R; ++r)
@@ -171,7 +168,7 @@ void gate_blocks(const GateProduct& p, int block) {
   });
 }
 
-void gate_product(const GateProduct& p) {
+void gate_product(const GateProductOf<Real>& p) {
   for_tiles<4>(p.blocks, [&](auto tile, int block) {
     gate_blocks<decltype(tile)::count>(p, block);
   });
@@ -200,11 +197,11 @@ ELMAN_INLINE int vectors_in(const Columns& c, int group) {
 }
 
 /// Copies weights [k][w_row] to packed [groups][k][n][L]; groups [first, last) of them.
-void pack(const Columns& c, const float* w, long w_row, int k, float* out, int first, int last) {
+void pack(const Columns& c, const Real* w, long w_row, int k, Real* out, int first, int last) {
   const int per = c.per_group ? c.per_group : c.count;
   for (int group = first; group < last; ++group) {
     const int n = vectors_in(c, group);
-    float* to = out + (long)group * k * per * L;
+    Real* to = out + (long)group * k * per * L;
     for (int i = 0; i < k; ++i)
       for (int v = 0; v < n; ++v, to += L) {
         const Place at = place(c, group, v);
@@ -215,7 +212,7 @@ void pack(const Columns& c, const float* w, long w_row, int k, float* out, int f
 
 /// Copies the transpose: out [groups of k][columns as packed][n][L], zeros where there is none.
 /// The summed index runs over the packed columns (group, v, lane), the vectors over k.
-void pack_transposed(const Columns& c, const float* w, long w_row, int k, float* out, int first,
+void pack_transposed(const Columns& c, const Real* w, long w_row, int k, Real* out, int first,
                      int last) {
   const int groups = groups_of(c);
   const int k_blocks = blocks_of(k);
@@ -223,16 +220,16 @@ void pack_transposed(const Columns& c, const float* w, long w_row, int k, float*
   for (int g = 0; g < groups; ++g) columns += vectors_in(c, g) * L;
   for (int kg = first; kg < last; ++kg) {
     const int n = k_blocks - kg * 4 < 4 ? k_blocks - kg * 4 : 4;
-    float* base = out + (long)kg * 4 * L * columns;
+    Real* base = out + (long)kg * 4 * L * columns;
     for (long i = 0; i < columns * n * L; i += L) store(base + i, V{});
     for (int lane = 0; lane < n * L; ++lane) {
       const int row = kg * 4 * L + lane;
       if (row >= k) break;
-      float* to = base + lane;
+      Real* to = base + lane;
       for (int g = 0; g < groups; ++g)
         for (int v = 0; v < vectors_in(c, g); ++v, to += (long)L * n * L) {
           const Place at = place(c, g, v);
-          const float* from = w + row * w_row + at.column;
+          const Real* from = w + row * w_row + at.column;
           for (int i = 0; i < at.lanes; ++i) to[(long)i * n * L] = from[i];
         }
     }
@@ -241,14 +238,14 @@ void pack_transposed(const Columns& c, const float* w, long w_row, int k, float*
 
 /// G += A^T D over a chunk of rows; a tile holds R weights rows by the group's vectors.
 template <int R, int N, bool Apart>
-ELMAN_INLINE void outer_tile(const Outer& o, int group, int k, long first, long last) {
+ELMAN_INLINE void outer_tile(const OuterOf<Real>& o, int group, int k, long first, long last) {
   V s[R][N];
   ELMAN_UNROLL
   for (int r = 0; r < R; ++r)
     ELMAN_UNROLL
     for (int n = 0; n < N; ++n) s[r][n] = V{};
-  const float* a = o.a + first * o.a_row + k;
-  const float* d = o.d + group * o.d_group + first * o.d_row;
+  const Real* a = o.a + first * o.a_row + k;
+  const Real* d = o.d + group * o.d_group + first * o.d_row;
   for (long i = first; i < last; ++i, a += o.a_row, d += o.d_row) {
     if (o.live && o.live[i] == 0.0f) continue;
     V w[N];
@@ -264,14 +261,14 @@ ELMAN_INLINE void outer_tile(const Outer& o, int group, int k, long first, long 
   for (int n = 0; n < N; ++n) {
     const Place at = place(o.columns, group, n);
     for (int r = 0; r < R; ++r) {
-      float* g = o.g + (k + r) * o.g_row + at.column;
+      Real* g = o.g + (k + r) * o.g_row + at.column;
       store_part(g, load_part(g, at.lanes) + s[r][n], at.lanes);
     }
   }
 }
 
 template <int N>
-void outer_group(const Outer& o, int group, long first, long last) {
+void outer_group(const OuterOf<Real>& o, int group, long first, long last) {
   for_tiles<tile_rows<N>()>(o.k, [&](auto tile, int k) {
     constexpr int R = decltype(tile)::count;
     if (N > 1 && o.d_vector) outer_tile<R, N, true>(o, group, k, first, last);
@@ -280,11 +277,11 @@ void outer_group(const Outer& o, int group, long first, long last) {
 }
 
 /// Rows [first, last) of A, scaled, for those that ask for them from `first` on.
-Outer scaled(Outer o, long first, long last) {
-  float* to = o.scaled;
+OuterOf<Real> scaled(OuterOf<Real> o, long first, long last) {
+  Real* to = o.scaled;
   long row = first % o.scale_rows;
   for (long i = first; i < last; ++i, to += o.scale_row) {
-    const float* scale = o.scale + row * o.scale_row;
+    const Real* scale = o.scale + row * o.scale_row;
     if (++row == o.scale_rows) row = 0;
     for (int k = 0; k < o.k; k += L) store(to + k, load(o.a + i * o.a_row + k) * load(scale + k));
   }
@@ -293,11 +290,11 @@ Outer scaled(Outer o, long first, long last) {
   return o;
 }
 
-void outer(const Outer& given) {
+void outer(const OuterOf<Real>& given) {
   const int groups = groups_of(given.columns);
   for (long first = 0; first < given.rows; first += kOuterRows) {
     const long last = first + kOuterRows < given.rows ? first + kOuterRows : given.rows;
-    const Outer o = given.scale ? scaled(given, first, last) : given;
+    const OuterOf<Real> o = given.scale ? scaled(given, first, last) : given;
     for (int group = 0; group < groups; ++group) {
       switch (vectors_in(o.columns, group)) {
         case 1: outer_group<1>(o, group, first, last); break;
@@ -309,37 +306,20 @@ void outer(const Outer& given) {
   }
 }
 
-void sum_places(const SumPlaces& p) {
-  const long record = p.vectors * L;
-  for (int block = 0; block < p.blocks; ++block) {
-    const float* d = p.d + block * p.d_block;
-    int32_t known = 0;
-    for (long i = 0; i < p.rows; ++i, d += p.d_row) {
-      float* to = p.to + block * p.to_block + p.places[i] * record;
-      if (p.places[i] == known) {
-        ++known;
-        for (int v = 0; v < p.vectors; ++v) store(to + v * L, load(d + v * L));
-      } else {
-        for (int v = 0; v < p.vectors; ++v) store(to + v * L, load(to + v * L) + load(d + v * L));
-      }
-    }
-  }
-}
-
 /// g[columns] += sum_i D[i, columns]: the gradient of a bias. Uses d, rows, columns and g of `o`.
-void sum_rows(const Outer& o) {
+void sum_rows(const OuterOf<Real>& o) {
   const int groups = groups_of(o.columns);
   for (int group = 0; group < groups; ++group)
     for (int v = 0; v < vectors_in(o.columns, group); ++v) {
       V s[4] = {};  // four sums, so that additions overlap
-      const float* d = o.d + group * o.d_group + v * L;
+      const Real* d = o.d + group * o.d_group + v * L;
       long i = 0;
       for (; i + 4 <= o.rows; i += 4, d += 4 * o.d_row)
         ELMAN_UNROLL
         for (int j = 0; j < 4; ++j) s[j] += load(d + j * o.d_row);
       for (; i < o.rows; ++i, d += o.d_row) s[0] += load(d);
       const Place at = place(o.columns, group, v);
-      float* g = o.g + at.column;
+      Real* g = o.g + at.column;
       store_part(g, load_part(g, at.lanes) + ((s[0] + s[1]) + (s[2] + s[3])), at.lanes);
     }
 }

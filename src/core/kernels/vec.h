@@ -16,29 +16,38 @@
 namespace elman {
 namespace {
 
-constexpr int L = ELMAN_LANES;  // floats in one vector
+constexpr int L = ELMAN_LANES;  // numbers in one vector
 
-typedef float V __attribute__((vector_size(4 * ELMAN_LANES)));
-typedef int32_t I __attribute__((vector_size(4 * ELMAN_LANES)));
+// What the kernels compute with: floats, or doubles where an isa/*.cpp file defines ELMAN_DOUBLE.
+#ifdef ELMAN_DOUBLE
+typedef double Real;
+typedef int64_t Whole;
+#else
+typedef float Real;
+typedef int32_t Whole;
+#endif
+
+typedef Real V __attribute__((vector_size(sizeof(Real) * ELMAN_LANES)));
+typedef Whole I __attribute__((vector_size(sizeof(Real) * ELMAN_LANES)));
 typedef uint32_t U __attribute__((vector_size(4 * ELMAN_LANES)));
 
-ELMAN_INLINE V load(const float* p) {
+ELMAN_INLINE V load(const Real* p) {
   V v;
   __builtin_memcpy(&v, p, sizeof v);
   return v;
 }
-ELMAN_INLINE void store(float* p, V v) { __builtin_memcpy(p, &v, sizeof v); }
+ELMAN_INLINE void store(Real* p, V v) { __builtin_memcpy(p, &v, sizeof v); }
 // x - 0 is x for every x, also -0, so that no instruction but the broadcast remains.
-ELMAN_INLINE V all(float x) { return x - V{}; }
+ELMAN_INLINE V all(Real x) { return x - V{}; }
 
-/// The first `count` floats, zeros behind them.
-ELMAN_INLINE V load_part(const float* p, int count) {
+/// The first `count` numbers, zeros behind them.
+ELMAN_INLINE V load_part(const Real* p, int count) {
   if (count >= L) return load(p);
   V v{};
   for (int i = 0; i < count; ++i) v[i] = p[i];
   return v;
 }
-ELMAN_INLINE void store_part(float* p, V v, int count) {
+ELMAN_INLINE void store_part(Real* p, V v, int count) {
   if (count >= L) return store(p, v);
   for (int i = 0; i < count; ++i) p[i] = v[i];
 }
@@ -52,7 +61,7 @@ ELMAN_INLINE V select(I yes, V a, V b) { return yes ? a : b; }
 #if defined(__AVX512F__) && ELMAN_LANES == 16
 ELMAN_INLINE V at_least(V x, V low) { return __builtin_ia32_maxps512_mask(low, x, V{}, -1, 4); }
 ELMAN_INLINE V at_most(V x, V high) { return __builtin_ia32_minps512_mask(high, x, V{}, -1, 4); }
-#elif defined(__AVX2__) && ELMAN_LANES == 8
+#elif defined(__AVX2__) && ELMAN_LANES == 8 && !defined(ELMAN_DOUBLE)
 ELMAN_INLINE V at_least(V x, V low) { return __builtin_ia32_maxps256(low, x); }
 ELMAN_INLINE V at_most(V x, V high) { return __builtin_ia32_minps256(high, x); }
 #else
@@ -63,36 +72,38 @@ ELMAN_INLINE V at_most(V x, V high) { return x > high ? high : x; }
 // everywhere the same one, and then equal rows would differ in the last bit: there it is asked for.
 #if defined(__AVX512F__) && ELMAN_LANES == 16
 ELMAN_INLINE V multiply_add(V a, V b, V c) { return __builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4); }
-#elif defined(__FMA__) && ELMAN_LANES == 8
+#elif defined(__FMA__) && ELMAN_LANES == 8 && !defined(ELMAN_DOUBLE)
 ELMAN_INLINE V multiply_add(V a, V b, V c) { return __builtin_ia32_vfmaddps256(a, b, c); }
 #elif defined(__FP_FAST_FMAF)
 ELMAN_INLINE V multiply_add(V a, V b, V c) {
   ELMAN_UNROLL
-  for (int i = 0; i < L; ++i) c[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  for (int i = 0; i < L; ++i)
+    c[i] = sizeof(Real) == 4 ? __builtin_fmaf(a[i], b[i], c[i]) : __builtin_fma(a[i], b[i], c[i]);
   return c;
 }
 #else
 ELMAN_INLINE V multiply_add(V a, V b, V c) { return a * b + c; }
 #endif
-ELMAN_INLINE V absolute(V x) { return floats(bits(x) & 0x7fffffff); }
+constexpr Whole kSign = (Whole)1 << (8 * sizeof(Real) - 1);
+ELMAN_INLINE V absolute(V x) { return floats(bits(x) & ~kSign); }
 ELMAN_INLINE V copy_sign(V size, V sign) {
-  return floats((bits(size) & 0x7fffffff) | (bits(sign) & (int32_t)0x80000000));
+  return floats((bits(size) & ~kSign) | (bits(sign) & kSign));
 }
 
 ELMAN_INLINE V square_root(V x) {
   V y;
   ELMAN_UNROLL
-  for (int i = 0; i < L; ++i) y[i] = __builtin_sqrtf(x[i]);
+  for (int i = 0; i < L; ++i) y[i] = sizeof(Real) == 4 ? __builtin_sqrtf(x[i]) : __builtin_sqrt(x[i]);
   return y;
 }
 
-ELMAN_INLINE float sum(V v) {
-  float s = 0;
+ELMAN_INLINE Real sum(V v) {
+  Real s = 0;
   for (int i = 0; i < L; ++i) s += v[i];
   return s;
 }
-ELMAN_INLINE float largest(V v) {
-  float s = v[0];
+ELMAN_INLINE Real largest(V v) {
+  Real s = v[0];
   for (int i = 1; i < L; ++i) s = v[i] > s ? v[i] : s;
   return s;
 }

@@ -13,8 +13,9 @@ from elman.errors import DataError, UnknownNameError, unknown_name
 from elman.layers.layer import Layer, Shape
 from elman.layers.recurrent import Recurrent
 from elman.layers.rnn import RNN
-from elman.mapped import Mapped, take
+from elman.mapped import take
 from elman.plan import require_single
+from elman.ragged import Ragged
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -196,9 +197,9 @@ def trace(model: Model, x: Any) -> Trace:
     plan = model.plan_for(values, rows=part, keep=True)
     parts: dict[str, list[Array]] = {"input": []}
     for first in range(0, rows, part):
-        some = take(values, slice(first, first + part))
+        some = take(values, slice(first, first + part), 0, values.shape[1])
         plan.forward(some)
-        parts["input"].append(some)
+        parts["input"].append(some.padded() if isinstance(some, Ragged) else some)
         for name, value in _peek(model, plan):
             parts.setdefault(name, []).append(value)
     whole = {name: np.concatenate(pieces) for name, pieces in parts.items()}
@@ -210,7 +211,7 @@ def trace(model: Model, x: Any) -> Trace:
     return Trace(model.label, whole.pop("input"), whole, layers)
 
 
-def require_room(model: Model, x: Array | Mapped, what: str, times: int = 1) -> None:
+def require_room(model: Model, x: Any, what: str, times: int = 1) -> None:
     """Raise if what is kept of the inputs, so many times over, is more than `MOST_BYTES`."""
     per_row = times * _bytes_of_a_row(model, x)
     if len(x) * per_row <= MOST_BYTES:
@@ -244,7 +245,7 @@ def _output_of(layer: Layer, names: list[str]) -> str:
     return next(name for name in made if name in names)
 
 
-def _bytes_of_a_row(model: Model, x: Array | Mapped) -> int:
+def _bytes_of_a_row(model: Model, x: Any) -> int:
     """What a trace holds of one sequence."""
     numbers, shape = 0, (None, *x.shape[1:])
     for layer in model.layers:
@@ -257,7 +258,8 @@ def _bytes_of_a_row(model: Model, x: Array | Mapped) -> int:
 
 def _peek(model: Model, plan: Plan) -> Iterator[tuple[str, Array]]:
     """Everything of the run that the plan has just made, and the mask of each recurrent layer."""
-    native, mask = plan.native, None
+    native = plan.native
+    mask = native.peek("input/mask")[..., 0] != 0 if plan.ragged else None
     shape: Shape = (None, *plan.input_shape)
     for layer in model.layers:
         shape = layer.output_shape(shape)

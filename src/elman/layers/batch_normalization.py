@@ -31,14 +31,12 @@ class BatchNormalization(Layer):
         moving_mean_initializer, moving_variance_initializer: for the moving statistics [features].
     """
 
+    ruled: ClassVar = {"gamma": "gamma", "beta": "beta"}
     absent: ClassVar = {
         **Layer.absent,
         "synchronized": (False,),
         "renorm": (False,),
         "renorm_clipping": (None,),
-        **dict.fromkeys(
-            [f"{t}_{k}" for t in ("beta", "gamma") for k in ("regularizer", "constraint")], (None,)
-        ),
     }
     ignored: ClassVar = Layer.ignored | {"renorm_momentum"}
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from elman.errors import OptionError, unknown_name
 from elman.layers.layer import Array, Shape
-from elman.layers.recurrent import Recurrent
+from elman.layers.recurrent import Recurrent, turned
 from elman.layers.states import called, check_states
 from elman.layers.wrapper import Wrapper, layer_inside
 
@@ -187,8 +187,7 @@ class Bidirectional(Wrapper):
             mode=self.merge_mode,
         )
         if self.forward_layer.go_backwards and self.return_sequences:
-            name = f"{self.name}/reversed"
-            merged = plan.add("reverse", name, merged, merged.shape, keep_mask=True)
+            merged = turned(plan, f"{self.name}/reversed", merged)
         return [merged, *made[0][1:], *made[1][1:]]
 
     def _walked(self, plan: Plan, leaf: Recurrent, slot: Slot, start: Sequence[Slot]) -> list[Slot]:

@@ -25,7 +25,9 @@ class Embedding : public Op {
     plan.look_up(table_);
     known_.resize(plan.threads());
     visited_.resize(plan.threads());
-    if (spec.flag("mask_zero")) {
+    plan.at(output).mask = tokens_.mask;
+    zeros_ = spec.flag("mask_zero");
+    if (zeros_) {
       plan.add_mask(output);
       plan.sort_by_length(spec.inputs[0]);
     }
@@ -57,7 +59,7 @@ class Embedding : public Op {
       }
       std::copy_n(table + (long)tokens[i] * width_, width_, to);
     }
-    if (y.mask < 0) return;
+    if (!zeros_) return;
     float* mask = run.value(plan_.at(y.mask));
     for (long i = 0; i < all(run); ++i) mask[i] = run.tokens(tokens_)[i] != 0 ? 1.0f : 0.0f;
   }
@@ -134,6 +136,7 @@ class Embedding : public Op {
   const Slot tokens_;
   const int table_;
   int width_;
+  bool zeros_ = false;                       // whether a token of 0 is no step (nor is padding, then)
   long different_;                           // int32 [steps * rows] in the arena
   std::vector<Known> known_;                 // [thread]
   std::vector<std::vector<int32_t>> visited_;  // [thread]

@@ -1,7 +1,7 @@
 // GRU (Cho et al. 2014), the cell, in Keras's two forms. Gates in the weights: z r h.
 #pragma once
 
-#include "kernels/activations.h"
+#include "kernels/gates.h"
 #include "kernels/arguments.h"
 
 namespace elman {

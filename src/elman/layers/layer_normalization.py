@@ -28,11 +28,9 @@ class LayerNormalization(Layer):
         beta_initializer, gamma_initializer: for these two [features].
     """
 
+    ruled: ClassVar = {"gamma": "gamma", "beta": "beta"}
     absent: ClassVar = {
         **Layer.absent,
-        **dict.fromkeys(
-            [f"{t}_{k}" for t in ("beta", "gamma") for k in ("regularizer", "constraint")], (None,)
-        ),
     }
 
     def __init__(

@@ -2,7 +2,7 @@
 //   z = x W + h_prev U + b, gates in Keras's order i f c o
 #pragma once
 
-#include "kernels/activations.h"
+#include "kernels/gates.h"
 #include "kernels/arguments.h"
 
 namespace elman {

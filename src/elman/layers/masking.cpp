@@ -18,6 +18,7 @@ class Masking : public Op {
   void forward(Run& run) override {
     const Slot& y = plan_.at(output);
     float* mask = run.value(plan_.at(y.mask));
+    const float* before = x_.mask < 0 ? nullptr : run.value(plan_.at(x_.mask));
     const float* from = run.value(x_);
     float* to = run.value(y);
     const float* given = given_.width ? run.value(given_) : nullptr;
@@ -25,6 +26,7 @@ class Masking : public Op {
     for (long i = 0; i < count; ++i, from += x_.row, to += y.row) {
       bool counts = given && given[i * given_.row] != 0;
       for (int f = 0; !given && f < x_.width; ++f) counts |= from[f] != value_;
+      counts &= !before || before[i] != 0.0f;
       mask[i] = counts ? 1.0f : 0.0f;
       for (int f = 0; f < x_.width; ++f) to[f] = counts ? from[f] : 0.0f;
     }

@@ -13,6 +13,7 @@ from elman.layers.layer import Array, Layer, Param, Shape
 from elman.layers.layer_normalization import last_axis
 from elman.layers.rescaling import check_count, emit_rescaling, numbers
 from elman.mapped import Mapped, parts
+from elman.ragged import Ragged
 
 if TYPE_CHECKING:
     from elman.plan import Plan, Slot
@@ -142,7 +143,8 @@ class Normalization(Layer):
         if isinstance(data, list | tuple) and not any(hasattr(b, "__array__") for b in data):
             data = np.asarray(data)
         for batch in [data] if hasattr(data, "__array__") else data:
-            yield checks.inputs(batch, self, self.label)
+            found = checks.inputs(batch, self, self.label)
+            yield found.values if isinstance(found, Ragged) else found
 
     @property
     def mean(self) -> Any:

@@ -236,6 +236,7 @@ class Recurrent : public Op {
   }
 
   bool carries() const override { return !reverse_ && start_.empty(); }
+  bool follows() const override { return true; }
 
   std::vector<std::string> state_names() const override {
     std::vector<std::string> names;

@@ -3,15 +3,16 @@
 #pragma once
 
 #include "cells.h"
-#include "kernels/bf16_product.h"
+#include "kernels/product.h"
 
 namespace elman {
 namespace {
 
-/// T is what products multiply: float, or bf16 copies of states, gradients and weights. All that
-/// is added, kept or put through an activation is float either way.
+/// T is what products multiply: Real (vec.h), or bf16 copies of states, gradients and weights. All
+/// that is added, kept or put through an activation is Real either way.
 template <class Cell, class Act, class Rec, class T>
 struct Driver {
+  using Pass = RecurrentPassOf<Real>;
   static constexpr bool kPairs = sizeof(T) == sizeof(bf16);
   static constexpr int kV = Cell::kVectors;
   static constexpr int kOwn = Cell::kOwn ? Cell::kOwn : 1;  // no arrays of length zero
@@ -20,15 +21,15 @@ struct Driver {
 
   /// The places of one step of one shard, worked out once per step.
   struct Step {
-    float* z;
+    Real* z;
     long z_block;
-    float* own;
-    const float* own_prev;
+    Real* own;
+    const Real* own_prev;
     long own_block, own_prev_row, own_prev_block;
-    float* h;
-    const float* h_prev;
+    Real* h;
+    const Real* h_prev;
     long h_prev_row;
-    float* reset;
+    Real* reset;
     const float* mask;  // [rows] or null
     const int32_t* places;  // [rows] or null
     const int32_t* places_next;  // of the next step, or null
@@ -37,7 +38,7 @@ struct Driver {
     bf16* h16_prev;
   };
 
-  static ELMAN_INLINE Step step(const RecurrentPass& p, int s) {
+  static ELMAN_INLINE Step step(const Pass& p, int s) {
     const int t = p.reverse ? p.steps - 1 - s : s;
     const int t_prev = p.reverse ? t + 1 : t - 1;
     const int blocks = blocks_of(p.units);
@@ -74,7 +75,7 @@ struct Driver {
   }
 
   /// Where the input's projection of a row is: its first vector belongs to that of the gates.
-  static ELMAN_INLINE const float* projection(const RecurrentPass& p, const Step& at, int block,
+  static ELMAN_INLINE const Real* projection(const Pass& p, const Step& at, int block,
                                               int row) {
     constexpr Window in = Cell::shape.input;
     static_assert(in.first == 0);
@@ -84,11 +85,11 @@ struct Driver {
 
   /// A tile's sums start from the input's projection, or from the bias where x has no part.
   template <int R, int N, int First>
-  static ELMAN_INLINE void start(V (&s)[R][N], const RecurrentPass& p, const Step& at, int block,
+  static ELMAN_INLINE void start(V (&s)[R][N], const Pass& p, const Step& at, int block,
                                  int row) {
     ELMAN_UNROLL
     for (int r = 0; r < R; ++r) {
-      const float* x = projection(p, at, block, row + r);
+      const Real* x = projection(p, at, block, row + r);
       ELMAN_UNROLL
       for (int n = 0; n < N; ++n) {
         const int v = First + n;
@@ -100,16 +101,16 @@ struct Driver {
 
   /// Rows that were projected for other batches lie anywhere: they are asked for a step early.
   template <int R>
-  static ELMAN_INLINE void ask_for_next(const RecurrentPass& p, const Step& at, int block, int row) {
+  static ELMAN_INLINE void ask_for_next(const Pass& p, const Step& at, int block, int row) {
     constexpr int count = Cell::shape.input.count;
     for (int r = 0; r < R; ++r) {
-      const float* x = p.projected + block * p.projected_block + (long)at.places_next[row + r] * count * L;
+      const Real* x = p.projected + block * p.projected_block + (long)at.places_next[row + r] * count * L;
       ELMAN_UNROLL
       for (int v = 0; v < count; ++v) __builtin_prefetch(x + v * L);
     }
   }
 
-  static void forward(const RecurrentPass& p) {
+  static void forward(const Pass& p) {
     const Act act(p.activation, p.training);
     const Rec rec(p.recurrent_activation, p.training);
     for (int s = p.first; s < p.last; ++s) {
@@ -129,7 +130,7 @@ struct Driver {
   }
 
   /// The first product where each gate sees its own part of the state, and what follows from it.
-  static ELMAN_INLINE void stage_dropped(const RecurrentPass& p, const Step& at, Act act, Rec rec) {
+  static ELMAN_INLINE void stage_dropped(const Pass& p, const Step& at, Act act, Rec rec) {
     constexpr int First = Cell::shape.recurrent[0].first;
     for (int block = p.first_block; block < p.last_block; ++block)
       for (int row = 0; row < p.rows; ++row) {
@@ -156,19 +157,19 @@ struct Driver {
         gates<0>(p, at, block, row, sums, act, rec);
       }
   }
-  static ELMAN_INLINE V keep(const RecurrentPass& p, int gate, int block, int row) {
+  static ELMAN_INLINE V keep(const Pass& p, int gate, int block, int row) {
     return load(p.keep + ((long)gate * p.rows + row) * p.h_row + block * L);
   }
 
   /// Lanes behind the last unit meet weights of zero, but zero times infinity is not a number.
-  static ELMAN_INLINE V only_units(const RecurrentPass& p, int block, V v) {
+  static ELMAN_INLINE V only_units(const Pass& p, int block, V v) {
     const int left = p.units - block * L;
     return left < L ? select(first_lanes(left), v, V{}) : v;
   }
 
   /// One product with the recurrent weights, and what follows from it, for all units and rows.
   template <int S>
-  static ELMAN_INLINE void stage(const RecurrentPass& p, const Step& at, const T* u, const T* a,
+  static ELMAN_INLINE void stage(const Pass& p, const Step& at, const T* u, const T* a,
                                  long a_row, Act act, Rec rec) {
     constexpr int N = Cell::shape.recurrent[S].count, First = Cell::shape.recurrent[S].first;
     if constexpr (!kPairs)
@@ -176,7 +177,7 @@ struct Driver {
     const int depth = kPairs ? even(p.units) : p.units;
     for (int block = p.first_block; block < p.last_block; ++block) {
       const T* w = u + (long)block * depth * N * L;
-      float* z = at.z + block * at.z_block;
+      Real* z = at.z + block * at.z_block;
       for_tiles<tile_rows<N, T>()>(p.rows, [&](auto tile, int row) {
         constexpr int R = decltype(tile)::count;
         if (at.mask && !any_live(at.mask + row, R)) return;
@@ -202,8 +203,8 @@ struct Driver {
   /// The same where there is one row. No weight serves twice, so a tile is of blocks, as many as it
   /// takes for sums that wait for nothing; and they go on to the gates without a way through memory.
   template <int S>
-  static ELMAN_INLINE void stage_of_one(const RecurrentPass& p, const Step& at, const float* u,
-                                        const float* a, Act act, Rec rec) {
+  static ELMAN_INLINE void stage_of_one(const Pass& p, const Step& at, const Real* u,
+                                        const Real* a, Act act, Rec rec) {
     constexpr int N = Cell::shape.recurrent[S].count, First = Cell::shape.recurrent[S].first;
     const bool live = any_live(at.mask, 1);
     // Back and forth, step by step: the weights that are nearest are those of the last tiles.
@@ -223,12 +224,12 @@ struct Driver {
 
   /// From the sums of one row and block to what they keep: the gates, or the states as they were.
   template <int S, int N>
-  static ELMAN_INLINE void gates(const RecurrentPass& p, const Step& at, int block, int row,
+  static ELMAN_INLINE void gates(const Pass& p, const Step& at, int block, int row,
                                  const V (&sums)[N], Act act, Rec rec) {
     constexpr int First = Cell::shape.recurrent[S].first;
     if (at.mask && at.mask[row] == 0.0f) return pass_by(p, at, block, row);
-    const float* x = projection(p, at, block, row);
-    const float* z = at.z + block * at.z_block + (long)row * kV * L;
+    const Real* x = projection(p, at, block, row);
+    const Real* z = at.z + block * at.z_block + (long)row * kV * L;
     V k[kV];
     ELMAN_UNROLL
     for (int v = 0; v < kV; ++v) {
@@ -243,11 +244,11 @@ struct Driver {
   }
 
   /// A masked step carries the states through.
-  static ELMAN_INLINE void pass_by(const RecurrentPass& p, const Step& at, int block, int row) {
+  static ELMAN_INLINE void pass_by(const Pass& p, const Step& at, int block, int row) {
     const V h = load(at.h_prev + row * at.h_prev_row + block * L);
-    float* z = at.z + block * at.z_block + (long)row * kV * L;
-    float* own = at.own + block * at.own_block + (long)row * kOwn * L;
-    const float* prev = at.own_prev + block * at.own_prev_block + row * at.own_prev_row;
+    Real* z = at.z + block * at.z_block + (long)row * kV * L;
+    Real* own = at.own + block * at.own_block + (long)row * kOwn * L;
+    const Real* prev = at.own_prev + block * at.own_prev_block + row * at.own_prev_row;
     ELMAN_UNROLL
     for (int v = 0; v < kV; ++v) store(z + v * L, V{});
     ELMAN_UNROLL
@@ -259,14 +260,14 @@ struct Driver {
   }
 
   /// The state before this step, as the gate of the second product sees it.
-  static ELMAN_INLINE V seen_by_last(const RecurrentPass& p, const Step& at, int block, int row) {
+  static ELMAN_INLINE V seen_by_last(const Pass& p, const Step& at, int block, int row) {
     const V h = load(at.h_prev + row * at.h_prev_row + block * L);
     return p.keep ? h * keep(p, kFirst, block, row) : h;
   }
 
-  static ELMAN_INLINE void finish_reset(const RecurrentPass& p, const Step& at, int block, int row,
+  static ELMAN_INLINE void finish_reset(const Pass& p, const Step& at, int block, int row,
                                         V (&k)[kV], Rec rec) {
-    float* z = at.z + block * at.z_block + (long)row * kV * L;
+    Real* z = at.z + block * at.z_block + (long)row * kV * L;
     V q;
     Cell::reset(k, seen_by_last(p, at, block, row), q, rec);
     ELMAN_UNROLL
@@ -276,12 +277,12 @@ struct Driver {
       store(p.reset16 + row * p.row16 + block * L, rounded(only_units(p, block, q)));
   }
 
-  static ELMAN_INLINE void finish(const RecurrentPass& p, const Step& at, int block, int row,
+  static ELMAN_INLINE void finish(const Pass& p, const Step& at, int block, int row,
                                   V (&k)[kV], Act act, Rec rec) {
     const V h_prev = load(at.h_prev + row * at.h_prev_row + block * L);
-    float* z = at.z + block * at.z_block + (long)row * kV * L;
-    float* own = at.own + block * at.own_block + (long)row * kOwn * L;
-    const float* prev = at.own_prev + block * at.own_prev_block + row * at.own_prev_row;
+    Real* z = at.z + block * at.z_block + (long)row * kV * L;
+    Real* own = at.own + block * at.own_block + (long)row * kOwn * L;
+    const Real* prev = at.own_prev + block * at.own_prev_block + row * at.own_prev_row;
     V own_prev[kOwn], own_now[kOwn], h;
     ELMAN_UNROLL
     for (int v = 0; v < Cell::kOwn; ++v) own_prev[v] = load(prev + v * L);
@@ -296,13 +297,13 @@ struct Driver {
   }
 
   /// Back through the steps [first, last). Leaves d_z in z, and d_h, d_own for the step before.
-  static void backward(const RecurrentPass& p) {
+  static void backward(const Pass& p) {
     const Act act(p.activation, true);
     const Rec rec(p.recurrent_activation, true);
     const int blocks = blocks_of(p.units);
     for (int s = p.last - 1; s >= p.first; --s) {
       const Step at = step(p, s);
-      const float* d_out = nullptr;
+      const Real* d_out = nullptr;
       if (p.d_out_steps == p.steps) d_out = p.d_out + (long)at.t * p.rows * p.h_row;
       else if (s == p.steps - 1) d_out = p.d_out;
       if (p.d_h_all) show_gradient(p, at.t, d_out);
@@ -323,17 +324,17 @@ struct Driver {
   }
 
   /// The gradient of the states that step t leaves, for whoever wants to see how far it reaches.
-  static void show_gradient(const RecurrentPass& p, int t, const float* d_out) {
+  static void show_gradient(const Pass& p, int t, const Real* d_out) {
     const long h = (long)p.rows * p.h_row, own = (long)p.rows * blocks_of(p.units) * kCarry * L;
     for (long i = 0; i < h; ++i) p.d_h_all[t * h + i] = p.d_h[i] + (d_out ? d_out[i] : 0.0f);
     if (Cell::kOwnCarry == 0) return;
     for (long i = 0; i < own; ++i) p.d_own_all[t * own + i] = p.d_own[i];
   }
 
-  static ELMAN_INLINE void back(const RecurrentPass& p, const Step& at, const float* d_out,
+  static ELMAN_INLINE void back(const Pass& p, const Step& at, const Real* d_out,
                                 int block, int row, Act act, Rec rec) {
-    float* z = at.z + block * at.z_block + (long)row * kV * L;
-    float* carry = p.d_h + row * p.h_row + block * L;
+    Real* z = at.z + block * at.z_block + (long)row * kV * L;
+    Real* carry = p.d_h + row * p.h_row + block * L;
     V d_h = load(carry);
     if (d_out) d_h += load(d_out + row * p.h_row + block * L);
     if (at.mask && at.mask[row] == 0.0f) {
@@ -343,9 +344,9 @@ struct Driver {
       if constexpr (kPairs) round_d_z(p, block, row, {});
       return;
     }
-    const float* own = at.own + block * at.own_block + (long)row * kOwn * L;
-    const float* prev = at.own_prev + block * at.own_prev_block + row * at.own_prev_row;
-    float* d_own = p.d_own + ((long)block * p.rows + row) * kCarry * L;
+    const Real* own = at.own + block * at.own_block + (long)row * kOwn * L;
+    const Real* prev = at.own_prev + block * at.own_prev_block + row * at.own_prev_row;
+    Real* d_own = p.d_own + ((long)block * p.rows + row) * kCarry * L;
     V k[kV], own_now[kOwn], own_prev[kOwn], d_carry[kCarry], d_h_prev;
     ELMAN_UNROLL
     for (int v = 0; v < kV; ++v) k[v] = load(z + v * L);
@@ -374,17 +375,17 @@ struct Driver {
     if constexpr (kPairs) round_d_z(p, block, row, k);
   }
 
-  static ELMAN_INLINE void round_d_z(const RecurrentPass& p, int block, int row, const V (&k)[kV]) {
+  static ELMAN_INLINE void round_d_z(const Pass& p, int block, int row, const V (&k)[kV]) {
     bf16* to = p.d_z16 + ((long)block * p.rows + row) * kV * L;
     ELMAN_UNROLL
     for (int v = 0; v < kV; ++v) store(to + v * L, rounded(k[v]));
   }
 
-  static ELMAN_INLINE void back_reset(const RecurrentPass& p, const Step& at, int block, int row,
+  static ELMAN_INLINE void back_reset(const Pass& p, const Step& at, int block, int row,
                                       Rec rec) {
     if (at.mask && at.mask[row] == 0.0f) return;  // d_z is zero already
-    float* z = at.z + block * at.z_block + (long)row * kV * L;
-    float* carry = p.d_h + row * p.h_row + block * L;
+    Real* z = at.z + block * at.z_block + (long)row * kV * L;
+    Real* carry = p.d_h + row * p.h_row + block * L;
     V k[kV], d_seen{};
     ELMAN_UNROLL
     for (int v = 0; v < kV; ++v) k[v] = load(z + v * L);
@@ -403,7 +404,7 @@ struct Driver {
   }
 
   /// d_h (+)= d_z U^T over one window of the gates.
-  static ELMAN_INLINE void spread(const RecurrentPass& p, const Step& at, int stage, float* out,
+  static ELMAN_INLINE void spread(const Pass& p, const Step& at, int stage, Real* out,
                                   bool add) {
     const Window& window = Cell::shape.recurrent[stage];
     if constexpr (kPairs)
@@ -414,11 +415,11 @@ struct Driver {
   }
 
   /// d_h += sum over the gates of keep * d_z U^T
-  static ELMAN_INLINE void spread_dropped(const RecurrentPass& p, const Step& at) {
+  static ELMAN_INLINE void spread_dropped(const Pass& p, const Step& at) {
     if constexpr (!kPairs)
       for (int n = 0; n < kFirst; ++n) {
         const Window gate = {Cell::shape.recurrent[0].first + n, 1, {}};
-        Product d = onto(p, at, gate, at.z, at.z_block, p.ut[0], p.d_h, p.h_row, p.units, true);
+        ProductOf<Real> d = onto(p, at, gate, at.z, at.z_block, p.ut[0], p.d_h, p.h_row, p.units, true);
         d.b_rows = kFirst * L;
         d.b_first = n * L;
         d.scale = p.keep + (long)n * p.rows * p.h_row;
@@ -427,9 +428,9 @@ struct Driver {
   }
 
   /// out (+)= d_z M^T, where M [width, columns] has the columns of one window of the gates.
-  static ELMAN_INLINE ProductOf<T> onto(const RecurrentPass& p, const Step& at,
+  static ELMAN_INLINE ProductOf<T> onto(const Pass& p, const Step& at,
                                         const Window& window, const T* d_z, long d_z_block,
-                                        const T* transpose, float* out, long out_row, int width,
+                                        const T* transpose, Real* out, long out_row, int width,
                                         bool add) {
     ProductOf<T> d{};
     d.rows = p.rows;
@@ -452,11 +453,12 @@ struct Driver {
   }
 };
 
-/// The table's entry for a cell: its usual activations have a path of their own, all others share one.
-template <class Cell, class T>
-constexpr CellKernels cell_kernels() {
+/// The table's entry for a cell: its usual activations have a path of their own, all others share
+/// one, where they are Other.
+template <class Cell, class T, class Other>
+constexpr CellKernelsOf<Real> cell_kernels() {
   using Usual = Driver<Cell, typename Cell::Activation, typename Cell::RecurrentActivation, T>;
-  using Any = Driver<Cell, AnyActivation, AnyActivation, T>;
+  using Any = Driver<Cell, Other, Other, T>;
   return {Cell::shape, Cell::Activation::kind, Cell::RecurrentActivation::kind,
           Usual::forward, Usual::backward, Any::forward, Any::backward};
 }

@@ -316,8 +316,15 @@ class Recurrent(Layer):
 def in_order(plan: Plan, layer: Any, slot: Slot) -> Slot:
     """Outputs in the order of processing: the engine keeps them in their own time."""
     if layer.go_backwards and len(slot.shape) == 3:
-        slot = plan.add("reverse", f"{layer.path}/reversed", slot, slot.shape, keep_mask=True)
+        slot = turned(plan, f"{layer.path}/reversed", slot)
     return slot
+
+
+def turned(plan: Plan, name: str, slot: Slot) -> Slot:
+    """A sequence turned round in time; its mask is not, as in Keras."""
+    if plan.ragged:
+        return plan.add("reverse_each", name, slot, slot.shape)
+    return plan.add("reverse", name, slot, slot.shape, keep_mask=True)
 
 
 def product(state: Array, weights: Array, keep: Array | None) -> Array:

@@ -1,7 +1,7 @@
 // SimpleRNN (Elman 1990), the cell: h = act(x W + h_prev U + b).
 #pragma once
 
-#include "kernels/activations.h"
+#include "kernels/gates.h"
 #include "kernels/arguments.h"
 
 namespace elman {

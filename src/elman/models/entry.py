@@ -48,8 +48,9 @@ class Entry:
         if len(shape) != len(self._shape):
             self._refuse(shape)
 
-    def check(self, shape: Shape) -> None:
+    def check_shape(self, shape: Shape) -> None:
         """Raise unless an array of this shape fits the Input; any number of steps does."""
+        self.check_rank(shape)
         timed = self.takes_tokens or len(self._shape) == 3
         for axis, (asked, got) in enumerate(zip(self._shape, shape, strict=True)):
             if asked is not None and asked != got and not (timed and axis == 1):

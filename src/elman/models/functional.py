@@ -17,6 +17,7 @@ from elman.models.describing import described
 from elman.models.entry import Entry
 from elman.models.model import Model
 from elman.models.wiring import Wiring, symbols
+from elman.ragged import Ragged
 
 
 class Functional(Model):
@@ -137,6 +138,11 @@ class Functional(Model):
         given = self._given(x)
         pairs = zip(self._entries, given, strict=True)
         values = [checks.inputs(entry.with_axes(one), entry, self.label) for entry, one in pairs]
+        if len(values) > 1 and any(isinstance(one, Ragged) for one in values):
+            raise OptionError(
+                f"{self.label} expected sequences of one length in each of its inputs, got some of "
+                "unequal length. Pad them, and put Masking or Embedding(mask_zero=True) first."
+            )
         if len({len(one) for one in values}) > 1:
             listed = ", ".join(
                 f"{n!r}: {len(v)}" for n, v in zip(self.input_names, values, strict=True)
@@ -146,7 +152,7 @@ class Functional(Model):
                 "its part of each sample."
             )
         for entry, one in zip(self._entries, values, strict=True):
-            entry.check(one.shape)
+            entry.check_shape(one.shape)
         self.flow([(None, *one.shape[1:]) for one in values])
         return together(values)
 
@@ -164,9 +170,7 @@ class Functional(Model):
                     "Add it to the dict."
                 )
             return [x[name] for name in names]
-        several = isinstance(x, list | tuple) and (
-            len(names) > 1 or (len(x) == 1 and isinstance(x[0], np.ndarray))
-        )
+        several = isinstance(x, list | tuple) and (len(names) > 1 or self._wrapped(x))
         if not several and len(names) > 1:
             raise OptionError(
                 f"{self.label} expected a list of {len(names)} arrays, or a dict by name "
@@ -180,6 +184,10 @@ class Functional(Model):
                 f"({', '.join(names)}), got {len(x)}. Give each input its array."
             )
         return list(x)
+
+    def _wrapped(self, x: Any) -> bool:
+        """Whether the array of the only input stands in a list: not a list of sequences."""
+        return len(x) == 1 and np.ndim(x[0]) == len(self.entering[0])
 
     # -- as plain data ----------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from elman.layers.symbol import handed_out, record, symbol_of, symbolic
 from elman.mapped import arrays_of, take, together
 from elman.models.objectives import Objectives, checked_metric
 from elman.plan import Plan, Store, listed
+from elman.ragged import Ragged
 from elman.streaming import Stream
 
 if TYPE_CHECKING:
@@ -357,7 +358,8 @@ class Model:
         shapes = [s[1:] if steps is None else (steps, *s[2:]) for s in given]
         carry = steps is not None
         path = (_core.isa(), _core.has_bf16_instruction(), *(a.compute_dtype for a in self.layers))
-        key = (*shapes, rows, training, loss, keep, carry, stateful, _core.threads(), path)
+        ragged = [isinstance(array, Ragged) for array in arrays_of(x)]
+        key = (*shapes, *ragged, rows, training, loss, keep, carry, stateful, _core.threads(), path)
         if key not in self._plans:
             if len(self._plans) >= 8:  # lengths may be many; memory is not
                 self._plans.pop(next(iter(self._plans)))
@@ -371,6 +373,7 @@ class Model:
                 training=training,
                 keep=keep,
                 carry=carry,
+                ragged=ragged,
                 graph=self.graph,
                 stateful=stateful,
             )
@@ -481,7 +484,8 @@ class Model:
         `model.history` holds the epochs that were finished.
 
         Args:
-            x: inputs [n, steps, features], [n, features], or tokens [n, steps].
+            x: inputs [n, steps, features], [n, features], or tokens [n, steps]; or a list of arrays
+                [steps, features] or [steps] of unequal length.
             y: targets in the shape of the output, or class numbers for a sparse loss.
             batch_size: rows per step, 32 where None.
             epochs: the epoch to stop before, counted from 0.
@@ -503,6 +507,10 @@ class Model:
             recompute: whether to train on whole sequences in little memory: states are kept only
                 now and then, and what lies between is computed a second time on the way back.
                 "auto" does so where the plan would take more than a GiB.
+
+        Sequences of unequal length are a list of arrays: nothing is padded by hand. Steps that a
+        sequence does not have are masked, whatever the layers, and cost nothing. Targets and
+        weights of every step are then lists of arrays too.
 
         Arrays in memory-mapped files (`np.load(..., mmap_mode="r")`) are read in parts and never
         loaded whole. See docs/long_sequences.md.

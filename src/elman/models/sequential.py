@@ -15,6 +15,7 @@ from elman.layers import LAYERS, Input, InputLayer, Layer
 from elman.layers.layer import Shape, unused
 from elman.mapped import Mapped
 from elman.models.model import Model
+from elman.ragged import Ragged
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -203,7 +204,7 @@ class Sequential(Model):
 
     # -- checks -----------------------------------------------------------------------------------
 
-    def check_inputs(self, x: Any) -> Array | Mapped:
+    def check_inputs(self, x: Any) -> Array | Mapped | Ragged:
         """Inputs as the engine takes them, or what hands them out in parts. No weights are made."""
         if not self.layers:
             raise NotReadyError(f"{self.label} expected layers, got none. Add some first.")

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from elman import activations, initializers, mixed_precision
+from elman import activations, constraints, initializers, mixed_precision, regularizers
 from elman.errors import NotReadyError, OptionError, SpecError
 from elman.layers import Layer
 from elman.layers.layer import snake, unused
@@ -73,7 +73,7 @@ def _layer(layer: Layer, usual_name: str) -> str:
     if layer.name != usual_name:
         arguments.append(f"name={_word(layer, 'name', layer.name)}")
     for name in known:
-        if name in given or name == "name" or config[name] == without[name]:
+        if name in given or name == "name" or config.get(name) == without.get(name):
             continue
         value = getattr(layer, name)
         if name in _BARE and value is _BARE[name][0]:
@@ -107,9 +107,9 @@ def _value(layer: Layer, option: str) -> str:
     if isinstance(value, Layer):
         needed = type(layer).options()[option] is ...
         return _layer(value, value.name if needed else snake(type(value).__name__))
-    if isinstance(value, initializers.Initializer):
+    for room in (constraints, initializers, regularizers):
         name = snake(type(value).__name__)
-        if initializers.get(name).get_config() == value.get_config():
+        if name in room.NAMES and room.NAMES[name]().get_config() == value.get_config():
             return name
     raise _wordless(layer, option, value)
 
