@@ -560,3 +560,18 @@ def test_a_stateful_layer_is_called_once() -> None:
     store = Store([layer], [(None, T, 3)])
     with pytest.raises(OptionError, match=r"GRU 'gru' once, .*pass states on with initial_state"):
         Plan(store, (T, 3), tokens=False, rows=1, stateful=True, graph=graph)
+
+
+def test_sequences_of_unequal_length_are_carried_row_by_row() -> None:
+    rng = np.random.default_rng(4)
+    lengths = [5, 2, 7, 3, 6, 1]  # two batches of three rows
+    parts = [rng.normal(size=(n, F)).astype(np.float32) for n in lengths]
+    model = Sequential(
+        [Input((None, F)), GRU(4, return_sequences=True, stateful=True), LSTM(3, stateful=True)]
+    )
+    found = model.predict(parts, batch_size=B)
+    plain = Sequential([Input((None, F)), GRU(4, return_sequences=True), LSTM(3)])
+    plain.set_weights(model.get_weights())
+    whole = [np.concatenate([parts[row], parts[row + B]]) for row in range(B)]
+    np.testing.assert_array_equal(found[B:], plain.predict(whole))
+    np.testing.assert_array_equal(found[:B], plain.predict(parts[:B]))

@@ -324,8 +324,8 @@ def _predict(model: Model, values: Any, batch: int, verbose: int | str) -> Any:
     """Outputs of all rows; a list where there is one for every step of unequal sequences."""
     if not isinstance(values, Ragged):
         return _predict_in_order(model, values, batch, verbose)
-    # Rows of like length go together, so that few steps of a batch are nobody's; unless each goes
-    # on where that of the batch before ended.
+    # Rows of like length go together, so that few steps of a batch are nobody's; unless row i of a
+    # batch goes on from row i of the batch before.
     order = np.arange(len(values))
     if not model.stateful:
         order = np.argsort(-values.lengths, kind="stable")
