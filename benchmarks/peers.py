@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import elman
 from make_peers import VENVS, is_ready, python_of
 
 WORKERS = Path(__file__).resolve().parent / "workers"
@@ -59,6 +60,8 @@ PEERS = {
         Peer("keras-tf-best", "with_keras.py", "tensorflow", "tensorflow+best"),
         Peer("keras-jax", "with_keras.py", "jax", "jax"),
         Peer("keras-jax-best", "with_keras.py", "jax", "jax+best", frozenset({"train", "infer"})),
+        Peer("keras-tf-elman", "with_keras.py", "tensorflow", "tensorflow+elman", usual=False),
+        Peer("keras-jax-elman", "with_keras.py", "jax", "jax+elman", usual=False),
         Peer("torch", "with_torch.py", "torch"),
         Peer("torch-compile", "with_torch.py", "torch", "compile", usual=False),
         Peer("jax", "with_jax.py", "jax"),
@@ -117,6 +120,7 @@ class Worker:
         }
         if self.peer.venv is not None:
             environment.pop("PYTHONPATH", None)
+            environment["ELMAN_FOLDER"] = str(Path(elman.__file__).resolve().parents[1])
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

@@ -514,6 +514,36 @@ def test_no_epochs_train_nothing():
     assert same(before, made.get_weights())
 
 
+@pytest.mark.parametrize(("frequency", "batches"), [(2, [3, 3]), ([1, 4, 9], [3, 3]), (7, [])])
+def test_validation_is_done_after_the_epochs_asked_for_in_batches_of_its_own(frequency, batches):
+    x, y = sequences()
+    seen: list[int] = []
+
+    class Watch(Callback):
+        def on_test_begin(self, logs=None):
+            seen.append(0)
+
+        def on_test_batch_end(self, batch, logs=None):
+            seen[-1] += 1
+
+    options = {"validation_freq": frequency, "validation_batch_size": 4}
+    history = model().fit(x, y, 6, 5, 0, [Watch()], validation_data=(x, y), **options).history
+    assert seen == batches
+    assert len(history["loss"]) == 5 and len(history.get("val_loss", [])) == len(batches)
+
+
+def test_evaluate_tells_its_callbacks_of_every_batch():
+    x, y = sequences()
+    seen: list[Any] = []
+    watch = LambdaCallback(
+        on_test_begin=lambda logs: seen.append("begin"),
+        on_test_batch_end=lambda batch, logs: seen.append(batch),
+        on_test_end=lambda logs: seen.append(logs["loss"]),
+    )
+    loss = model().evaluate(x, y, 5, 0, callbacks=[watch])
+    assert seen == ["begin", 0, 1, 2, loss]
+
+
 def test_validation_data_may_be_of_another_length_and_have_weights():
     x, y = sequences()
     made = model(metrics=["accuracy"])

@@ -28,7 +28,7 @@ FLOORS: list[set[str]] = [
     {"errors", "config", "mixed_precision"},
     {"activations", "constraints", "initializers", "regularizers", "seeds"},
     {"losses", "metrics", "optimizers", "data", "baselines"},
-    {"layers", "plan", "graph", "checks", "mapped"},
+    {"layers", "plan", "graph", "checks", "mapped", "ragged"},
     {"progress", "callbacks", "diverged", "samples", "scores", "windows"},
     {"training", "streaming", "visited"},
     {"models"},

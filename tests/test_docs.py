@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+#: Pages whose examples need an optional package.
+NEEDS = {"accelerate": "keras", "torch": "torch"}
 PAGES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
 
 
@@ -18,6 +22,7 @@ def examples(page: Path) -> str:
 
 def test_pages_with_examples_are_found() -> None:
     assert {page.stem for page in PAGES if examples(page)} >= {
+        "accelerate",
         "files",
         "long_sequences",
         "report",
@@ -27,6 +32,10 @@ def test_pages_with_examples_are_found() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_examples_of_the_page_run(page: Path, tmp_path: Path) -> None:
-    if page.stem == "torch":
-        pytest.importorskip("torch")
-    subprocess.run([sys.executable, "-c", examples(page)], check=True, cwd=tmp_path)
+    needed = NEEDS.get(page.stem)
+    if needed is not None and importlib.util.find_spec(needed) is None:
+        pytest.skip(f"{needed} is not installed here")
+    environment = {"KERAS_BACKEND": "jax", **os.environ}
+    subprocess.run(
+        [sys.executable, "-c", examples(page)], check=True, cwd=tmp_path, env=environment
+    )

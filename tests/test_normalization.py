@@ -170,6 +170,24 @@ def test_training_repeats_to_the_bit_and_threads_change_only_rounding() -> None:
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_sequences_of_unequal_length_give_what_padding_gives(threads: int) -> None:
+    _core.set_threads(threads)
+    x, y = normal(12, 7, 3), normal(12, 1, seed=1)
+    lengths = np.random.default_rng(4).integers(1, 8, 12)
+    for row, length in enumerate(lengths):
+        x[row, length:] = 0.0
+    rest = [GRU(4, return_sequences=True), BatchNormalization(), LSTM(3), Dense(1)]
+    padded = trained([Masking(), BatchNormalization(), *rest], x, y, batch_size=5)
+    elman.set_random_seed(2)
+    layers = [type(layer).from_config(layer.get_config()) for layer in padded.layers[1:]]
+    ragged = model(*layers)
+    ragged.compile("sgd", "mse")
+    ragged.fit([r[:n] for r, n in zip(x, lengths, strict=True)], y, 5, verbose=0, shuffle=False)
+    for found, wanted in zip(ragged.get_weights(), padded.get_weights(), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+
+
 def test_a_layer_that_is_not_trainable_keeps_its_statistics_and_uses_them() -> None:
     x, y = normal(12, 3), normal(12, 1, seed=1)
     frozen = BatchNormalization(trainable=False)
@@ -435,6 +453,31 @@ def test_a_file_goes_to_keras_and_back_and_training_goes_on(tmp_path: Path, kera
     again = keras.saving.load_model(tmp_path / "ours.keras")
     np.testing.assert_allclose(again.predict(x, verbose=0), ours.predict(x), atol=1e-5)
     assert ours.count_params() == theirs.count_params()
+
+
+def test_penalties_and_constraints_on_gamma_and_beta_are_those_of_keras(keras: Any) -> None:
+    x, y = normal(16, 3), normal(16, 1, seed=1)
+    found = []
+    for api in (elman, keras):
+        rules = {
+            "gamma_constraint": api.constraints.MaxNorm(0.9),
+            "beta_regularizer": api.regularizers.L2(0.5),
+        }
+        ends = {"kernel_initializer": "ones"}
+        made = api.Sequential(
+            [
+                api.Input((3,)),
+                api.layers.BatchNormalization(**rules),
+                api.layers.Dense(3, "tanh", **ends),
+                api.layers.LayerNormalization(**rules),
+                api.layers.Dense(1, **ends),
+            ]
+        )
+        made.compile("sgd", "mse")
+        made.fit(x, y, batch_size=8, epochs=5, shuffle=False, verbose=0)
+        found.append(made.get_weights())
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 def test_an_all_masked_batch_leaves_the_statistics_of_keras(keras: Any) -> None:

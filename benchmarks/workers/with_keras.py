@@ -1,12 +1,14 @@
 """Keras on TensorFlow or JAX, as learners run it and with its best settings.
 
 Variants: `tensorflow` and `jax` are Keras's defaults; `tensorflow+best` and `jax+best` add
-`jit_compile=True` and `steps_per_execution` of a whole epoch, and predict with a compiled function.
+`jit_compile=True` and `steps_per_execution` of a whole epoch, and predict with a compiled function;
+`tensorflow+elman` and `jax+elman` are the defaults, accelerated by elman.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -19,14 +21,16 @@ class Keras(Peer):
 
     def __init__(self, variant: str, threads: int) -> None:
         super().__init__(variant, threads)
-        self.backend, _, best = variant.partition("+")
-        self.best = best == "best"
+        self.backend, _, how = variant.partition("+")
+        self.best, self.accelerated = how == "best", how == "elman"
         self.packages = ("keras", self.backend)
 
     def about(self) -> dict[str, Any]:
         settings = "defaults"
         if self.best:
             settings = "jit_compile=True, steps_per_execution of one epoch, compiled predict"
+        if self.accelerated:
+            settings = "defaults, accelerated by elman"
         about: dict[str, Any] = {"settings": settings}
         if self.backend == "tensorflow":
             about["oneDNN"] = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0"
@@ -53,6 +57,14 @@ class Keras(Peer):
         model.set_weights(weights)
         return model
 
+    def _accelerate(self, model: Any) -> None:
+        if self.accelerated:
+            from elman.interop.keras import accelerate
+
+            report = accelerate(model)
+            if not report:
+                raise RuntimeError(str(report))
+
     def train(self, case: dict[str, Any], weights: list[Any], x: Any, y: Any) -> Any:
         import keras
 
@@ -62,6 +74,7 @@ class Keras(Peer):
         if self.best:
             more = {"jit_compile": True, "steps_per_execution": case["batches"]}
         model.compile("rmsprop", "binary_crossentropy", **more)
+        self._accelerate(model)
         batch = case["batch"]
         predicted = keras.ops.convert_to_numpy(model(x[:batch]))
         loss = keras.losses.BinaryCrossentropy()(y[:batch], predicted)
@@ -81,6 +94,7 @@ class Keras(Peer):
         model = self._model(case, weights)
         if not self.best:
             model.compile()
+            self._accelerate(model)
             return {"predict": lambda x: model.predict(x, batch_size=batch, verbose=0)}
         ways = {}
         if self.backend == "tensorflow":
@@ -127,7 +141,11 @@ class Keras(Peer):
 
 def load(variant: str, threads: int) -> Peer:
     """Import Keras on the backend."""
-    backend = variant.partition("+")[0]
+    backend, _, how = variant.partition("+")
+    if how == "elman":
+        # Last, so that everything but elman comes from the peer's own environment.
+        sys.path.append(os.environ["ELMAN_FOLDER"])
+        os.environ["ELMAN_THREADS"] = str(threads)
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if backend == "tensorflow":

@@ -177,7 +177,7 @@ class CallbackList(Callback):
 
     def _overridden(self, hooks: Iterable[str]) -> bool:
         return any(
-            _overrides(callback, hook)
+            overrides(callback, hook)
             for callback in self.callbacks
             if not _is_progress(callback)
             for hook in hooks
@@ -806,7 +806,7 @@ def _is_progress(callback: Any) -> bool:
     return getattr(callback, "is_progress_bar", False)
 
 
-def _overrides(callback: Any, hook: str) -> bool:
+def overrides(callback: Any, hook: str) -> bool:
     own = getattr(callback, hook, None)
     function = getattr(own, "__func__", own)
     # Keras marks the hooks of its own base class as defaults.

@@ -93,9 +93,11 @@ def nearest(got: object, known: Iterable[str]) -> str | None:
     import difflib
 
     # Whatever is written in capitals: 'LSTN' is nearer to 'LSTM' than to 'Flatten'.
-    names = {name.lower(): name for name in sorted(known, reverse=True)}
-    near = difflib.get_close_matches(str(got).lower(), sorted(names), n=1, cutoff=0.5)
-    return names[near[0]] if near else None
+    said, names = str(got), sorted(known)
+    lower = [name.lower() for name in names]
+    near = difflib.get_close_matches(said.lower(), lower, n=1, cutoff=0.5)
+    alike = [name for name in names if name.lower() in near]
+    return max(alike, key=lambda name: sum(map(str.__eq__, name, said)), default=None)
 
 
 def _excerpt(text: str, start: int, width: int = 76) -> tuple[str, int]:

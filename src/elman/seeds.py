@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 # Made when it is first needed: NumPy loads its random numbers only then.
@@ -34,6 +37,17 @@ def generator() -> np.random.Generator:
     if _generator is None:
         _generator = np.random.default_rng()
     return _generator
+
+
+@contextmanager
+def borrowed(generator: np.random.Generator) -> Iterator[None]:
+    """Draw from another generator meanwhile."""
+    global _generator
+    before, _generator = _generator, generator
+    try:
+        yield
+    finally:
+        _generator = before
 
 
 def draw_seed() -> int:

@@ -29,9 +29,6 @@ class LayerNormalization(Layer):
     """
 
     ruled: ClassVar = {"gamma": "gamma", "beta": "beta"}
-    absent: ClassVar = {
-        **Layer.absent,
-    }
 
     def __init__(
         self,

@@ -50,6 +50,16 @@ DEEPEST = 100
 MOST = {"num_thresholds": 100_000}
 
 
+class Refused(FileError):
+    """What a config names and elman does not have.
+
+    Attributes:
+        what: that thing, in a few words.
+    """
+
+    what = ""
+
+
 class Reader:
     """Builds what a config describes.
 
@@ -75,10 +85,12 @@ class Reader:
 
     def refused(self, what: str, action: str) -> FileError:
         """The error for what elman does not have."""
-        return FileError(
+        error = Refused(
             f"{self._who} expected a model of elman's layers, got {brief(what)} in "
             f"{self._where}. {brief(action)}"
         )
+        error.what = brief(what)
+        return error
 
     # -- names ------------------------------------------------------------------------------------
 
