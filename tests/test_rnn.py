@@ -192,3 +192,44 @@ def test_what_cannot_be_a_cell_is_refused(make: Any, error: Any, words: str) -> 
 
 def test_the_closed_list_of_cells_is_complete() -> None:
     assert set(CELLS) == {"SimpleRNNCell", "LSTMCell", "GRUCell", "StackedRNNCells"}
+
+
+# -- states ---------------------------------------------------------------------------------------
+
+STACK = [LSTMCell(4, name="a"), GRUCell(3, name="b")]
+
+
+def test_states_of_a_cell_are_those_of_the_layer():
+    x = np.random.default_rng(0).normal(size=(3, 6, 2)).astype("f4")
+    start = [np.full((3, 4), 0.5, "f4"), np.full((3, 4), -0.5, "f4")]
+    layer = elman.layers.LSTM(4, return_state=True)
+    found = elman.layers.RNN(LSTMCell(4), return_state=True)
+    wanted = layer(x, initial_state=start)
+    found.build_params((None, 6, 2))
+    found.set_weights(layer.get_weights())
+    for one, other in zip(found(x, initial_state=start), wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_cells_above_each_other_hand_out_and_take_in_the_states_of_all():
+    x = np.random.default_rng(0).normal(size=(3, 6, 2)).astype("f4")
+    layer = elman.layers.RNN(STACK, return_sequences=True, return_state=True)
+    whole, *last = layer(x)
+    assert [state.shape for state in last] == [(3, 4), (3, 4), (3, 3)]
+    first, *between = layer(x[:, :2])
+    second, *end = layer(x[:, 2:], initial_state=between)
+    np.testing.assert_allclose(np.concatenate([first, second], axis=1), whole, atol=1e-6)
+    for one, other in zip(end, last, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    with pytest.raises(elman.ElmanError, match="expected 3 initial states"):
+        layer(x, initial_state=last[:1])
+
+
+def test_stateful_cells_go_on_where_the_batch_before_ended():
+    x = np.random.default_rng(0).normal(size=(3, 6, 2)).astype("f4")
+    model = elman.Sequential(
+        [elman.Input(batch_shape=(3, None, 2)), elman.layers.RNN(STACK, stateful=True)]
+    )
+    halves = [model.predict(part, verbose=0) for part in (x[:, :2], x[:, 2:])]
+    model.reset_states()
+    np.testing.assert_allclose(model.predict(x, verbose=0), halves[1], atol=1e-6)

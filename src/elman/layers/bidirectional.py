@@ -10,14 +10,14 @@ import numpy as np
 from elman.errors import OptionError, unknown_name
 from elman.layers.layer import Array, Shape
 from elman.layers.recurrent import Recurrent, turned
-from elman.layers.states import called, check_states
-from elman.layers.wrapper import Wrapper, layer_inside
+from elman.layers.recurrent_wrapper import RecurrentWrapper
+from elman.layers.wrapper import layer_inside
 
 if TYPE_CHECKING:
     from elman.plan import Plan, Slot
 
 
-class Bidirectional(Wrapper):
+class Bidirectional(RecurrentWrapper):
     """Walks a sequence both ways with two recurrent layers, and merges what they return.
 
     With `return_sequences=True` the merged steps are in time, so that a step has seen everything
@@ -33,9 +33,7 @@ class Bidirectional(Wrapper):
         OptionError: a layer that is not recurrent, or two that cannot be merged.
     """
 
-    ranks = (3,)
     takes_states = True
-    why_whole = "looks at later steps first. Leave its direction forward"
     MODES: ClassVar[tuple[str, ...]] = ("concat", "sum", "mul", "ave")
 
     def __init__(
@@ -118,7 +116,7 @@ class Bidirectional(Wrapper):
         return self.forward_layer
 
     @property
-    def return_sequences(self) -> bool:
+    def return_sequences(self) -> bool:  # type: ignore[override]
         """Whether there is an output for every step."""
         return self.forward_layer.return_sequences
 
@@ -126,11 +124,6 @@ class Bidirectional(Wrapper):
     def return_state(self) -> bool:  # type: ignore[override]
         """Whether the last states of both directions are returned, too."""
         return self.forward_layer.return_state
-
-    @property
-    def states(self) -> int:
-        """How many arrays the states of both directions are."""
-        return sum(leaf.states for leaf in self.leaves())
 
     @property
     def causal(self) -> bool:
@@ -153,23 +146,6 @@ class Bidirectional(Wrapper):
         if self.merge_mode != "concat":
             return shape
         return (*shape[:-1], self.forward_layer.units + self.backward_layer.units)
-
-    def output_shapes(self, input_shapes: Sequence[Shape]) -> list[Shape]:
-        """Of the merged output and, with `return_state`, the states of both directions."""
-        states = [s for leaf in self.leaves() for s in leaf.output_shapes(input_shapes[:1])[1:]]
-        return [self.output_shape(input_shapes[0]), *states]
-
-    def check_shapes(self, shapes: Sequence[Shape]) -> None:
-        """Raise unless they are those of a sequence and, behind it, of its initial states."""
-        self.check_shape(shapes[0])
-        units = [leaf.units for leaf in self.leaves() for _ in range(leaf.states)]
-        check_states(self, units, shapes[1:])
-
-    def __call__(  # type: ignore[override]
-        self, x: Any, initial_state: Any = None, mask: Any = None, training: bool = False
-    ) -> Any:
-        """The layer's output for an array; see `Recurrent`."""
-        return called(self, x, initial_state, mask, training)
 
     def emit_all(self, plan: Plan, slots: Sequence[Slot]) -> list[Slot]:
         slot, *start = slots
@@ -228,9 +204,6 @@ class Bidirectional(Wrapper):
         if self.merge_mode == "mul":
             return one * other
         return (one + other) / (2 if self.merge_mode == "ave" else 1)
-
-    def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
-        return mask if self.return_sequences else None
 
     # -- configuration ----------------------------------------------------------------------------
 

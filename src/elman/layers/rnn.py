@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from elman.layers.cells import Cell, StackedRNNCells, built, checked
 from elman.layers.layer import Array, Layer, Shape, snake, unused
 from elman.layers.recurrent import HOW, Recurrent, check_how, in_order
-from elman.layers.wrapper import Wrapper
+from elman.layers.recurrent_wrapper import RecurrentWrapper
 
 if TYPE_CHECKING:
     from elman.plan import Plan, Slot
 
 
-class RNN(Wrapper):
+class RNN(RecurrentWrapper):
     """Does the step of a cell at every time. `RNN(LSTMCell(16))` computes what `LSTM(16)` does.
 
     Cells one above the other are as many recurrent operations, each over all steps: the numbers of
@@ -23,18 +23,16 @@ class RNN(Wrapper):
     Args:
         cell: a `SimpleRNNCell`, `LSTMCell`, `GRUCell` or `StackedRNNCells`, or a list of cells. A
             cell is a holder of options, so that one may serve several layers.
-        return_sequences, go_backwards, zero_output_for_mask: see `Recurrent`.
+        return_sequences, return_state, go_backwards, stateful, zero_output_for_mask: see
+            `Recurrent`; states are those of all cells, one after the other.
 
     Raises:
         OptionError: a cell of another kind, or an option elman does not have yet.
     """
 
-    ranks = (3,)
     ignored = Layer.ignored | HOW.keys()
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {
         **Layer.absent,
-        "return_state": (False,),
-        "stateful": (False,),
         "time_major": (False,),
     }
 
@@ -42,8 +40,10 @@ class RNN(Wrapper):
         self,
         cell: Cell | StackedRNNCells | list[Cell] | tuple[Cell, ...],
         return_sequences: bool = False,
-        *,
+        return_state: bool = False,
         go_backwards: bool = False,
+        stateful: bool = False,
+        *,
         zero_output_for_mask: bool = False,
         **options: Any,
     ) -> None:
@@ -54,7 +54,9 @@ class RNN(Wrapper):
             cell = checked("RNN", cell)
         self.cell = cell
         self.return_sequences = bool(return_sequences)
+        self.return_state = bool(return_state)
         self.go_backwards = bool(go_backwards)
+        self.stateful = bool(stateful)
         self.zero_output_for_mask = bool(zero_output_for_mask)
         self._leaves = self._made(cell)
 
@@ -73,7 +75,9 @@ class RNN(Wrapper):
             leaf = each.in_time(
                 unused(each.name, {leaf.name for leaf in made}),
                 return_sequences=self.return_sequences or not last,
+                return_state=self.return_state,
                 go_backwards=self.go_backwards,
+                stateful=self.stateful,
                 zero_output_for_mask=self.zero_output_for_mask and last,
             )
             leaf.around = self
@@ -103,10 +107,14 @@ class RNN(Wrapper):
     def output_shape(self, input_shape: Shape) -> Shape:
         return self._leaves[-1].output_shape(input_shape)
 
-    def emit(self, plan: Plan, slot: Slot) -> Slot:
+    def emit_all(self, plan: Plan, slots: Sequence[Slot]) -> list[Slot]:
+        slot, *start = slots
+        states: list[Slot] = []
         for leaf in self._leaves:
-            slot, *_ = leaf.emit_in_time(plan, slot)
-        return in_order(plan, self, slot)
+            own, start = start[: leaf.states], start[leaf.states :]
+            slot, *last = leaf.emit_in_time(plan, slot, *own)
+            states += last
+        return [in_order(plan, self, slot), *states]
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
         for leaf, own in zip(self._leaves, self.own_weights(weights), strict=True):
@@ -114,9 +122,6 @@ class RNN(Wrapper):
             if self.go_backwards and leaf is not self._leaves[-1]:
                 x = x[:, ::-1]  # as it was made; the next one turns it round itself
         return x
-
-    def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
-        return mask if self.return_sequences else None
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> RNN:
