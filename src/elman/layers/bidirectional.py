@@ -35,6 +35,7 @@ class Bidirectional(Wrapper):
     ranks = (3,)
     why_whole = "looks at later steps first. Leave its direction forward"
     MODES: ClassVar[tuple[str, ...]] = ("concat", "sum", "mul", "ave")
+    absent: ClassVar = {**Wrapper.absent, "weights": (None,)}
 
     def __init__(
         self,

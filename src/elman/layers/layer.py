@@ -134,7 +134,7 @@ class Layer(Configured):
     #: Where in the layer's group of a weights file Keras keeps its tensors.
     stored_in: str = "vars"
     #: Options of Keras's that change nothing here, and those that are not here yet.
-    ignored: ClassVar[frozenset[str]] = frozenset({"input_shape", "input_length"})
+    ignored: ClassVar[frozenset[str]] = frozenset({"input_dim", "input_length", "input_shape"})
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {
         "autocast": (True,),
     }
@@ -166,7 +166,9 @@ class Layer(Configured):
             for kind, get in RULES.items():
                 setattr(self, f"{word}_{kind}", get(other.pop(f"{word}_{kind}", None)))
         self.asked_shape: Shape | None = None
-        if other.get("input_shape") is not None:
+        if other.get("input_dim") is not None:
+            self.asked_shape = (None, other["input_dim"])
+        elif other.get("input_shape") is not None:
             self.asked_shape = (None, *other["input_shape"])
         for option, value in other.items():
             self._check_other(option, value)
