@@ -128,7 +128,10 @@ def ask(keras: Any) -> dict[str, Any]:
         return {
             "layers": {name: _layer(keras, name) for name in LAYERS},
             "methods": {name: signature(getattr(keras.Model, name)) for name in METHODS},
-            "names": {module: _names(keras, module, base) for module, base in NAMED.items()},
+            "names": {
+                "Sequential": _members(keras),
+                **{module: _names(keras, module, base) for module, base in NAMED.items()},
+            },
         }
 
 
@@ -168,6 +171,17 @@ def _names(keras: Any, module: str, base: str) -> dict[str, dict[str, Any]]:
         for name, found in sorted(vars(space).items())
         if inspect.isclass(found) and issubclass(found, kind) and found.__name__ == name
         if found is not kind
+    }
+
+
+def _members(keras: Any) -> dict[str, dict[str, Any]]:
+    """What a Sequential has and a layer has not, but the methods that are told option by option."""
+    own = set(dir(keras.Sequential)) - set(dir(keras.layers.Layer)) - set(METHODS)
+    return {
+        name: signature(found) if inspect.isfunction(found) else {}
+        for name in sorted(own)
+        if not name.startswith("_")
+        for found in [getattr(keras.Sequential, name)]
     }
 
 
