@@ -439,10 +439,7 @@ def test_a_model_without_layers_says_so(use, capfd):
 
 # -- options of layers, optimizers and losses -----------------------------------------------------
 
-RECURRENT_NOT_YET = {
-    "stateful": True,
-    "return_state": True,
-}
+RECURRENT_NOT_YET = {}
 OPTIONS: dict[str, tuple[Callable[[], Any], type[ElmanError], tuple[str, ...]]] = {
     **{
         f"{cell.__name__} {option}": (

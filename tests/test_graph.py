@@ -14,6 +14,7 @@ from elman.layers import (
     LSTM,
     Add,
     Average,
+    Bidirectional,
     Concatenate,
     Dense,
     Embedding,
@@ -22,6 +23,7 @@ from elman.layers import (
     Maximum,
     Minimum,
     Multiply,
+    Recurrent,
     SimpleRNN,
     Subtract,
 )
@@ -91,7 +93,14 @@ class Wired:
                 continue
             own = {p.name: weights[f"{layer.name}/{p.name}"] for p in layer.own_params}
             x, mask = taken[0]
-            values[call.makes[0]] = layer.formula(x, own, mask), layer.formula_mask(x, mask)
+            if isinstance(layer, Recurrent | Bidirectional):
+                out, states = layer.walk(x, own, mask, [state for state, _ in taken[1:]] or None)
+                values.update(
+                    zip(call.makes[1:], ((state, None) for state in states), strict=False)
+                )
+            else:
+                out = layer.formula(x, own, mask)
+            values[call.makes[0]] = out, layer.formula_mask(x, mask)
         return [values[i] for i in self.graph.outputs]
 
     def loss(self, xs: list[Array], ys: list[Array], weights: dict[str, Array]) -> list[Any]:

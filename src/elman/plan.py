@@ -122,6 +122,7 @@ class Plan:
             through sequences of any length, part by part, in runs of up to its own steps.
         every_step: whether there is an output for every step, also behind a layer that returns
             its last only: what the model would say if the sequence ended there.
+        stateful: whether layers with `stateful=True` go on from the batch before: see `begin`.
         threads: at most so many; as many as elman may use where None.
         graph: how the layers are connected; one after the other where None.
         ragged: whether sequences may be shorter than the input's steps, which then hold the longest
@@ -144,6 +145,7 @@ class Plan:
         keep: bool = False,
         carry: bool = False,
         every_step: bool = False,
+        stateful: bool = False,
         threads: int | None = None,
         graph: Graph | None = None,
         ragged: bool | list[bool] = False,
@@ -172,6 +174,7 @@ class Plan:
         self.training = training
         self.carry = carry
         self.every_step = every_step
+        self.stateful = stateful and any(layer.stateful for layer in store.layers)
         self._dropouts = 0
         self._calls: Counter[int] = Counter()
         self._renamed: tuple[str, str] | None = None
@@ -211,6 +214,12 @@ class Plan:
         layer.accept(self, slots)
         before = self._calls[id(layer)]
         self._calls[id(layer)] += 1
+        if before and self.stateful and layer.stateful:
+            raise OptionError(
+                f"a model expected to call {layer.label} once, because it carries its states from "
+                "batch to batch, got a second call. Leave out stateful, or pass states on with "
+                "initial_state."
+            )
         self._renamed = (layer.name, f"{layer.name}/{before}") if before else None
         return [self.penalized(layer, slot) for slot in layer.emit_all(self, slots)]
 
@@ -365,6 +374,26 @@ class Plan:
         found = [self._shape(slot) for slot in self.outputs]
         return [(steps, *s[1:]) if self.carry and len(s) == 2 else s for s in found]
 
+    def begin(self) -> None:
+        """Before a batch, or a run of them: states of zero, or those that stateful layers carry."""
+        if not (self.carry or self.stateful):
+            return
+        self.native.reset_states()
+        carried = {leaf.path: leaf.carried for leaf in self._stateful() if leaf.carried}
+        if carried:
+            self.native.set_states(carried)
+
+    def end(self) -> None:
+        """After it: stateful layers keep what the next batch, of whatever plan, begins with."""
+        if self.stateful:
+            found = self.native.get_states()
+            for leaf in self._stateful():
+                leaf.carried = found[leaf.path]
+
+    def _stateful(self) -> list[Layer]:
+        leaves = (leaf for layer in self.store.layers for leaf in layer.leaves())
+        return [leaf for leaf in leaves if self.stateful and leaf.stateful]
+
     def room(self, rows: int, steps: int) -> Any:
         """An array for the output of so many rows and steps; several outputs' are `Together`."""
         return together([np.empty((rows, *shape), np.float32) for shape in self.shapes(steps)])
@@ -383,7 +412,10 @@ class Plan:
             seed: for the dropout of a training plan.
         """
         out = self.room(len(x), x.shape[1])
+        if self.stateful:
+            self.begin()
         self.native.call(self.arrange(x), listed(out), seed)
+        self.end()
         return out
 
     def arrange(self, x: Any) -> Any:
@@ -425,6 +457,15 @@ def require_single(model: Model, who: str, action: str) -> None:
         raise OptionError(
             f"{who} expected a model of one input and one output, got {model.label} with "
             f"{model.graph.inputs} and {len(model.graph.outputs)}. {action}"
+        )
+
+
+def require_own_start(model: Model, who: str) -> None:
+    """Raise if a layer begins with states from elsewhere: they come of a whole sequence."""
+    if model.graph.begins:
+        raise OptionError(
+            f"{who} expected layers that begin with states of zero, got {model.label}, where one "
+            "has an initial_state. Leave it out, or use whole sequences."
         )
 
 

@@ -11,7 +11,7 @@ from elman import _core, checks
 from elman.errors import DataError, NotReadyError, OptionError, ShapeError, unknown_name
 from elman.layers.layer import whole
 from elman.mapped import is_mapped
-from elman.plan import Plan, require_causal, require_single
+from elman.plan import Plan, require_causal, require_own_start, require_single
 
 if TYPE_CHECKING:
     from elman.models import Model
@@ -49,6 +49,7 @@ class Stream(_core.Stream):
         self._model_name = model.name
         self._label = f"the stream of {model.label}"
         require_single(model, self._label, "Call predict on whole sequences.")
+        require_own_start(model, self._label)
         require_causal(model.layers, self._label)
         self._graph = model.graph
         self._first = self._graph.calls[0].layer

@@ -15,7 +15,7 @@ import numpy as np
 from elman.errors import OptionError
 from elman.layers.layer import whole
 from elman.mapped import Mapped, take
-from elman.plan import require_causal, require_single
+from elman.plan import require_causal, require_own_start, require_single
 from elman.ragged import Ragged
 from elman.scores import Outputs, Scores
 
@@ -41,6 +41,7 @@ def of_steps(model: Model, data: Data, tbptt: Any) -> int | None:
     """
     steps = whole("fit", "tbptt", tbptt)
     require_single(model, f"fit with tbptt={steps}", "Leave tbptt out.")
+    require_own_start(model, f"fit with tbptt={steps}")
     if not data.timed or not data.by_step:
         raise OptionError(
             f"fit expected a model that returns something for every step with tbptt={steps}, got "
@@ -75,6 +76,7 @@ def check_recompute(model: Model, data: Data, recompute: Any, tbptt: Any) -> Non
             "Leave recompute out: there is no time to cut."
         )
     require_single(model, "fit with recompute=True", "Leave recompute out.")
+    require_own_start(model, "fit with recompute=True")
     require_causal(model.layers, "fit with recompute=True")
     for layer in model.layers:
         if layer.joins_steps:
@@ -108,7 +110,7 @@ def recomputed(model: Model, data: Data, rows: int, recompute: bool | str) -> in
     guess = 4.0 * rows * data.length * sum(16 * width + 64 for width in widths)
     if guess <= RECOMPUTE_BYTES:
         return None
-    part = model.plan_for(data.x, rows=rows, training=True, loss=True, steps=steps)
+    part = model.plan_for(data.x, rows=rows, training=True, loss=True, steps=steps, stateful=True)
     return steps if part.native.bytes * data.length / steps > RECOMPUTE_BYTES else None
 
 
@@ -124,7 +126,7 @@ def for_inference(model: Model, x: Any, loss: bool = False) -> int | None:
 
 def can_be_cut(model: Model) -> bool:
     """Whether a sequence may be gone through in windows."""
-    return model.single and all(layer.causal for layer in model.layers)
+    return model.single and not model.graph.begins and all(layer.causal for layer in model.layers)
 
 
 def batch_sizes(rows: int, batch: int) -> Array:
@@ -148,7 +150,7 @@ def predict(plan: Plan, values: Array | Mapped | Ragged, out: Array, samples: in
     length = values.shape[1]
     for row in range(0, len(values), plan.rows):
         rows = slice(row, min(row + plan.rows, len(values)))
-        plan.native.reset_states()
+        plan.begin()
         steps = max(1, samples // (rows.stop - row))
         if isinstance(values, Mapped):
             steps = min(steps, values.most(rows.stop - row, plan.steps))
@@ -160,6 +162,8 @@ def predict(plan: Plan, values: Array | Mapped | Ragged, out: Array, samples: in
                 out[rows, first:last] = part
             else:
                 out[rows] = part  # of the last window, in the end
+            if last == length:
+                plan.end()
             yield row if last < length else rows.stop
 
 
@@ -169,7 +173,7 @@ def evaluate(model: Model, plan: Plan, data: Data, rows: Array, chunk: int, scor
     Args:
         chunk: how many windows to go through in one call of the engine.
     """
-    plan.native.reset_states()
+    plan.begin()
     total = counted = 0.0
     chunk = min(chunk, data.most(len(rows), plan.steps)) * plan.steps
     for first in range(0, data.length, chunk):
@@ -191,6 +195,7 @@ def evaluate(model: Model, plan: Plan, data: Data, rows: Array, chunk: int, scor
         outputs.score(data, rows, first, last, losses=False)
         total += float(outputs.losses.sum())
         counted += float(counts.sum())
+    plan.end()
     if model.compiled_loss().reduction != "sum":
         total /= counted + (1e-7 if plan.native.counts_targets else 0.0)
     scores.add_losses(np.array([total]), np.array([len(rows)]), plan.store.penalty())

@@ -62,6 +62,13 @@ def summary(model: Model, line_length: int | None = None, print_fn: Any = None) 
         )
     out.print(f"Total parameters: {total:,} ({_size(4 * total)})", highlight=False)
     out.print(f"Trainable: {trainable:,}   Fixed: {total - trainable:,}", highlight=False)
+    if model.stateful:
+        names = ", ".join(layer.name for layer in model.layers if layer.stateful)
+        out.print(
+            f"Stateful: {names}. Row i of a batch goes on from row i of the batch before; "
+            "reset_states() begins anew.",
+            highlight=False,
+        )
     if kept:
         print_fn(kept.getvalue())
 

@@ -134,7 +134,9 @@ class Layer(Configured):
     #: Where in the layer's group of a weights file Keras keeps its tensors.
     stored_in: str = "vars"
     #: Options of Keras's that change nothing here, and those that are not here yet.
-    ignored: ClassVar[frozenset[str]] = frozenset({"input_dim", "input_length", "input_shape"})
+    ignored: ClassVar[frozenset[str]] = frozenset(
+        {"batch_input_shape", "input_dim", "input_length", "input_shape"}
+    )
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {
         "autocast": (True,),
     }
@@ -170,6 +172,8 @@ class Layer(Configured):
             self.asked_shape = (None, other["input_dim"])
         elif other.get("input_shape") is not None:
             self.asked_shape = (None, *other["input_shape"])
+        if other.get("batch_input_shape") is not None:
+            self.asked_shape = tuple(other["batch_input_shape"])
         for option, value in other.items():
             self._check_other(option, value)
         self.own_params: list[Param] = []
@@ -197,6 +201,13 @@ class Layer(Configured):
             )
 
     # -- what a subclass says ---------------------------------------------------------------------
+
+    #: Whether what it is called on besides a sequence are its initial states.
+    takes_states: ClassVar[bool] = False
+    #: Whether it returns the states after the last step, too.
+    return_state: bool = False
+    #: Whether a batch begins with the states that the one before it left.
+    stateful: bool = False
 
     @property
     def causal(self) -> bool:
@@ -458,6 +469,29 @@ class Layer(Configured):
                     return self.views()[i]
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
+    # -- states that stay -------------------------------------------------------------------------
+
+    #: The states that the next batch starts from, each [rows, units]; None: zeros, for any batch.
+    carried: list[Array] | None = None
+
+    def reset_state(self) -> None:
+        """Begin the next batch with states of zero; it may have any number of rows."""
+        for leaf in self.leaves():
+            leaf.carried = None
+
+    def reset_states(self) -> None:
+        """The same as `reset_state`, as Keras 2 calls it."""
+        self.reset_state()
+
+    def check_rows(self, rows: int, who: str) -> None:
+        """Raise unless the next batch may have so many rows."""
+        if self.carried is not None and len(self.carried[0]) != rows:
+            raise ShapeError(
+                f"{who} expected batches of {len(self.carried[0])} rows, because {self.label} "
+                f"carries their states from the batch before, got {rows}. Use that batch size, or "
+                "call reset_states() first."
+            )
+
     # -- checks and calls -------------------------------------------------------------------------
 
     @property
@@ -527,6 +561,8 @@ class Layer(Configured):
         values = inputs(x, self, self.label)
         if isinstance(values, Mapped):
             values = values.take(slice(None))
+        for leaf in self.leaves():
+            leaf.check_rows(len(values), self.label)
         store = Store([self], [(None, *values.shape[1:])])
         store.own()
         plan = Plan(
@@ -535,6 +571,7 @@ class Layer(Configured):
             tokens=self.takes_tokens,
             rows=max(1, len(values)),
             training=training,
+            stateful=True,
         )
         return plan.forward(values, seeds.draw_seed() if training else 0)
 

@@ -40,7 +40,7 @@ def described(model: Functional) -> Config:
 
     def entry(layer: Any) -> Config:
         if isinstance(layer, InputLayer):
-            own = {"batch_shape": [None, *layer.shape], "dtype": layer.symbol.dtype}
+            own = {"batch_shape": list(layer.batch_shape), "dtype": layer.symbol.dtype}
             found = {
                 "module": "keras.layers",
                 "class_name": "InputLayer",

@@ -110,7 +110,11 @@ class Functional(Model):
 
     @property
     def entering(self) -> list[Shape]:
-        return [(None, *layer.shape) for layer in self.inputs]
+        return [layer.batch_shape for layer in self.inputs]
+
+    @property
+    def fixed_rows(self) -> int | None:
+        return next((n for n in (layer.batch_size for layer in self.inputs) if n), None)
 
     @property
     def tokens(self) -> list[bool]:

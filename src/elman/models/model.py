@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman import _core, losses, metrics, optimizers, seeds, training, visited
+from elman import _core, batches, losses, metrics, optimizers, seeds, training, visited
 from elman.callbacks import Callback, History
 from elman.errors import NotReadyError, OptionError, ShapeError, unknown_name
 from elman.graph import Graph
@@ -139,6 +139,21 @@ class Model:
         for call in self.graph.calls:
             values += call.layer.output_shapes([values[i] for i in call.takes])
         return values
+
+    @property
+    def fixed_rows(self) -> int | None:
+        """Rows of a batch, where an Input fixes them."""
+        raise NotImplementedError
+
+    @property
+    def stateful(self) -> bool:
+        """Whether some layer carries its states from batch to batch."""
+        return any(layer.stateful for layer in self.layers)
+
+    def reset_states(self) -> None:
+        """Begin the next batch of stateful layers with states of zero."""
+        for layer in self.layers:
+            layer.reset_states()
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by name or by place.
@@ -329,10 +344,12 @@ class Model:
         loss: bool = False,
         keep: bool = False,
         steps: int | None = None,
+        stateful: bool = False,
     ) -> Plan:
         """The plan for checked inputs of this length, made once and kept; weights too.
 
         With `steps` it carries states, and goes through sequences of any length in runs of that.
+        With `stateful` layers that are go on from the batch before.
         """
         given = [array.shape for array in arrays_of(x)]
         if not self.built:
@@ -342,7 +359,8 @@ class Model:
         carry = steps is not None
         path = (_core.isa(), _core.has_bf16_instruction(), *(a.compute_dtype for a in self.layers))
         ragged = [isinstance(array, Ragged) for array in arrays_of(x)]
-        key = (*shapes, *ragged, rows, training, loss, keep, carry, _core.threads(), path)
+        how = (rows, training, loss, keep, carry, stateful)
+        key = (*shapes, *ragged, *how, _core.threads(), path)
         if key not in self._plans:
             if len(self._plans) >= 8:  # lengths may be many; memory is not
                 self._plans.pop(next(iter(self._plans)))
@@ -358,6 +376,7 @@ class Model:
                 carry=carry,
                 ragged=ragged,
                 graph=self.graph,
+                stateful=stateful,
             )
         return self._plans[key]
 
@@ -434,7 +453,8 @@ class Model:
                 raise NotReadyError("plan expected a length, got none. Call plan(steps=100), say.")
             arrays.append(np.zeros((1, *extents), np.int32 if tokens else np.float32))
         loss = training and bool(self.objectives.compared)
-        return self.plan_for(together(arrays), rows=batch_size, training=training, loss=loss)
+        x = together(arrays)
+        return self.plan_for(x, rows=batch_size, training=training, loss=loss, stateful=True)
 
     # -- running ----------------------------------------------------------------------------------
 
@@ -561,7 +581,8 @@ class Model:
 
         Args:
             x: inputs, as in `fit`; may be empty.
-            batch_size: accepted for Keras; the result does not depend on it.
+            batch_size: accepted for Keras; the result does not depend on it, unless a layer is
+                stateful: then row i of a batch goes on from row i of the batch before.
             verbose: as in `fit`; a bar is shown only where it takes long.
             steps: so many batches of `batch_size` only, the first.
             callbacks: as in `fit`; one that overrides a hook of batches makes it predict batch by
@@ -627,10 +648,13 @@ class Model:
         """
         if symbolic(x):
             return self._on_symbols(x)
-        if not training:
+        if not training and not self.stateful:
             return self.predict(x, verbose=0)
         values = take(self.check_inputs(x), slice(None))
-        plan = self.plan_for(values, rows=max(1, len(values)), training=True)
+        if not training:  # a call is one batch
+            return self.predict(x, batch_size=max(1, len(values)), verbose=0)
+        batches.size(self, len(values), len(values) or None, "a call")
+        plan = self.plan_for(values, rows=max(1, len(values)), training=True, stateful=True)
         return self._handed_out(plan.forward(values, seeds.draw_seed()))
 
     def _handed_out(self, outputs: Any) -> Any:
@@ -649,7 +673,8 @@ class Model:
         values = [symbol_of(one, self.label) for one in given]
         for call in self.graph.calls:
             taken = [values[i] for i in call.takes]
-            made = record(call.layer, taken if len(taken) > 1 else taken[0])
+            inputs = 1 if call.layer.takes_states else len(taken)
+            made = record(call.layer, taken[:inputs], taken[inputs:])
             values += made if isinstance(made, list) else [made]
         return handed_out([values[i] for i in self.graph.outputs])
 

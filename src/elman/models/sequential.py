@@ -11,7 +11,7 @@ from elman import checks
 from elman.config import serialize
 from elman.errors import ElmanError, NotReadyError, OptionError, ShapeError, unknown_name
 from elman.graph import Graph
-from elman.layers import LAYERS, InputLayer, Layer
+from elman.layers import LAYERS, Input, InputLayer, Layer
 from elman.layers.layer import Shape, unused
 from elman.mapped import Mapped
 from elman.models.model import Model
@@ -78,6 +78,11 @@ class Sequential(Model):
             raise OptionError(
                 f"Sequential expected each layer once, got {layer.label} twice. Make another one."
             )
+        if layer.return_state:
+            raise OptionError(
+                f"Sequential expected layers with one output, got {layer.label} with "
+                "return_state=True. Leave it out, or build a Model, which has a place for states."
+            )
         if layer.takes_tokens and self.layers:
             raise OptionError(
                 f"Sequential expected {layer.label} as its first layer, because it takes tokens, "
@@ -85,7 +90,7 @@ class Sequential(Model):
             )
         before = self.input, layer.name
         if layer.asked_shape is not None and not self.layers and self.input is None:
-            self.input = InputLayer(layer.asked_shape[1:])
+            self.input = Input(batch_shape=layer.asked_shape)
         self._name(layer)
         self.layers.append(layer)
         try:
@@ -125,7 +130,7 @@ class Sequential(Model):
         """
         before = self.input
         if input_shape is not None and self.input is None:
-            self.input = InputLayer(tuple(input_shape)[1:])
+            self.input = Input(batch_shape=tuple(input_shape))
         elif input_shape is not None:
             self._check_asked(tuple(input_shape))
         try:
@@ -144,7 +149,7 @@ class Sequential(Model):
         found: list[tuple[Shape | None, Shape | None]] = []
         shape: Shape | None = None
         if self.input is not None:
-            shape = (None, *self.input.shape)
+            shape = self.input.batch_shape
         elif self.layers and self.layers[0].takes_tokens:
             shape = (None, None)
         for layer in self.layers:
@@ -184,6 +189,10 @@ class Sequential(Model):
         shape = self.input_shape
         assert shape is not None
         return [shape]
+
+    @property
+    def fixed_rows(self) -> int | None:
+        return None if self.input is None else self.input.batch_size
 
     @property
     def tokens(self) -> list[bool]:
@@ -241,7 +250,7 @@ class Sequential(Model):
         """The architecture as plain data, in Keras's form."""
         entries = [serialize(layer) for layer in self.layers]
         if self.input is not None:
-            shape = [None, *self.input.shape]
+            shape = list(self.input.batch_shape)
             entries.insert(
                 0,
                 {
@@ -265,7 +274,7 @@ class Sequential(Model):
             kind, options = entry["class_name"], dict(entry["config"])
             if kind == "InputLayer":
                 shape = options.get("batch_shape") or options["batch_input_shape"]
-                model.add(InputLayer(tuple(shape[1:]), options.get("name")))
+                model.add(Input(batch_shape=tuple(shape), name=options.get("name")))
                 continue
             if kind not in LAYERS:
                 raise unknown_name("from_config", "layer", kind, LAYERS)

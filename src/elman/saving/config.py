@@ -198,7 +198,7 @@ class Reader:
 
     def _input(self, shape: Any, name: Any) -> InputLayer:
         try:
-            return Input(tuple(shape)[1:], name=name if isinstance(name, str) else None)
+            return Input(batch_shape=tuple(shape), name=name if isinstance(name, str) else None)
         except (TypeError, ElmanError) as error:
             raise self.refused(f"the input shape {shape!r}", str(error)) from error
 
