@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from golden.record_options import LAYERS, METHODS, REQUIRED, UNSIGNED, ask, made, plain
 
 import elman
 import keras_judge
@@ -25,6 +24,7 @@ from elman import Sequential, layers
 from elman.errors import ElmanError, OptionError, UnknownNameError
 from elman.layers import Dense, Embedding, Input
 from elman.models.model import COMPILE_IGNORED
+from golden.record_options import LAYERS, METHODS, REQUIRED, UNSIGNED, ask, made, plain
 
 TESTS = Path(__file__).parent
 PAGE = (TESTS.parent / "docs/keras_compat.md").read_text()
@@ -320,5 +320,3 @@ def test_an_embedding_begins_with_the_weights_it_is_given() -> None:
 
 def test_a_first_layer_takes_its_features_as_input_dim() -> None:
     assert Sequential([Dense(2, input_dim=3)]).input_shape == (None, 3)
-
-

@@ -139,7 +139,9 @@ def _layer(keras: Any, name: str) -> dict[str, Any]:
     own = signature(getattr(keras.layers, name).__init__)
     # What a base class takes besides; of every layer that is told once, of `Layer`.
     known = own if name == "Layer" else {**signature(keras.layers.Layer.__init__), **own}
-    unsigned = [option for option in UNSIGNED if option not in known and _takes(keras, name, option)]
+    unsigned = [
+        option for option in UNSIGNED if option not in known and _takes(keras, name, option)
+    ]
     config = {} if name == "Layer" else plain(made(keras, name).get_config())
     return {
         "options": own,

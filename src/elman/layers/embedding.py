@@ -55,7 +55,7 @@ class Embedding(Layer):
         self.mask_zero = bool(mask_zero)
         if weights is not None:
             self.build_params((None, None))
-            self.set_weights(weights if isinstance(weights, list | tuple) else [weights])
+            self.set_weights(list(weights) if isinstance(weights, list | tuple) else [weights])
 
     def params(self, input_shape: Shape) -> list[Param]:
         shape = (self.input_dim, self.output_dim)
