@@ -72,6 +72,13 @@ UNSIGNED: dict[str, Any] = {
     "weights": None,
     "zero_output_for_mask": True,
 }
+#: A value that is no default, by the last word of an option's name.
+OTHERS = {
+    "activation": "relu",
+    "constraint": "max_norm",
+    "initializer": "random_normal",
+    "regularizer": "l2",
+}
 METHODS = ("compile", "evaluate", "fit", "predict", "train_on_batch")
 #: Modules of things with names, and the class that they all are; of functions none.
 NAMED = {
@@ -140,20 +147,49 @@ def _layer(keras: Any, name: str) -> dict[str, Any]:
     # What a base class takes besides; of every layer that is told once, of `Layer`.
     known = own if name == "Layer" else {**signature(keras.layers.Layer.__init__), **own}
     unsigned = [
-        option for option in UNSIGNED if option not in known and _takes(keras, name, option)
+        option
+        for option, value in UNSIGNED.items()
+        if option not in known and _takes(keras, name, option, value)
     ]
-    config = {} if name == "Layer" else plain(made(keras, name).get_config())
+    config = {} if name == "Layer" else _config(keras, name, {})
+    # A name is numbered by how many layers there were before.
+    config = {o: config[o] for o in own if o in config and o != "name"}
     return {
         "options": own,
         "unsigned": unsigned,
-        # A name is numbered by how many layers there were before.
-        "config": {o: config[o] for o in own if o in config and o != "name"},
+        "config": config,
+        "other": {
+            option: {"given": value, "config": _config(keras, name, {option: value})[option]}
+            for option, was in config.items()
+            for value in [another(option, was)]
+            if value is not None and _takes(keras, name, option, value)
+        },
     }
 
 
-def _takes(keras: Any, name: str, option: str) -> bool:
+def another(option: str, value: Any) -> Any:
+    """Another value than this one that an option may have; None where that is not obvious."""
+    word = option.rpartition("_")[2]
+    if word in OTHERS:
+        return OTHERS[word]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, float):
+        return value / 2 or 0.25
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, list) and all(isinstance(extent, int) for extent in value):
+        return [extent + 1 for extent in value]
+    return None
+
+
+def _config(keras: Any, name: str, options: dict[str, Any]) -> dict[str, Any]:
+    return plain(made(keras, name, **options).get_config())
+
+
+def _takes(keras: Any, name: str, option: str, value: Any) -> bool:
     try:
-        made(keras, name, **{option: UNSIGNED[option]})
+        made(keras, name, **{option: value})
     except (TypeError, ValueError):
         return False
     return True
