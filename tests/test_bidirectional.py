@@ -371,7 +371,7 @@ def test_it_is_called_on_data_by_itself() -> None:
             lambda: Bidirectional(LSTM(3), "sum", LSTM(3, go_backwards=True, name="forward_lstm")),
             "layers of two names, got 'forward_lstm' twice",
         ),
-        (lambda: Bidirectional(LSTM(3), weights=[]), "got 'weights'"),
+        (lambda: Bidirectional(LSTM(3), weights=[]), "got \\[\\]. elman does not"),
     ],
 )
 def test_errors_say_what_to_do(make: Any, words: str) -> None:

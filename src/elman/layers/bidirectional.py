@@ -35,6 +35,7 @@ class Bidirectional(RecurrentWrapper):
 
     takes_states = True
     MODES: ClassVar[tuple[str, ...]] = ("concat", "sum", "mul", "ave")
+    absent: ClassVar = {**Wrapper.absent, "weights": (None,)}
 
     def __init__(
         self,

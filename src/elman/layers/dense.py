@@ -32,6 +32,7 @@ class Dense(Layer):
     absent: ClassVar = {
         **Layer.absent,
         "lora_rank": (None,),
+        "lora_alpha": (None,),
         "quantization_config": (None,),
     }
 

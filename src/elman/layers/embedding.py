@@ -22,6 +22,8 @@ class Embedding(Layer):
         output_dim: length of a vector.
         embeddings_initializer: for the table [input_dim, output_dim].
         mask_zero: whether token 0 is padding, which later layers skip.
+        weights: the first values of the table, in place of the initializer's: an array, or a list
+            of one.
 
     With an `embeddings_regularizer` or `embeddings_constraint` each training step changes the whole
     table, not the rows it looks up only, and costs accordingly.
@@ -33,6 +35,7 @@ class Embedding(Layer):
     absent: ClassVar = {
         **Layer.absent,
         "lora_rank": (None,),
+        "lora_alpha": (None,),
         "quantization_config": (None,),
     }
 
@@ -44,11 +47,15 @@ class Embedding(Layer):
         mask_zero: bool = False,
         **options: Any,
     ) -> None:
+        weights = options.pop("weights", None)  # values, which are no part of a configuration
         super().__init__(**options)
         self.input_dim = whole("Embedding", "input_dim", input_dim)
         self.output_dim = whole("Embedding", "output_dim", output_dim)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.mask_zero = bool(mask_zero)
+        if weights is not None:
+            self.build_params((None, None))
+            self.set_weights(list(weights) if isinstance(weights, list | tuple) else [weights])
 
     def params(self, input_shape: Shape) -> list[Param]:
         shape = (self.input_dim, self.output_dim)

@@ -135,7 +135,7 @@ class Layer(Configured):
     stored_in: str = "vars"
     #: Options of Keras's that change nothing here, and those that are not here yet.
     ignored: ClassVar[frozenset[str]] = frozenset(
-        {"batch_input_shape", "input_shape", "input_length"}
+        {"batch_input_shape", "input_dim", "input_length", "input_shape"}
     )
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {
         "autocast": (True,),
@@ -168,7 +168,9 @@ class Layer(Configured):
             for kind, get in RULES.items():
                 setattr(self, f"{word}_{kind}", get(other.pop(f"{word}_{kind}", None)))
         self.asked_shape: Shape | None = None
-        if other.get("input_shape") is not None:
+        if other.get("input_dim") is not None:
+            self.asked_shape = (None, other["input_dim"])
+        elif other.get("input_shape") is not None:
             self.asked_shape = (None, *other["input_shape"])
         if other.get("batch_input_shape") is not None:
             self.asked_shape = tuple(other["batch_input_shape"])
