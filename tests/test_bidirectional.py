@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import elman
+import keras_judge
 from elman import Input, Sequential, _core
 from elman.errors import OptionError, ShapeError, UnknownNameError
 from elman.layers import (
@@ -350,7 +351,10 @@ def test_it_is_called_on_data_by_itself() -> None:
     [
         (lambda: Bidirectional(Dense(3)), "expected a recurrent layer, got Dense"),
         (lambda: Bidirectional(LSTM(3), backward_layer=Dropout(0.1)), "expected a recurrent layer"),
-        (lambda: Bidirectional(LSTM(3), None), "got merge_mode=None, which returns two outputs"),
+        (
+            lambda: Sequential([Input((5, 2)), Bidirectional(LSTM(3), None)]),
+            "layers with one output, got Bidirectional 'bidirectional' with merge_mode=None",
+        ),
         (lambda: Bidirectional(LSTM(3), "mean"), "expected a known merge_mode, got 'mean'"),
         (lambda: Bidirectional(LSTM(3, go_backwards=True)), "got True for both"),
         (
@@ -417,3 +421,32 @@ def test_training_both_ways_learns_what_one_way_cannot() -> None:
 
     assert loss(LSTM(8, return_sequences=True)) > 0.5
     assert loss(Bidirectional(LSTM(8, return_sequences=True))) < 0.1
+
+
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_without_merging_both_directions_are_returned_as_in_keras(sequences, backwards, tmp_path):
+    keras = keras_judge.keras()
+    if keras is None:
+        pytest.skip("Keras is not installed here")
+
+    def made(api):
+        options = {"return_sequences": sequences}
+        one = api.layers.GRU(4, go_backwards=backwards, **options)
+        other = api.layers.LSTM(3, go_backwards=not backwards, **options)
+        x = api.Input((6, 2))
+        layer = api.layers.Bidirectional(one, merge_mode=None, backward_layer=other)
+        return api.Model(x, layer(x))
+
+    model, judge = made(elman), made(keras)
+    judge.set_weights(model.get_weights())
+    x = np.random.default_rng(0).normal(size=(3, 6, 2)).astype("f4")
+    wanted = judge.predict(x, verbose=0)
+    model.save(tmp_path / "m.keras")
+    for found in (
+        model.predict(x, verbose=0),
+        elman.load(tmp_path / "m.keras").predict(x, verbose=0),
+        keras.saving.load_model(tmp_path / "m.keras").predict(x, verbose=0),
+    ):
+        for y, expected in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(y, expected, atol=1e-5)

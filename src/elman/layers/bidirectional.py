@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from elman.errors import OptionError, unknown_name
-from elman.layers.layer import Array, Shape
+from elman.layers.layer import Array, Layer, Shape
 from elman.layers.recurrent import Recurrent, turned
 from elman.layers.recurrent_wrapper import RecurrentWrapper
 from elman.layers.wrapper import layer_inside
@@ -25,7 +26,8 @@ class Bidirectional(RecurrentWrapper):
 
     Args:
         layer: a recurrent layer, with weights or without: two new ones are made with its options.
-        merge_mode: "concat" (side by side), "sum", "mul" or "ave" of each unit.
+        merge_mode: "concat" (side by side), "sum", "mul" or "ave" of each unit; None: both are
+            returned, that of `layer` first.
         backward_layer: a recurrent layer whose options the other direction has; that of `layer`
             with `go_backwards=True` where None.
 
@@ -35,12 +37,12 @@ class Bidirectional(RecurrentWrapper):
 
     takes_states = True
     MODES: ClassVar[tuple[str, ...]] = ("concat", "sum", "mul", "ave")
-    absent: ClassVar = {**Wrapper.absent, "weights": (None,)}
+    absent: ClassVar = {**RecurrentWrapper.absent, "weights": (None,)}
 
     def __init__(
         self,
         layer: Recurrent,
-        merge_mode: str = "concat",
+        merge_mode: str | None = "concat",
         backward_layer: Recurrent | None = None,
         **options: Any,
     ) -> None:
@@ -51,12 +53,7 @@ class Bidirectional(RecurrentWrapper):
                     f"Bidirectional expected a recurrent layer, got {given!r}. Use SimpleRNN, LSTM "
                     "or GRU."
                 )
-        if merge_mode is None:
-            raise OptionError(
-                "Bidirectional expected to merge both directions, got merge_mode=None, which "
-                f"returns two outputs. Use one of {', '.join(self.MODES)}."
-            )
-        if merge_mode not in self.MODES:
+        if merge_mode is not None and merge_mode not in self.MODES:
             raise unknown_name("Bidirectional", "merge_mode", merge_mode, self.MODES)
         self.merge_mode = merge_mode
         self.forward_layer = self._inside(layer, name=_prefixed("forward_", layer.name))
@@ -100,7 +97,7 @@ class Bidirectional(RecurrentWrapper):
                 "Bidirectional expected both layers to have one return_state, got "
                 f"{forward.return_state} and {backward.return_state}. Set both alike."
             )
-        if self.merge_mode != "concat" and forward.units != backward.units:
+        if self.merge_mode not in ("concat", None) and forward.units != backward.units:
             raise OptionError(
                 f"Bidirectional expected layers of one size to take their {self.merge_mode}, got "
                 f"{forward.units} and {backward.units} units. Make them alike, or use concat."
@@ -142,6 +139,16 @@ class Bidirectional(RecurrentWrapper):
 
     # -- shapes and operations --------------------------------------------------------------------
 
+    @property
+    def returns_several(self) -> bool:
+        return self.merge_mode is None or super().returns_several
+
+    def output_shapes(self, input_shapes: Sequence[Shape]) -> list[Shape]:
+        merged, *states = super().output_shapes(input_shapes)
+        if self.merge_mode is not None:
+            return [merged, *states]
+        return [*(leaf.output_shape(input_shapes[0]) for leaf in self.leaves()), *states]
+
     def output_shape(self, input_shape: Shape) -> Shape:
         shape = self.forward_layer.output_shape(input_shape)
         if self.merge_mode != "concat":
@@ -155,7 +162,9 @@ class Bidirectional(RecurrentWrapper):
         # One that drops inputs needs each step's own row of an Embedding, so it reads first.
         order = sorted((0, 1), key=lambda i: not self.leaves()[i].dropout)
         made = {i: self._walked(plan, self.leaves()[i], slot, starts[i]) for i in order}
-        slots = [made[0][0], made[1][0]]
+        slots, states = [made[0][0], made[1][0]], [*made[0][1:], *made[1][1:]]
+        if self.merge_mode is None:
+            return [*map(partial(self._in_time, plan), self.leaves(), slots), *states]
         merged = plan.add(
             "merge",
             self.name,
@@ -163,9 +172,13 @@ class Bidirectional(RecurrentWrapper):
             (*slots[0].shape[:-1], self.output_shape((None, None, None))[-1]),
             mode=self.merge_mode,
         )
+        return [self._in_time(plan, self, merged), *states]
+
+    def _in_time(self, plan: Plan, who: Layer, slot: Slot) -> Slot:
+        """A sequence as `layer` made it: the engine keeps it in its own time."""
         if self.forward_layer.go_backwards and self.return_sequences:
-            merged = turned(plan, f"{self.name}/reversed", merged)
-        return [merged, *made[0][1:], *made[1][1:]]
+            slot = turned(plan, f"{who.path}/reversed", slot)
+        return slot
 
     def _walked(self, plan: Plan, leaf: Recurrent, slot: Slot, start: Sequence[Slot]) -> list[Slot]:
         made, *states = leaf.emit_in_time(plan, slot, *start)
@@ -200,7 +213,7 @@ class Bidirectional(RecurrentWrapper):
         one, other = outputs
         if self.return_sequences:
             other = other[:, ::-1]  # it was made the other way round
-        if self.merge_mode == "concat":
+        if self.merge_mode in ("concat", None):
             return np.concatenate([one, other], axis=-1)
         if self.merge_mode == "mul":
             return one * other

@@ -210,6 +210,11 @@ class Layer(Configured):
     stateful: bool = False
 
     @property
+    def returns_several(self) -> bool:
+        """Whether it has more than one output."""
+        return False
+
+    @property
     def causal(self) -> bool:
         """Whether no output depends on a later step, so that sequences can be cut anywhere."""
         return True

@@ -195,6 +195,10 @@ class Recurrent(Layer):
     def causal(self) -> bool:
         return not self.go_backwards
 
+    @property
+    def returns_several(self) -> bool:
+        return self.return_state
+
     def emit_all(self, plan: Plan, slots: Sequence[Slot]) -> list[Slot]:
         """Append the operations: of a sequence and, behind it, its initial states."""
         slot, *states = self.emit_in_time(plan, *slots)

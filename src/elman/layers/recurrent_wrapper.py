@@ -22,6 +22,10 @@ class RecurrentWrapper(Wrapper):
         raise NotImplementedError(f"{type(self).__name__} must define leaves().")
 
     @property
+    def returns_several(self) -> bool:
+        return self.return_state
+
+    @property
     def states(self) -> int:
         """How many arrays the states of all layers inside are."""
         return sum(leaf.states for leaf in self.leaves())

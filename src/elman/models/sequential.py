@@ -78,10 +78,11 @@ class Sequential(Model):
             raise OptionError(
                 f"Sequential expected each layer once, got {layer.label} twice. Make another one."
             )
-        if layer.return_state:
+        if layer.returns_several:
+            option = "return_state=True" if layer.return_state else "merge_mode=None"
             raise OptionError(
-                f"Sequential expected layers with one output, got {layer.label} with "
-                "return_state=True. Leave it out, or build a Model, which has a place for states."
+                f"Sequential expected layers with one output, got {layer.label} with {option}. "
+                "Leave it out, or build a Model, which has a place for several."
             )
         if layer.takes_tokens and self.layers:
             raise OptionError(
