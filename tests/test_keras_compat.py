@@ -291,6 +291,16 @@ def test_an_option_without_effect_changes_nothing() -> None:
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_generator_is_refused_with_what_to_do() -> None:
+    model = Sequential([Input((2,)), Dense(1)])
+    model.compile("sgd", "mse")
+    batches = ((np.ones((2, 2)), np.ones((2, 1))) for _ in range(3))
+    with pytest.raises(ElmanError, match=r"as an array, got generator\. .*mmap_mode"):
+        model.fit(batches, np.ones((2, 1)), verbose=0)
+    with pytest.raises(ElmanError, match="got generator"):
+        model.fit(batches, verbose=0)
+
+
 # -- what else the page says of numbers -----------------------------------------------------------
 
 

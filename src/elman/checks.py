@@ -158,6 +158,11 @@ def numbers(x: Any, who: str, what: str, *, scalar: bool = False) -> Array:
             f"{who} expected {what} of one length, got rows of unequal length. Pad them to one "
             "length and mask what is added: Masking, or Embedding(mask_zero=True)."
         ) from error
+    if array.dtype == object and array.ndim == 0:  # a generator, a data set of another library
+        raise DataError(
+            f"{who} expected {what} as an array, got {type(x).__name__}. Put its batches into one "
+            "array, or into a file that is read in parts: np.load(file, mmap_mode='r')."
+        )
     if array.dtype == bool and not is_mapped(array):
         array = array.astype(np.float32)
     if array.dtype.kind not in "iufb":
