@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from elman.data.preparing import Preparation
     from elman.data.sequences import Sequences
 
 #: Nobody pays for these who does not ask: a name, and the module that has it.
 _LATER = {
+    "Preparation": "elman.data.preparing",
     "Sequences": "elman.data.sequences",
 }
 
@@ -23,4 +25,4 @@ def __getattr__(name: str) -> Any:
     return found
 
 
-__all__ = ["Sequences"]
+__all__ = ["Preparation", "Sequences"]
