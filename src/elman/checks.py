@@ -36,7 +36,8 @@ def inputs(x: Any, layer: Taker, who: str) -> Array | Mapped | Ragged:
     """Inputs as the engine takes them. What lies in a memory-mapped file is read once, but stays.
 
     Args:
-        x: an array, or what NumPy can make one of; or a list of arrays of unequal length.
+        x: an array, or what NumPy can make one of; or a list of arrays of unequal length; or what
+            has such as `model_inputs`.
         layer: the model's first layer or its input, which says what it takes.
         who: how errors name the model.
 
@@ -48,6 +49,7 @@ def inputs(x: Any, layer: Taker, who: str) -> Array | Mapped | Ragged:
         ShapeError: the wrong number of axes or features.
         DataError: not numbers, not finite, tokens outside the vocabulary.
     """
+    x = held(x)
     if isinstance(x, Ragged) or is_ragged(x):
         return _unequal(x, layer, who)
     array = numbers(x, who, "inputs")
@@ -68,6 +70,11 @@ def inputs(x: Any, layer: Taker, who: str) -> Array | Mapped | Ragged:
     values = _float32(array)
     _finite(values, who, "inputs")
     return values
+
+
+def held(x: Any) -> Any:
+    """The arrays in `elman.data.Sequences` (a room that knows this one); all else as it is."""
+    return getattr(x, "model_inputs", x)
 
 
 def _unequal(x: Any, layer: Taker, who: str) -> Ragged:

@@ -1,1 +1,31 @@
-"""Text, audio, ECG and tables as arrays, and the bundled datasets (`elman.datasets`)."""
+"""Text, sound, ECG and tables as `Sequences`, and the bundled datasets (`elman.datasets`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from elman.data.preparing import Preparation
+    from elman.data.sequences import Sequences
+    from elman.data.tables import table
+    from elman.data.texts import text
+
+#: Nobody pays for these who does not ask: a name, and the module that has it, which must not have
+#: the name itself: an imported module would take its place.
+_LATER = {
+    "Preparation": "elman.data.preparing",
+    "Sequences": "elman.data.sequences",
+    "table": "elman.data.tables",
+    "text": "elman.data.texts",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'elman.data' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_LATER[name]), name)
+
+
+__all__ = ["Preparation", "Sequences", "table", "text"]

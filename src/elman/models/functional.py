@@ -135,7 +135,7 @@ class Functional(Model):
     # -- checks -----------------------------------------------------------------------------------
 
     def check_inputs(self, x: Any) -> Any:
-        given = self._given(x)
+        given = [checks.held(one) for one in self._given(x)]
         pairs = zip(self._entries, given, strict=True)
         values = [checks.inputs(entry.with_axes(one), entry, self.label) for entry, one in pairs]
         if len(values) > 1 and any(isinstance(one, Ragged) for one in values):
