@@ -42,7 +42,7 @@ from elman.spec import parse
 from elman.version import __version__
 
 if TYPE_CHECKING:
-    from elman import saving
+    from elman import data, saving
     from elman.data import datasets
     from elman.explain.ledger.ledger import ledger
     from elman.explain.quiz import quiz
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 #: Nobody pays for these who does not ask: a module, or what in it.
 _LATER = {
+    "data": ("elman.data", None),
     "datasets": ("elman.data.datasets", None),
     "ledger": ("elman.explain.ledger", "ledger"),
     "load": ("elman.saving", "load_model"),
@@ -86,6 +87,7 @@ __all__ = [
     "callbacks",
     "config",
     "constraints",
+    "data",
     "datasets",
     "dtype_policy",
     "get_threads",

@@ -23,7 +23,8 @@ def inputs(x: Any, layer: Layer, who: str) -> Array | Mapped | Ragged:
     """Inputs as the engine takes them. What lies in a memory-mapped file is read once, but stays.
 
     Args:
-        x: an array, or what NumPy can make one of; or a list of arrays of unequal length.
+        x: an array, or what NumPy can make one of; or a list of arrays of unequal length; or what
+            has such as `model_inputs`.
         layer: the model's first layer, which says what it takes.
         who: how errors name the model.
 
@@ -35,6 +36,7 @@ def inputs(x: Any, layer: Layer, who: str) -> Array | Mapped | Ragged:
         ShapeError: the wrong number of axes or features.
         DataError: not numbers, not finite, tokens outside the vocabulary.
     """
+    x = getattr(x, "model_inputs", x)  # of `elman.data.Sequences`, a room that knows this one
     if isinstance(x, Ragged) or is_ragged(x):
         return _unequal(x, layer, who)
     array = numbers(x, who, "inputs")

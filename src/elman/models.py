@@ -560,14 +560,15 @@ class Sequential:
 
         Args:
             x: inputs [n, steps, features], [n, features], or tokens [n, steps]; or a list of arrays
-                [steps, features] or [steps] of unequal length.
-            y: targets in the shape of the output, or class numbers for a sparse loss.
+                [steps, features] or [steps] of unequal length; or `elman.data.Sequences`.
+            y: targets in the shape of the output, or class numbers for a sparse loss; those of
+                the `Sequences` where None.
             batch_size: rows per step, 32 where None.
             epochs: the epoch to stop before, counted from 0.
             verbose: 0 silent, 1 a live bar, 2 a line per epoch, "auto" as the terminal allows.
             callbacks: objects of `elman.callbacks`.
             validation_split: share of the last rows held out for validation.
-            validation_data: (x, y) or (x, y, sample_weight) for validation instead.
+            validation_data: (x, y), (x, y, sample_weight) or `Sequences` for validation instead.
             shuffle: whether to deal the rows anew for each epoch.
             class_weight: weight of each class's samples in the loss.
             sample_weight: weight of each sample [n], or of each step [n, steps], in the loss.

@@ -43,6 +43,8 @@ class Data:
         class_weight: dict[int, float] | None = None,
         what: str = "fit",
     ) -> None:
+        if y is None:
+            y = getattr(x, "model_targets", None)
         self.x = model.check_inputs(x)
         if not len(self.x):
             raise DataError(

@@ -446,6 +446,8 @@ def _validates(epoch: int, freq: int | Collection[int]) -> bool:
 
 def _split(model: Sequential, data: Data, share: float, given: Any) -> tuple[Data, Data | None]:
     """Training data and validation data: given, or the last share of the rows as Keras does."""
+    if hasattr(given, "model_targets"):
+        return data, Data(model, given, None, what="validate")
     if given is not None:
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):
             size = f" of {len(given)}" if hasattr(given, "__len__") else ""

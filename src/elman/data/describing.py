@@ -1,0 +1,99 @@
+"""What some sequences are, as a short table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from elman.data.sequences import Sequences
+
+#: Classes and features that are named one by one.
+FEW = 8
+
+
+class Description:
+    """A table of two columns: `print` it, or let rich print it.
+
+    Attributes:
+        lines: (what, in words), in order.
+    """
+
+    def __init__(self, data: Sequences) -> None:
+        self.lines = list(_lines(data))
+
+    def __str__(self) -> str:
+        width = max(len(name) for name, _ in self.lines)
+        return "\n".join(f"{name:<{width}}  {text}" for name, text in self.lines)
+
+    __repr__ = __str__
+
+    def __rich__(self) -> Any:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2))
+        for name, text in self.lines:
+            table.add_row(Text(name, style="bold"), Text(text))
+        return table
+
+
+def _lines(data: Sequences) -> Iterator[tuple[str, str]]:
+    yield "kind", data.kind
+    if data.about:
+        yield "about", data.about
+    yield "sequences", f"{len(data):,}"
+    if len(data):
+        lengths = data.lengths
+        low, middle, high = (int(f(lengths)) for f in (np.min, np.median, np.max))
+        steps = f"{low:,}" if low == high else f"{low:,} to {high:,}, half of them up to {middle:,}"
+        yield "steps", steps
+    if data.step is not None:
+        yield "one step", f"{data.step:g} s"
+    if data.rate is not None:
+        yield "source", f"{data.rate:g} samples per second"
+    if data.vocabulary is not None:
+        yield "vocabulary", f"{len(data.vocabulary):,} tokens"
+    else:
+        yield "features", _features(data)
+        count = data.values.values.size
+        share = f" ({data.missing / count:.1%})" if data.missing else ""
+        yield "missing", f"{data.missing:,}{share}" if data.missing else "none"
+    yield "targets", _targets(data)
+    if data.groups is not None:
+        yield "groups", f"{len(np.unique(data.groups)):,}"
+    if data.times is not None and len(data):
+        yield "times", f"{data.times.min()} to {data.times.max()}"
+
+
+def _features(data: Sequences) -> str:
+    if not data.feature_names:
+        return f"{data.features:,}"
+    units = data.units or ("",) * data.features
+    named = [
+        f"{name} [{unit}]" if unit else name
+        for name, unit in zip(data.feature_names, units, strict=True)
+    ]
+    return f"{data.features:,}: {_some(named)}"
+
+
+def _targets(data: Sequences) -> str:
+    if data.targets is None:
+        return "none"
+    numbers = data.targets if isinstance(data.targets, np.ndarray) else data.targets.values
+    each = "at every step " if data.by_step else ""
+    if data.names:
+        counts = np.bincount(numbers.ravel(), minlength=len(data.names))
+        named = [f"{name} {count:,}" for name, count in zip(data.names, counts, strict=True)]
+        return f"{each}{len(data.names):,} classes: {_some(named)}"
+    width = f"{numbers.shape[1]} numbers" if numbers.ndim > 1 else "a number"
+    if not numbers.size or np.isnan(numbers).all():
+        return f"{each}{width}"
+    return f"{each}{width} from {np.nanmin(numbers):.4g} to {np.nanmax(numbers):.4g}"
+
+
+def _some(named: list[str]) -> str:
+    more = f", and {len(named) - FEW:,} more" if len(named) > FEW else ""
+    return ", ".join(named[:FEW]) + more

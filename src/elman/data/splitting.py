@@ -1,0 +1,113 @@
+"""Which rows to train on and which to hold out, with nothing of the one in the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from elman.errors import DataError, OptionError
+
+if TYPE_CHECKING:
+    from elman.data.sequences import Sequences
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+WAYS = ("auto", "group", "time", "random")
+
+
+def split_rows(
+    data: Sequences, share: float | tuple[float, float], by: str, seed: int
+) -> list[Array]:
+    """The rows of each part, the training part first; see `Sequences.split`."""
+    held_out = share if isinstance(share, tuple | list) else (share,)
+    if not 1 <= len(held_out) <= 2 or min(held_out) <= 0 or sum(held_out) >= 1:
+        raise OptionError(
+            f"split expected one or two shares above 0 that leave something to train on, got "
+            f"{share}. 0.2 holds out a fifth."
+        )
+    if by not in WAYS:
+        raise OptionError(f"split expected by to be one of {', '.join(WAYS)}, got {by!r}.")
+    if by == "auto":
+        by = "group" if data.groups is not None else "time" if data.times is not None else "random"
+    shares = np.array([1 - sum(held_out), *held_out])
+    if by == "group":
+        parts = _by_group(_column(data.groups, "groups", by), _classes(data), shares, seed)
+    elif by == "time":
+        parts = _by_time(_column(data.times, "times", by), shares)
+    else:
+        parts = _at_random(_classes(data), shares, seed)
+    if not all(map(len, parts)):
+        what = {"group": "groups", "time": "different times"}.get(by, "sequences")
+        raise DataError(
+            f"split expected enough {what} for {len(shares)} parts, got parts of "
+            f"{', '.join(str(len(part)) for part in parts)} sequences. Bring more data, hold out "
+            'another share, or split by="random".'
+        )
+    return parts
+
+
+def _column(given: Array | None, what: str, by: str) -> Array:
+    if given is None:
+        raise DataError(
+            f"split by {by} expected {what}, got none. Name the column that holds them when the "
+            'data are loaded, or split by="random".'
+        )
+    return given
+
+
+def _classes(data: Sequences) -> Array:
+    """The class of each row, where each row has one; else all are alike."""
+    targets = data.targets
+    if isinstance(targets, np.ndarray) and targets.ndim == 1 and targets.dtype.kind == "i":
+        return np.unique(targets, return_inverse=True)[1]
+    return np.zeros(len(data), np.int64)
+
+
+def _at_random(classes: Array, shares: Array, seed: int) -> list[Array]:
+    """Single rows to each part, so that each has its share of every class."""
+    chance = np.random.default_rng(seed).random(len(classes))
+    order = np.lexsort((chance, classes))
+    counts = np.bincount(classes)
+    first = np.cumsum(counts) - counts
+    rank = np.arange(len(classes)) - first[classes[order]]
+    place = (rank + 0.5) / counts[classes[order]]
+    found = np.empty(len(classes), np.int64)
+    found[order] = np.searchsorted(np.cumsum(shares)[:-1], place)
+    return [np.flatnonzero(found == part) for part in range(len(shares))]
+
+
+def _by_group(groups: Array, classes: Array, shares: Array, seed: int) -> list[Array]:
+    """Whole groups to each part, so that each part has its share of every class.
+
+    The largest groups are dealt first, each to the part that then lacks least; of groups alike in
+    size chance decides.
+    """
+    number = np.unique(groups, return_inverse=True)[1]
+    counts = np.zeros((number.max(initial=-1) + 1, classes.max(initial=0) + 1))
+    np.add.at(counts, (number, classes), 1)
+    total = counts.sum(axis=0)
+    lacking = shares[:, None] * total / np.maximum(total, 1)  # of each part and class, in shares
+    order = np.random.default_rng(seed).permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    part_of = np.empty(len(counts), np.int64)
+    for group in order:
+        kinds = np.flatnonzero(counts[group])
+        size = counts[group, kinds] / total[kinds]
+        # What the squares of all that is lacking change by: -2 lacking * size + size^2.
+        part_of[group] = np.argmax(lacking[:, kinds] @ size)
+        lacking[part_of[group], kinds] -= size
+    found = part_of[number]
+    return [np.flatnonzero(found == part) for part in range(len(shares))]
+
+
+def _by_time(times: Array, shares: Array) -> list[Array]:
+    """The earliest rows to train on, the latest for the last part; what is of one time stays."""
+    order = np.argsort(times, kind="stable")
+    ordered = times[order]
+    cuts = []
+    for cut in np.rint(np.cumsum(shares)[:-1] * len(times)).astype(int):
+        while 0 < cut < len(ordered) and ordered[cut] == ordered[cut - 1]:
+            cut -= 1
+        cuts.append(int(cut))
+    return [np.sort(part) for part in np.split(order, cuts)]
