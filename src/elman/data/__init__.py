@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from elman.data.audio import audio
+    from elman.data.ecg import ecg
     from elman.data.sequences import Sequences
 
 #: Nobody pays for these who does not ask: a name, and the module that has it.
 _LATER = {
     "Sequences": "elman.data.sequences",
+    "audio": "elman.data.audio",
+    "ecg": "elman.data.ecg",
 }
 
 
@@ -23,4 +27,4 @@ def __getattr__(name: str) -> Any:
     return found
 
 
-__all__ = ["Sequences"]
+__all__ = ["Sequences", "audio", "ecg"]

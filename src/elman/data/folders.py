@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from elman.errors import DataError, FileError
+from elman.errors import DataError
 
 
 def files_in(
@@ -21,14 +21,11 @@ def files_in(
         The files, and the class of each or None.
 
     Raises:
-        FileError: There is no such path.
         DataError: A folder without such files.
     """
     source = Path(source)
-    if source.is_file():
-        return [source], None
     if not source.is_dir():
-        raise FileError(f"{who} expected a file or a folder, got none at {source}. Check the path.")
+        return [source], None  # whoever reads it says what is wrong with it
     found = sorted(
         path
         for path in source.rglob("*")

@@ -118,7 +118,7 @@ def read_record(
             without a number `rate`). Where it says something else, that is an error.
         annotations: WFDB: the ending of the annotations' file.
         rhythm: WFDB: mark the rhythm (from the notes such as "(AFIB") instead of the beats.
-        target: CSV, NPZ: the column or array with a label for every sample; "" for none.
+        target: CSV, NPZ: the column or array with a label for every sample.
 
     Raises:
         FileError: No such file, not such a file, or cut short.
@@ -236,7 +236,7 @@ def _edf(path: Path, channels: Sequence[str | int] | None) -> Record:
             )
         signals = [file.readSignal(one) for one in kept]
         units = tuple(file.getPhysicalDimension(one).strip() for one in kept)
-        notes = file.readAnnotations()
+        onset, duration, texts = file.readAnnotations()
     if not signals:
         raise DataError(f"ecg expected signals in {path}, got none. Leave this file out.")
     [rate] = set(rates.values())
@@ -246,7 +246,7 @@ def _edf(path: Path, channels: Sequence[str | int] | None) -> Record:
         rate,
         tuple(rates),
         units,
-        _edf_marks(*notes, rate),
+        _edf_marks(onset, duration, texts, rate),
     )
 
 
