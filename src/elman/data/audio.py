@@ -108,7 +108,7 @@ def audio(
         values,
         labels,
         kind="sound",
-        groups=groups_of("audio", files, group),
+        groups=groups_of("audio", source, files, group),
         feature_names=hearing.feature_names,
         units=hearing.units,
         step=hearing.step,

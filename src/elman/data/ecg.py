@@ -86,7 +86,7 @@ def ecg(
         source, channels, source_rate, annotations=annotations, rhythm=rhythm, target=column
     )
     per_record = target if target is not None and column is None else folders
-    groups = groups_of("ecg", paths, group)
+    groups = groups_of("ecg", source, paths, group)
     for what, listed in (("target", per_record), ("group", groups)):
         if listed is not None and len(listed) != len(records):
             raise DataError(

@@ -43,9 +43,11 @@ def files_in(
 
 
 def groups_of(
-    who: str, files: Iterable[str | Path], group: str | Sequence[object] | None
+    who: str, source: object, files: Iterable[str | Path], group: str | Sequence[object] | None
 ) -> list[object] | None:
     """The group of each file: as listed, or what a regular expression finds in its path.
+
+    Of a folder, only what is inside it is looked at: where it lies says nothing about its files.
 
     Raises:
         DataError: The expression is none, or finds nothing in a file's path.
@@ -58,9 +60,10 @@ def groups_of(
         raise DataError(
             f"{who} expected `group` as a list or a regular expression, got {group!r} ({error})."
         ) from error
+    folder = source if isinstance(source, str | Path) and Path(source).is_dir() else ""
     found: list[object] = []
     for file in files:
-        match = pattern.search(Path(file).as_posix())
+        match = pattern.search(Path(file).relative_to(folder).as_posix())
         if match is None:
             raise DataError(
                 f"{who} expected {group!r} to find the group in every path, got nothing in {file}. "
