@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import elman
-from elman.data import datasets, sound
+from elman.data import acoustics, datasets
 from elman.data.hearing import Hearing
 from elman.data.resampling import resample
 from elman.data.sound_files import read_sound
@@ -74,8 +74,8 @@ def test_the_bundled_recordings_have_the_features_of_the_bundled_voices() -> Non
 
 @pytest.mark.parametrize("hertz", [200, 440, 1000, 3000])
 def test_a_sine_has_its_frequency_its_level_and_two_crossings_per_period(hertz: int) -> None:
-    cut = sound.slices(tone(hertz), 200, 200)
-    frequency, level, crossings = sound.basic(cut, RATE).T
+    cut = acoustics.slices(tone(hertz), 200, 200)
+    frequency, level, crossings = acoustics.basic(cut, RATE).T
     assert cut.shape == (20, 200)
     np.testing.assert_allclose(frequency, hertz, atol=RATE / 200 / 2)
     np.testing.assert_allclose(level, 10 * np.log10(0.5), atol=0.05)
@@ -83,14 +83,14 @@ def test_a_sine_has_its_frequency_its_level_and_two_crossings_per_period(hertz: 
 
 
 def test_silence_has_the_lowest_level_and_no_crossings() -> None:
-    assert sound.basic(np.zeros((1, 200)), RATE).tolist() == [[0, -100, 0]]
-    assert (sound.log_mel(np.zeros((1, 200)), RATE, 20) == -100).all()
+    assert acoustics.basic(np.zeros((1, 200)), RATE).tolist() == [[0, -100, 0]]
+    assert (acoustics.log_mel(np.zeros((1, 200)), RATE, 20) == -100).all()
 
 
 def test_mel_filters_are_triangles_between_evenly_spaced_corners() -> None:
     # By hand, for two bands at 1,400 Hz: the top, 700 Hz, has mel 2595 log10(2), so the corners
     # are at 700 (2^(i/3) - 1) Hz. A spectrum of 14 samples has a point at every 100 Hz.
-    filters = sound.mel_filters(2, 14, 1400)
+    filters = acoustics.mel_filters(2, 14, 1400)
     corners = [700 * (2 ** (i / 3) - 1) for i in range(4)]  # 0, 181.9, 411.2, 700
     assert filters.shape == (2, 8)
     np.testing.assert_allclose(filters[0, 1], 100 / corners[1])
@@ -104,26 +104,26 @@ def test_the_log_mel_of_a_click_is_the_area_of_each_triangle() -> None:
     # One sample at the middle of the window, where it is 1: a flat spectrum of power 0.25.
     click = np.zeros((1, 200))
     click[0, 100] = 0.5
-    area = sound.mel_filters(20, 256, RATE).sum(1)
+    area = acoustics.mel_filters(20, 256, RATE).sum(1)
     np.testing.assert_allclose(
-        sound.log_mel(click, RATE, 20)[0], 10 * np.log10(0.25 * area), rtol=1e-5
+        acoustics.log_mel(click, RATE, 20)[0], 10 * np.log10(0.25 * area), rtol=1e-5
     )
 
 
 def test_the_cosine_transform_keeps_lengths_and_angles() -> None:
-    whole = sound.cosines(13, 13)
+    whole = acoustics.cosines(13, 13)
     np.testing.assert_allclose(whole @ whole.T, np.eye(13), atol=1e-6)
     np.testing.assert_allclose(whole[0], 13**-0.5, rtol=1e-6)
 
 
 def test_mfcc_are_the_first_coefficients_of_the_log_mel() -> None:
-    cut = sound.slices(tone(440) * np.linspace(0, 1, 4000), 200, 80)
-    bands, few = sound.log_mel(cut, RATE, 20), sound.mfcc(cut, RATE, 20, 20)
-    np.testing.assert_allclose(few @ sound.cosines(20, 20), bands, atol=1e-3)
-    np.testing.assert_array_equal(sound.mfcc(cut, RATE, 20, 5), few[:, :5])
+    cut = acoustics.slices(tone(440) * np.linspace(0, 1, 4000), 200, 80)
+    bands, few = acoustics.log_mel(cut, RATE, 20), acoustics.mfcc(cut, RATE, 20, 20)
+    np.testing.assert_allclose(few @ acoustics.cosines(20, 20), bands, atol=1e-3)
+    np.testing.assert_array_equal(acoustics.mfcc(cut, RATE, 20, 5), few[:, :5])
 
 
-@pytest.mark.parametrize("features", list(sound.FEATURES))
+@pytest.mark.parametrize("features", list(acoustics.FEATURES))
 def test_every_set_of_features_has_names_and_units(features: str) -> None:
     hearing = Hearing(features, **SETTINGS)
     width = hearing.heard(tone(440)).shape[1]

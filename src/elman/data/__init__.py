@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from elman.data.audio import audio
-    from elman.data.ecg import ecg
+    from elman.data.sounds import audio
+    from elman.data.records import ecg
     from elman.data.sequences import Sequences
 
 #: Nobody pays for these who does not ask: a name, and the module that has it.
 _LATER = {
     "Sequences": "elman.data.sequences",
-    "audio": "elman.data.audio",
-    "ecg": "elman.data.ecg",
+    "audio": "elman.data.sounds",
+    "ecg": "elman.data.records",
 }
 
 

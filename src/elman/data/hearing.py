@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from elman.data import sound
+from elman.data import acoustics
 from elman.data.resampling import resample
 from elman.data.sound_files import Sound
 from elman.errors import DataError, OptionError, unknown_name
@@ -19,7 +19,7 @@ class Hearing:
     """How recordings become features.
 
     Attributes:
-        features: One of `sound.FEATURES`.
+        features: One of `acoustics.FEATURES`.
         rate: Samples per second; what was recorded at more is brought down to it.
         slice: Seconds in one slice.
         hop: Seconds from one slice to the next.
@@ -41,8 +41,8 @@ class Hearing:
     channel: int | None = None
 
     def __post_init__(self) -> None:
-        if self.features not in sound.FEATURES:
-            raise unknown_name("audio", "set of features", self.features, sound.FEATURES)
+        if self.features not in acoustics.FEATURES:
+            raise unknown_name("audio", "set of features", self.features, acoustics.FEATURES)
         for name in ("rate", "slice", "hop"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise OptionError(f"audio expected `{name}` above 0, got {getattr(self, name)!r}.")
@@ -79,15 +79,15 @@ class Hearing:
 
     def heard(self, samples: np.ndarray) -> np.ndarray:
         """The features of samples that already have the recipe's rate, float32 [T, F]."""
-        cut = sound.slices(samples, self.samples_per_slice, round(self.hop * self.rate))
+        cut = acoustics.slices(samples, self.samples_per_slice, round(self.hop * self.rate))
         if self.features == "basic":
-            found = sound.basic(cut, self.rate)
+            found = acoustics.basic(cut, self.rate)
         elif self.features == "log_mel":
-            found = sound.log_mel(cut, self.rate, self.bands)
+            found = acoustics.log_mel(cut, self.rate, self.bands)
         else:
-            found = sound.mfcc(cut, self.rate, self.bands, self.coefficients)
+            found = acoustics.mfcc(cut, self.rate, self.bands, self.coefficients)
         if self.trim is not None and len(cut):
-            loud = np.flatnonzero(sound.level(cut) >= self.trim)
+            loud = np.flatnonzero(acoustics.level(cut) >= self.trim)
             found = found[loud[0] : loud[-1] + 1] if len(loud) else found[:0]
         return found
 

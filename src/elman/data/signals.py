@@ -16,8 +16,9 @@ from elman.errors import DataError, FileError, MissingPackageError
 ENDINGS = (".hea", ".edf", ".bdf", ".csv", ".npz")
 #: The annotation codes of WFDB that stand at a beat; all others say something else.
 BEATS = frozenset("NLRBAaJSVrFejnE/fQ?")
-#: How far the times of a CSV file may be off an even spacing, in steps.
-UNEVEN = 0.05
+#: Two times of a CSV file that are further apart, in steps, have a gap between them. Less may be
+#: due to rounding.
+GAP = 1.5
 
 
 @dataclass(frozen=True)
@@ -309,19 +310,22 @@ def _numbers(column: Sequence[str], name: str, path: Path) -> np.ndarray:
 
 
 def _rate_of(seconds: np.ndarray, path: Path) -> float:
-    """Samples per second, from their times."""
+    """Samples per second, from their times, which may be rounded."""
     if len(seconds) < 2:
-        raise DataError(f"ecg expected at least two rows in {path}, got {len(seconds)}.")
-    step = (seconds[-1] - seconds[0]) / (len(seconds) - 1)
-    off = np.abs(np.diff(seconds) - step)
-    if not step > 0 or not (off <= UNEVEN * step).all():
-        row = int(np.argmax(np.where(np.isnan(off), np.inf, off)))
+        raise DataError(
+            f"ecg expected at least two rows in {path}, got {len(seconds)}. Leave this file out."
+        )
+    steps = np.diff(seconds)
+    even = (steps > 0) & (steps < GAP * np.nanmedian(steps))  # NaN is neither
+    if not even.all():
+        row = int(np.argmin(even))
         raise DataError(
             f"ecg expected evenly spaced times in {path}, got {seconds[row]:g} and "
             f"{seconds[row + 1]:g} s in lines {row + 2} and {row + 3}. Fill the gap with rows "
             "whose values are empty."
         )
-    return float(np.round(1 / step, 6))
+    rate = float((len(seconds) - 1) / (seconds[-1] - seconds[0]))
+    return float(round(rate)) if abs(rate - round(rate)) < 1e-3 * rate else rate
 
 
 def _npz(path: Path, rate: float | None, target: str | None) -> Record:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from elman.data import sound
+from elman.data import acoustics
 from elman.data.folders import files_in, groups_of
 from elman.data.hearing import Hearing
 from elman.data.sequences import Sequences
@@ -40,7 +40,7 @@ def audio(
         group: Whatever must not be split between training and test: one per file, or a regular
             expression that finds it in the path, such as r"_(speaker\\d+)_".
         features: "basic" (dominant frequency in Hz, level in dB, zero crossings per sample),
-            "log_mel" (dB per mel band) or "mfcc"; the formulas are in `elman.data.sound`.
+            "log_mel" (dB per mel band) or "mfcc"; the formulas are in `elman.data.acoustics`.
         rate: Samples per second that all recordings are brought down to; None keeps that of the
             files, which then must be the same for all.
         slice: Seconds in one slice.
@@ -68,8 +68,8 @@ def audio(
         >>> data.names, len(data), data.feature_names[0]
         (('it', 'ru'), 10, 'dominant frequency')
     """
-    if features not in sound.FEATURES:
-        raise unknown_name("audio", "set of features", features, sound.FEATURES)
+    if features not in acoustics.FEATURES:
+        raise unknown_name("audio", "set of features", features, acoustics.FEATURES)
     files, classes = _files(source)
     labels = classes if target is None else list(target)
     for what, given in (("target", labels), ("group", group)):
@@ -87,7 +87,7 @@ def audio(
                 features,
                 rate=recording.rate if rate is None else rate,
                 slice=slice,
-                hop=hop or sound.FEATURES[features] or slice,
+                hop=hop or acoustics.FEATURES[features] or slice,
                 bands=bands,
                 coefficients=coefficients,
                 trim=trim,
