@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from elman.data.sounds import audio
+    from elman.data.preparing import Preparation
     from elman.data.records import ecg
     from elman.data.sequences import Sequences
+    from elman.data.sounds import audio
 
 #: Nobody pays for these who does not ask: a name, and the module that has it.
 _LATER = {
+    "Preparation": "elman.data.preparing",
     "Sequences": "elman.data.sequences",
     "audio": "elman.data.sounds",
     "ecg": "elman.data.records",
@@ -27,4 +29,4 @@ def __getattr__(name: str) -> Any:
     return found
 
 
-__all__ = ["Sequences", "audio", "ecg"]
+__all__ = ["Preparation", "Sequences", "audio", "ecg"]

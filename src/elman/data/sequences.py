@@ -40,6 +40,8 @@ class Sequences:
         about: in one sentence what this is.
         prepared: the `Preparation` that made the values from raw ones.
         ids: [n], where each sequence comes from: a file, a row.
+        raw: [n], what the values were made of: the texts. A split makes them anew, with what its
+            training part teaches.
 
     Raises:
         ShapeError: features, targets or another list do not match the sequences.
@@ -68,6 +70,7 @@ class Sequences:
         about: str = "",
         prepared: Preparation | None = None,
         ids: Any = None,
+        raw: Any = None,
     ) -> None:
         self.kind = kind
         self.values = _values(values, np.int32 if kind == "text" else np.float32)
@@ -75,11 +78,17 @@ class Sequences:
         self.groups = self._beside(groups, "groups")
         self.times = self._beside(times, "times")
         self.ids = self._beside(ids, "ids")
+        self.raw = None if raw is None else _objects(raw)
         self.feature_names, self.units = tuple(feature_names), tuple(units)
         self.step, self.rate = step, rate
         self.vocabulary = None if vocabulary is None else list(vocabulary)
         self.about = about
         self.prepared = prepared
+        if self.raw is not None and len(self.raw) != len(self):
+            raise ShapeError(
+                f"Sequences expected what each of {len(self)} sequences was made of, got "
+                f"{len(self.raw)}. Give all of them, or none."
+            )
         for what, given in (("feature_names", self.feature_names), ("units", self.units)):
             if given and len(given) != self.features:
                 raise ShapeError(
@@ -145,6 +154,7 @@ class Sequences:
             groups=None if self.groups is None else self.groups[rows],
             times=None if self.times is None else self.times[rows],
             ids=None if self.ids is None else self.ids[rows],
+            raw=None if self.raw is None else self.raw[rows],
         )
 
     def with_values(self, values: Ragged | Sequence[Any], **changed: Any) -> Sequences:
@@ -153,7 +163,7 @@ class Sequences:
             name: getattr(self, name)
             for name in (
                 "targets", "kind", "groups", "times", "names", "feature_names", "units", "step",
-                "rate", "vocabulary", "about", "prepared", "ids",
+                "rate", "vocabulary", "about", "prepared", "ids", "raw",
             )
         }  # fmt: skip
         return Sequences(values, **{**kept, **changed})
@@ -171,7 +181,7 @@ class Sequences:
         if not isinstance(self.targets, Ragged):
             return self.targets
         found = _for_model(self.targets)
-        return list(found) if isinstance(found, Ragged) else found
+        return found if isinstance(found, np.ndarray) else [found[i] for i in range(len(found))]
 
     def padded(self) -> tuple[Array, Array]:
         """The values in one array, and which of its steps are real.
@@ -186,7 +196,11 @@ class Sequences:
     # -- parts ------------------------------------------------------------------------------------
 
     def split(
-        self, share: float | tuple[float, float] = 0.2, by: str = "auto", seed: int = 0
+        self,
+        share: float | tuple[float, float] = 0.2,
+        by: str = "auto",
+        seed: int = 0,
+        prepare: bool = True,
     ) -> tuple[Sequences, ...]:
         """Parts to train on and to hold out, with nothing of the one in the other.
 
@@ -195,6 +209,8 @@ class Sequences:
             by: "group" keeps every group whole; "time" holds out the latest; "random" deals the
                 rows, each class in proportion; "auto" is the first of these that the data allow.
             seed: which of the possible splits.
+            prepare: whether to learn scale, missing values or vocabulary from the training part,
+                and to prepare all parts by that. `train.prepared` repeats it on new data.
 
         Returns:
             (train, valid), or (train, valid, test).
@@ -203,8 +219,13 @@ class Sequences:
             OptionError: shares that leave nothing, or another word.
             DataError: no groups or times to split by, or too few sequences.
         """
-        parts = split_rows(self, share, by, seed)
-        return tuple(self.take(rows) for rows in parts)
+        parts = tuple(self.take(rows) for rows in split_rows(self, share, by, seed))
+        if not prepare:
+            return parts
+        from elman.data.preparing import Preparation
+
+        learned = Preparation.learn(parts[0])
+        return tuple(learned(part) for part in parts)
 
     # -- to look at -------------------------------------------------------------------------------
 
@@ -226,10 +247,17 @@ class Sequences:
         return f"<Sequences of {self.kind}: {len(self):,} of {steps}, {what}>"
 
 
+def _objects(given: Any) -> Array:
+    """Whatever they are, one object for each sequence."""
+    found = np.empty(len(given), object)
+    found[:] = list(given)
+    return found
+
+
 def _values(given: Ragged | Sequence[Any], dtype: type) -> Ragged:
     if isinstance(given, Ragged):
         return given.with_values(given.values.astype(dtype, copy=False))
-    arrays = [np.asarray(one, dtype) for one in given]
+    arrays: list[Array] = [np.asarray(one, dtype) for one in given]
     wanted = 1 if dtype is np.int32 else 2
     if wanted == 2:
         arrays = [one[:, None] if one.ndim == 1 else one for one in arrays]

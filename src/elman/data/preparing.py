@@ -1,0 +1,234 @@
+"""Preparation: what turns raw data into what a model takes, as plain data that a file can hold.
+
+It is learned from a training part alone and repeated on whatever comes later. It lives inside
+model files, so nothing in it is code, and `from_dict` believes nothing that it has not checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from elman.data.steps import Fill, Scale, Step, Tokens, step_of
+from elman.data.trusting import MOST, check_keys, check_numbers, entries, refused, word, words
+from elman.errors import DataError
+
+if TYPE_CHECKING:
+    from elman.data.sequences import Sequences
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How raw data became a model's inputs, so that new data can become so too.
+
+    Args:
+        kind: the kind of the `Sequences`.
+        steps: what is done to the values, in this order.
+        names: the name of each class.
+        feature_names, units: of the raw values, as far as known.
+        rate: samples per second of the source.
+        columns: how the loader read it: which column of a table is the "text", the "target" and so
+            on; for text also "tokens", "size" and "least".
+        provisional: whether it was learned from all data; a split learns another one from its
+            training part.
+
+    Example:
+        >>> made = Preparation("table", (Scale((2.0,), (0.5,)), Fill()))
+        >>> made.apply([[[1.0], [np.nan], [3.0]]])[0].ravel().tolist()
+        [-2.0, -2.0, 2.0]
+        >>> Preparation.from_dict(made.to_dict()) == made
+        True
+    """
+
+    kind: str
+    steps: tuple[Step, ...] = ()
+    names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    rate: float | None = None
+    columns: tuple[tuple[str, Any], ...] = ()
+    provisional: bool = False
+
+    # -- learning and using -----------------------------------------------------------------------
+
+    @classmethod
+    def learn(cls, data: Sequences) -> Preparation:
+        """What a training part teaches: the vocabulary of a text, or scale and missing values.
+
+        Args:
+            data: the training part. What was learned for it before stays, unless that was
+                provisional.
+
+        Raises:
+            DataError: there is nothing to learn from.
+        """
+        before = data.prepared
+        if before is None:
+            before = cls(data.kind, (), data.names, data.feature_names, data.units, data.rate)
+        if not before.provisional and any(isinstance(s, Tokens | Scale) for s in before.steps):
+            return before
+        if not len(data):
+            raise DataError("Preparation expected sequences to learn from, got none.")
+        kept = () if before.provisional else before.steps
+        return replace(before, steps=(*kept, *_learned(data)), provisional=False)
+
+    def apply(self, raw: Sequence[Any]) -> list[Array]:
+        """Raw values as the model takes them.
+
+        Args:
+            raw: texts, or arrays [steps, features] with NaN where a value is missing.
+
+        Returns:
+            int32 [steps] tokens of each, or float32 [steps, features].
+
+        Raises:
+            DataError: other features than those it was learned from.
+        """
+        return self._apply(list(raw), self.steps)
+
+    def _apply(self, values: list[Any], steps: Sequence[Step]) -> list[Array]:
+        for step in steps:
+            values = step.apply(values)
+        return values
+
+    def __call__(self, data: Sequences) -> Sequences:
+        """The same sequences, prepared; what was done to them already is not done again.
+
+        Raises:
+            DataError: other features or classes, or another preparation that cannot be undone.
+        """
+        before = data.prepared.steps if data.prepared and not data.prepared.provisional else ()
+        if before == self.steps[: len(before)]:
+            values, steps = list(data), self.steps[len(before) :]
+        elif data.raw is not None:
+            values, steps = [], self.steps
+        else:
+            raise DataError(
+                "Preparation expected data as they were read, got some that were prepared in "
+                "another way. Load them again."
+            )
+        if data.raw is not None and len(steps) == len(self.steps):
+            values = list(data.raw)
+        return data.with_values(
+            self._apply(values, steps),
+            targets=self._renumbered(data),
+            names=self.names or data.names,
+            prepared=self,
+            **self._described(data, steps),
+        )
+
+    def _described(self, data: Sequences, steps: Sequence[Step]) -> dict[str, Any]:
+        """The vocabulary after these steps, or names and units of the features."""
+        found: dict[str, Any] = {}
+        for step in steps:
+            if isinstance(step, Tokens):
+                found["vocabulary"] = step.vocabulary
+            if isinstance(step, Fill) and step.marked:
+                if names := data.feature_names:
+                    found["feature_names"] = (*names, *(f"{names[p]} missing" for p in step.marked))
+                if data.units:
+                    found["units"] = (*data.units, *[""] * len(step.marked))
+        return found
+
+    def _renumbered(self, data: Sequences) -> Any:
+        """Targets by the class numbers of the preparation."""
+        if not self.names or not data.names or self.names == data.names or data.targets is None:
+            return data.targets
+        places = {name: place for place, name in enumerate(self.names)}
+        unknown = [name for name in data.names if name not in places]
+        if unknown:
+            raise DataError(
+                f"Preparation expected the classes {', '.join(self.names[:10])}, got "
+                f"{unknown[0]!r}. Leave out its rows, or train a model that knows it."
+            )
+        table = np.array([places[name] for name in data.names], np.int32)
+        if isinstance(data.targets, np.ndarray):
+            return table[data.targets]
+        return data.targets.with_values(table[data.targets.values])
+
+    # -- as plain data ----------------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: numbers, words, lists and dicts."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        found.pop("provisional")
+        found["steps"] = [{"kind": step.kind, **asdict(step)} for step in self.steps]
+        found["columns"] = dict(self.columns)
+        return {"version": VERSION, **_plain(found)}
+
+    @classmethod
+    def from_dict(cls, given: Any) -> Preparation:
+        """The preparation that `to_dict` described. Only what is in `STEPS` is ever built.
+
+        Raises:
+            DataError: it is not what `to_dict` writes.
+        """
+        if not isinstance(given, dict):
+            raise refused(f"{type(given).__name__} in place of a dict")
+        if given.get("version") != VERSION:
+            raise DataError(
+                f"Preparation expected version {VERSION}, got {given.get('version')!r}. A newer "
+                "elman may open this."
+            )
+        known = {field.name for field in fields(cls)} - {"provisional"}
+        check_keys(given, known | {"version"}, {"kind", "steps"})
+        kind = word(given["kind"], "a kind")
+        steps = tuple(step_of(one) for one in entries(given["steps"], "steps"))
+        rate = given.get("rate")
+        if rate is not None:
+            check_numbers([rate], "a rate")
+        if rate is not None and rate <= 0:
+            raise refused(f"a rate of {rate}")
+        columns = given.get("columns", {})
+        if not isinstance(columns, dict):
+            raise refused("columns that are no dict")
+        return cls(
+            kind,
+            steps,
+            words(given.get("names", ()), "names"),
+            words(given.get("feature_names", ()), "feature names"),
+            words(given.get("units", ()), "units"),
+            rate,
+            tuple((word(name, "a column"), _column(what)) for name, what in columns.items()),
+        )
+
+
+def _learned(data: Sequences) -> tuple[Step, ...]:
+    if data.kind == "text":
+        if data.raw is None:
+            raise DataError(
+                "Preparation expected the texts themselves to learn a vocabulary from, got tokens. "
+                "Load them with elman.data.text."
+            )
+        told = dict(data.prepared.columns) if data.prepared else {}
+        unit = str(told.get("tokens", "words"))
+        least = told.get("least", 2 if unit == "words" else 1)
+        return (Tokens.learned(data.raw.tolist(), unit, told.get("size"), least),)
+    values = data.values.values
+    if np.isinf(values).any():
+        raise DataError(
+            "Preparation expected finite values, got infinity. Correct it where the data come from."
+        )
+    gone = np.flatnonzero(np.isnan(values).any(axis=0))
+    return Scale.learned(values), Fill(tuple(gone.tolist()))
+
+
+def _column(given: Any) -> Any:
+    """A word, a whole number, None, or a list of words."""
+    if given is None or (isinstance(given, int) and abs(given) <= MOST):
+        return given
+    return word(given, "a column") if isinstance(given, str) else words(given, "columns")
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as JSON has them."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

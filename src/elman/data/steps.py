@@ -1,0 +1,195 @@
+"""The steps of a preparation: texts to tokens, features to one scale, missing values filled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from elman.data import tokens as cutting
+from elman.data.trusting import MOST, check_keys, check_numbers, entries, refused, words
+from elman.errors import DataError, unknown_name
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a preparation. Its fields are plain data; `check` says whether they make sense.
+
+    A subclass has a word `kind`, under which it is listed in `STEPS`.
+    """
+
+    kind: ClassVar[str]
+
+    def check(self) -> None:
+        """Raise DataError unless the fields can be used."""
+
+    def apply(self, values: list[Any]) -> list[Any]:
+        """The values of each sequence, taken one step further."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Tokens(Step):
+    """Texts to token numbers: int32 [steps]. 0 is padding, 1 whatever is not in the vocabulary.
+
+    Args:
+        unit: "words", "chars" or "bytes".
+        vocabulary: the token of each number; "" and "[UNK]" first.
+    """
+
+    kind: ClassVar[str] = "tokens"
+    unit: str
+    vocabulary: tuple[str, ...]
+
+    def check(self) -> None:
+        """The unit is known, the vocabulary begins as it must and has nothing twice."""
+        if self.unit not in cutting.UNITS:
+            raise refused(f"the unit {self.unit!r}")
+        listed = words(self.vocabulary, "the vocabulary")
+        if listed[: len(cutting.SPECIAL)] != cutting.SPECIAL:
+            raise refused("a vocabulary that does not begin with padding and unknown")
+        if len(set(listed)) < len(listed):
+            raise refused("a vocabulary that has a word twice")
+
+    def apply(self, values: list[Any]) -> list[Any]:
+        """The numbers of each text's tokens."""
+        number = {token: place for place, token in enumerate(self.vocabulary)}
+        found = []
+        for row, text in enumerate(values):
+            if not isinstance(text, str):
+                raise DataError(
+                    f"Preparation expected texts, got {type(text).__name__} at place {row}. Pass a "
+                    "list of strings."
+                )
+            cut = cutting.cut(text, self.unit)
+            found.append(np.array([number.get(token, 1) for token in cut], np.int32))
+        return found
+
+    @classmethod
+    def learned(cls, texts: Sequence[str], unit: str, size: int | None, least: int) -> Tokens:
+        """The tokens of some texts, the most frequent first.
+
+        Args:
+            texts: those of the training part.
+            unit: "words", "chars" or "bytes".
+            size: how many tokens at most, the two special ones among them; None: all.
+            least: how often a token must be there.
+        """
+        counts = Counter(token for text in texts for token in cutting.cut(text, unit))
+        # Of tokens as frequent as each other the order of the alphabet decides, not that of rows.
+        ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+        kept = [token for token, count in ordered if count >= least]
+        kept = [token for token in kept if token not in cutting.SPECIAL]
+        return cls(unit, (*cutting.SPECIAL, *kept)[: max(size or MOST, len(cutting.SPECIAL))])
+
+
+@dataclass(frozen=True)
+class Scale(Step):
+    """Features to mean 0 and standard deviation 1: (x - center) / scale. NaN stays NaN.
+
+    Args:
+        center, scale: one number per feature.
+    """
+
+    kind: ClassVar[str] = "scale"
+    center: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def check(self) -> None:
+        """As many centers as scales, all finite, no scale of 0 or below."""
+        check_numbers(self.center, "a center")
+        check_numbers(self.scale, "a scale")
+        if len(self.center) != len(self.scale) or not all(value > 0 for value in self.scale):
+            raise refused("scales that do not fit their centers, or that are not above 0")
+
+    def apply(self, values: list[Any]) -> list[Any]:
+        """Each feature on its own scale, in double precision and then float32."""
+        center, scale = np.array(self.center), np.array(self.scale)
+        found = []
+        for row, one in enumerate(values):
+            array = np.asarray(one, np.float32)
+            if array.ndim != 2 or (len(array) and array.shape[1] != len(center)):
+                raise DataError(
+                    f"Preparation expected {len(center)} features per step, got an array of shape "
+                    f"{array.shape} at place {row}. Bring the features that the model was "
+                    "trained on."
+                )
+            found.append(((array.reshape(-1, len(center)) - center) / scale).astype(np.float32))
+        return found
+
+    @classmethod
+    def learned(cls, values: Array) -> Scale:
+        """Mean and deviation of each feature, [steps, features], whatever is missing left out."""
+        known = np.isfinite(values)
+        count = np.maximum(known.sum(axis=0), 1)
+        center = np.where(known, values, 0.0).sum(axis=0, dtype=np.float64) / count
+        off = np.where(known, values - center, 0.0)
+        deviation = np.sqrt((off**2).sum(axis=0) / count)
+        # What never changes has no scale; rounding leaves a trace of its size.
+        constant = deviation <= 1e-6 * np.abs(center)
+        return cls(tuple(center.tolist()), tuple(np.where(constant, 1.0, deviation).tolist()))
+
+
+@dataclass(frozen=True)
+class Fill(Step):
+    """Missing values to the last one before them in the sequence, or else the mean, which is 0.
+
+    Args:
+        marked: features that get a feature more behind all others: 1 where it was missing, else 0.
+    """
+
+    kind: ClassVar[str] = "fill"
+    marked: tuple[int, ...] = ()
+
+    def check(self) -> None:
+        """Features by their places."""
+        entries(self.marked, "marked features")
+        if not all(type(place) is int and 0 <= place < MOST for place in self.marked):
+            raise refused("marked features that are no places")
+
+    def apply(self, values: list[Any]) -> list[Any]:
+        """No NaN any more."""
+        return [self._filled(one) for one in values]
+
+    def _filled(self, values: Array) -> Array:
+        if self.marked and max(self.marked) >= values.shape[1]:
+            raise DataError(
+                f"Preparation expected more than {max(self.marked)} features, got "
+                f"{values.shape[1]}. Bring the features that the model was trained on."
+            )
+        gone = np.isnan(values)
+        if gone.any():
+            steps = np.arange(len(values))[:, None]
+            last = np.maximum.accumulate(np.where(gone, -1, steps), axis=0)
+            known = np.take_along_axis(values, np.maximum(last, 0), axis=0)
+            values = np.where(last < 0, np.float32(0), known)
+        if not self.marked:
+            return values
+        return np.concatenate([values, gone[:, list(self.marked)].astype(np.float32)], axis=1)
+
+
+#: All that a file can ask for.
+STEPS: dict[str, type[Step]] = {step.kind: step for step in (Fill, Scale, Tokens)}
+
+
+def step_of(given: Any) -> Step:
+    if not isinstance(given, dict) or not isinstance(given.get("kind"), str):
+        raise refused("a step without a kind")
+    if given["kind"] not in STEPS:
+        error = unknown_name("Preparation", "step", given["kind"][:80], STEPS)
+        raise DataError(str(error))
+    step = STEPS[given["kind"]]
+    names = {field.name for field in fields(step)}
+    check_keys(given, names | {"kind"}, names)
+    made = step(**{name: _frozen(given[name]) for name in names})
+    made.check()
+    return made
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
