@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import sys
 import wave
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 import elman
 from elman.data import acoustics, datasets
 from elman.data.hearing import Hearing
+from elman.data.preparing import Preparation
 from elman.data.resampling import resample
 from elman.data.sound_files import read_sound
 from elman.errors import (
@@ -128,7 +131,7 @@ def test_every_set_of_features_has_names_and_units(features: str) -> None:
     hearing = Hearing(features, **SETTINGS)
     width = hearing.heard(tone(440)).shape[1]
     assert len(hearing.feature_names) == len(hearing.units) == width
-    assert Hearing(**hearing.to_dict()) == hearing
+    assert Hearing.from_dict({**hearing.to_dict(), "target": "word"}) == hearing
 
 
 def test_quiet_ends_are_trimmed_and_a_quiet_middle_is_not() -> None:
@@ -317,7 +320,7 @@ def test_a_folder_of_files_has_no_targets_and_a_list_may_have_some(tmp_path: Pat
     assert elman.data.audio(tmp_path).targets is None
     data = elman.data.audio(paths, [0.5, 1.5, 2.5], group=["a", "a", "b"])
     assert data.targets.tolist() == [0.5, 1.5, 2.5] and data.groups.tolist() == ["a", "a", "b"]
-    with pytest.raises(DataError, match="one target for each of 3 files, got 2"):
+    with pytest.raises(DataError, match="one label for each of 3 files, got 2"):
         elman.data.audio(paths, [1, 2])
 
 
@@ -363,11 +366,12 @@ def test_a_folder_without_sound_and_a_path_that_is_none_are_named(tmp_path: Path
     ("options", "error", "said"),
     [
         ({"features": "mfc"}, UnknownNameError, "Did you mean 'mfcc'"),
-        ({"slice": 25}, DataError, "shorter slices"),
+        ({"slice": 5}, DataError, "shorter slices"),
+        ({"slice": 25}, OptionError, "Are slices in seconds"),
         ({"slice": 0}, OptionError, "`slice` above 0"),
         ({"hop": 1e-9}, OptionError, "Are they in seconds"),
         ({"features": "mfcc", "coefficients": 41}, OptionError, "1 to 40 coefficients"),
-        ({"features": "log_mel", "bands": 200}, OptionError, "Take fewer bands"),
+        ({"features": "log_mel", "bands": 150}, OptionError, "Take fewer bands"),
     ],
 )
 def test_options_that_cannot_be_are_refused(
@@ -375,6 +379,28 @@ def test_options_that_cannot_be_are_refused(
 ) -> None:
     with pytest.raises(error, match=said):
         elman.data.audio(BUNDLED, **options)
+
+
+@pytest.mark.parametrize("features", ["basic", "mfcc"])
+def test_new_recordings_are_prepared_as_the_models_were(features: str) -> None:
+    data = elman.data.audio(BUNDLED, features=features, trim=-50, longest=1, slice=0.05)
+    learned = Preparation.learn(data)
+    again = Preparation.from_dict(json.loads(json.dumps(learned.to_dict())))
+    assert again == learned
+    new = elman.data.audio(BUNDLED / "ru" / "h-17.wav", prepared=again)
+    row = [str(path).endswith("h-17.wav") for path in data.ids].index(True)
+    np.testing.assert_array_equal(new[0], learned(data)[row])
+    assert new.targets is None and new.names == ("it", "ru")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"bands": 10**6}, {"rate": 10**7}, {"features": 5}, {"slice": "long"}, {"hop": None}]
+)
+def test_a_recipe_from_a_file_is_not_believed(wrong: dict[str, object]) -> None:
+    made = elman.data.audio(BUNDLED / "it", features="log_mel").prepared
+    made = dataclasses.replace(made, columns=tuple({**dict(made.columns), **wrong}.items()))
+    with pytest.raises(DataError, match="Preparation expected what elman writes"):
+        elman.data.audio(BUNDLED / "it", prepared=made)
 
 
 def test_longest_cuts_recordings_after_so_many_seconds() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 import elman
 from elman.data import cutting, datasets, signals
+from elman.data.preparing import Preparation
 from elman.data.signals import Marks, Record, read_record
 from elman.errors import (
     DataError,
@@ -196,6 +199,52 @@ def test_a_rate_brings_records_of_different_rates_together() -> None:
     np.testing.assert_allclose(data[1], data[6], atol=1e-3)
 
 
+def known_again(data: elman.data.Sequences) -> Preparation:
+    """What the data teach, as a file has it."""
+    learned = Preparation.learn(data)
+    again = Preparation.from_dict(json.loads(json.dumps(learned.to_dict())))
+    assert again == learned
+    return again
+
+
+def test_new_records_are_prepared_as_the_models_were() -> None:
+    marked = record(marks=beats(100, 300, 500, 700, labels="NVNV"))
+    marked.values[110, 0] = np.nan
+    classes = {"narrow": "N", "wide": ["V", "(VT"]}
+    data = elman.data.ecg(marked, cut="beats", classes=classes, rate=50, channels=["II", "I"])
+    prepared = known_again(data)
+    new = elman.data.ecg(marked, prepared=prepared)
+    assert new.names == ("narrow", "wide") and new.targets.tolist() == [0, 1, 0, 1]
+    assert new.feature_names[:2] == ("II", "I") and not new.missing
+    for one, other in zip(new, prepared(data), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_records_without_labels_can_be_predicted(tmp_path: Path) -> None:
+    rows = [f"{n / 10},{n % 7},{'rest' if n < 50 else 'walk'}" for n in range(100)]
+    path = write_csv(tmp_path / "a.csv", "\n".join(["time,x,doing", *rows]))
+    prepared = known_again(elman.data.ecg(path, target="doing", length=1, label="window"))
+    bare = [row.rpartition(",")[0] for row in rows]
+    path = write_csv(tmp_path / "b.csv", "\n".join(["time,x", *bare]))
+    new = elman.data.ecg(path, prepared=prepared)
+    assert len(new) == 10 and new.targets is None and new.names == ("rest", "walk")
+    array = Record("array", wave(300, 1), 10, ("x",))
+    assert len(elman.data.ecg(array, prepared=prepared)) == 30
+    with pytest.raises(DataError, match="'x' in the array, got only channel 0"):
+        elman.data.ecg(wave(300, 1), source_rate=10, prepared=prepared)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"cut": "all"}, {"length": "long"}, {"rate": -1}, {"label": 5}, {"hop": 0}]
+)
+def test_a_recipe_from_a_file_is_not_believed(wrong: dict[str, object]) -> None:
+    made = elman.data.ecg(record(), length=1).prepared
+    assert made is not None
+    made = dataclasses.replace(made, columns=tuple({**dict(made.columns), **wrong}.items()))
+    with pytest.raises(DataError, match="Preparation expected what elman writes"):
+        elman.data.ecg(record(), prepared=made)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
@@ -203,7 +252,8 @@ def test_a_rate_brings_records_of_different_rates_together() -> None:
         ({"label": "steps"}, UnknownNameError, "Did you mean 'step'"),
         ({"classes": "ami"}, OptionError, "aami"),
         ({"cut": "beats", "label": "step"}, OptionError, "labelled by their annotations"),
-        ({"length": 0}, OptionError, "Are they in seconds"),
+        ({"length": 0}, OptionError, "`length` above 0"),
+        ({"length": 1e-9}, OptionError, "Are they in seconds"),
         ({"cut": "beats", "before": -1}, OptionError, "`before` from 0 on"),
         ({"length": 60}, DataError, "longest record has 10 s"),
         ({"cut": "beats", "classes": {"x": "?"}}, DataError, "3 beats without a label"),
@@ -336,9 +386,9 @@ def test_a_csv_file_has_its_rate_from_its_times_and_gaps_where_nothing_stands(
 def test_a_column_of_labels_labels_every_sample(tmp_path: Path) -> None:
     rows = "".join(f"{n},{'rest' if n < 4 else 'walk'}\n" for n in range(8))
     path = write_csv(tmp_path / "a.csv", f"x,doing\n{rows}")
-    data = elman.data.ecg(path, "doing", source_rate=1, length=4)
+    data = elman.data.ecg(path, target="doing", source_rate=1, length=4)
     assert data.names == ("rest", "walk") and data.targets.tolist() == [0, 1]
-    by_step = elman.data.ecg(path, "doing", source_rate=1, cut="records", label="step")
+    by_step = elman.data.ecg(path, target="doing", source_rate=1, cut="records", label="step")
     assert by_step.targets[0].tolist() == [0] * 4 + [1] * 4
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,11 @@ import numpy as np
 from elman.data import acoustics
 from elman.data.resampling import resample
 from elman.data.sound_files import Sound
-from elman.errors import DataError, OptionError, unknown_name
+from elman.data.trusting import refused
+from elman.errors import DataError, OptionError, UnknownNameError, unknown_name
+
+#: A recipe may come from a file: no more memory than this is taken because it says so.
+LONGEST, MOST_BANDS = 2**17, 256
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class Hearing:
         for name in ("rate", "slice", "hop"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise OptionError(f"audio expected `{name}` above 0, got {getattr(self, name)!r}.")
+        if self.slice * self.rate > LONGEST or self.bands > MOST_BANDS:
+            raise OptionError(
+                f"audio expected at most {LONGEST:,} samples in a slice and {MOST_BANDS} bands, "
+                f"got {self.slice * self.rate:,.0f} and {self.bands}. Are slices in seconds?"
+            )
         length, hop = self.samples_per_slice, round(self.hop * self.rate)
         if length < 2 or hop < 1:
             raise OptionError(
@@ -116,5 +125,18 @@ class Hearing:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """The recipe as JSON can hold it; `Hearing(**these)` is the recipe again."""
+        """The recipe as JSON can hold it."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, given: dict[str, Any]) -> Hearing:
+        """The recipe that `to_dict` described; what else is in `given` is for others.
+
+        Raises:
+            DataError: It is not what `to_dict` writes.
+        """
+        names = {field.name for field in fields(cls)}
+        try:
+            return cls(**{name: value for name, value in given.items() if name in names})
+        except (TypeError, OptionError, UnknownNameError) as error:
+            raise refused(f"a recipe for sound that cannot be ({error})") from error

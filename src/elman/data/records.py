@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from elman.data import cutting, signals
+from elman.data import signals
 from elman.data.cutting import Cut
 from elman.data.folders import files_in, groups_of
+from elman.data.preparing import Preparation, with_preparation
+from elman.data.sensing import Sensing, spelled
 from elman.data.sequences import Sequences
 from elman.data.signals import Record
-from elman.errors import DataError, OptionError, unknown_name
-
-CUTS = ("windows", "beats", "records")
-LABELS = ("auto", "window", "step", "record")
+from elman.errors import DataError, OptionError
 
 
 def ecg(
     source: str | Path | Record | np.ndarray | Sequence[str | Path | Record],
-    target: str | Sequence[Any] | None = None,
+    labels: Sequence[Any] | None = None,
     *,
+    target: str | None = None,
     cut: str = "windows",
     length: float = 10.0,
     hop: float | None = None,
@@ -37,14 +38,15 @@ def ecg(
     source_rate: float | None = None,
     annotations: str = "atr",
     rhythm: bool = False,
+    prepared: Preparation | None = None,
 ) -> Sequences:
     """Records of ECG or of other sensors, cut into windows or beats, with their labels.
 
     Args:
         source: A WFDB record (.hea), EDF, BDF, CSV or NPZ file; a folder of them, perhaps with a
             folder per class; a list of files; an array [T] or [T, C]; or `Record`s.
-        target: One label per record; or, of CSV and NPZ files, the name of the column with a
-            label for every sample.
+        labels: [n], a class or a number for each record; where folders are the classes, nothing.
+        target: Of CSV and NPZ files, the column with a label for every sample.
         cut: "windows", "beats" (around each annotated beat) or "records" (whole ones).
         length, hop: Seconds in one window, and from one to the next (None: `length`).
         before, after: Seconds kept before and after a beat.
@@ -61,6 +63,8 @@ def ecg(
         source_rate: Samples per second of arrays, NPZ and CSV files that do not say.
         annotations: The ending of WFDB annotation files.
         rhythm: Label by the annotated rhythm, such as "(AFIB", rather than by beats (WFDB).
+        prepared: Of a model that exists: its options in place of all above but `source_rate`, its
+            scale and its classes, and targets only where there are some.
 
     Returns:
         `Sequences` of kind "ecg", float32 [steps, channels] each in the records' units, NaN where
@@ -78,16 +82,18 @@ def ecg(
         >>> len(data), data.step
         (5, 0.002777777777777778)
     """
-    for what, given, known in (("cut", cut, CUTS), ("label", label, LABELS)):
-        if given is not None and given not in known:
-            raise unknown_name("ecg", what, given, known)
-    column = target if isinstance(target, str) else None
-    records, paths, folders = _records(
-        source, channels, source_rate, annotations=annotations, rhythm=rhythm, target=column
-    )
-    per_record = target if target is not None and column is None else folders
+    if prepared is not None:
+        recipe = Sensing.from_dict(dict(prepared.columns))
+    else:
+        chosen = None if channels is None else tuple(channels)
+        recipe = Sensing(
+            cut, length, hop, before, after, label, spelled(classes), chosen, rate, annotations,
+            rhythm, target,
+        )  # fmt: skip
+    records, paths, folders = _records(source, recipe, source_rate, prepared is None)
+    labels = folders if labels is None else labels
     groups = groups_of("ecg", source, paths, group)
-    for what, listed in (("target", per_record), ("group", groups)):
+    for what, listed in (("label", labels), ("group", groups)):
         if listed is not None and len(listed) != len(records):
             raise DataError(
                 f"ecg expected one {what} for each of {len(records)} records, got {len(listed)}. "
@@ -97,43 +103,39 @@ def ecg(
         groups = [record.name for record in records]
 
     recorded_rate = records[0].rate
-    records = _alike(records, rate)
+    records = _alike(records, recipe.rate)
     marked = any(record.marks is not None for record in records)
-    label = _label(label, cut, per_record is not None, marked)
-    by_marks = label in ("beat", "window", "step")
-    names, table = cutting.class_table(classes, records) if by_marks else ((), {})
-    cuts = []
-    for record in records:
-        if label == "beat":
-            cuts.append(cutting.beats(record, before, after, table))
-        else:
-            whole = cut == "records"
-            seconds = len(record.values) / record.rate if whole else length
-            every = seconds if whole or hop is None else hop
-            by = label if by_marks else None
-            cuts.append(cutting.windows(record, seconds, every, by, table))
+    if prepared is not None and recipe.label in ("window", "step", "record"):
+        recipe = replace(recipe, label="auto" if labels is None and not marked else recipe.label)
+    by = recipe.labelled_by(labels is not None, marked)
+    names, table = ((), {}) if by in ("record", None) else recipe.table(records)
+    cuts = [recipe.pieces(record, by, table) for record in records]
     if not any(len(one.starts) for one in cuts):
-        raise DataError(_nothing(records, cuts, cut))
+        raise DataError(_nothing(records, cuts, recipe.cut))
 
     counts = [len(one.starts) for one in cuts]
-    return Sequences(
+    first = records[0]
+    data = Sequences(
         [piece for one, record in zip(cuts, records, strict=True) for piece in one.values(record)],
-        _each(per_record, counts) if label == "record" else _targets(cuts, label),
+        _each(labels, counts) if by == "record" else _targets(cuts, by),
         kind="ecg",
         groups=_each(groups, counts),
-        times=np.concatenate([one.starts for one in cuts]) / records[0].rate,
+        times=np.concatenate([one.starts for one in cuts]) / first.rate,
         names=names,
-        feature_names=records[0].feature_names,
-        units=records[0].units,
-        step=1 / records[0].rate,
+        feature_names=first.feature_names,
+        units=first.units,
+        step=1 / first.rate,
         rate=recorded_rate,
-        about=_about(records, cuts, cut),
-        ids=_each([str(path) for path in paths], counts),
+        about=_about(records, cuts, recipe.cut),
+        ids=_each(paths, counts),
     )
+    # Whatever the records had, later ones shall have too.
+    told = replace(recipe, rate=first.rate, channels=first.feature_names)
+    return with_preparation(data, told.to_dict(), prepared)
 
 
 def _records(
-    source: Any, channels: Sequence[str | int] | None, rate: float | None, **reading: Any
+    source: Any, recipe: Sensing, rate: float | None, needed: bool
 ) -> tuple[list[Record], list[str], list[str] | None]:
     """The records, what each is called in `ids`, and the class of each where folders say it."""
     if isinstance(source, np.ndarray):
@@ -155,9 +157,17 @@ def _records(
     if isinstance(source, str | os.PathLike):
         source, classes = files_in("ecg", Path(source), signals.ENDINGS)
     records = [
-        one.channels(channels)
+        one.channels(recipe.channels)
         if isinstance(one, Record)
-        else signals.read_record(one, channels=channels, rate=rate, **reading)
+        else signals.read_record(
+            one,
+            channels=recipe.channels,
+            rate=rate,
+            annotations=recipe.annotations,
+            rhythm=recipe.rhythm,
+            target=recipe.target,
+            needed=needed,
+        )
         for one in source
     ]
     if not records:
@@ -171,8 +181,8 @@ def _alike(records: list[Record], rate: float | None) -> list[Record]:
     first = records[0]
     found = []
     for record in records:
-        one = record.channels(first.feature_names or None)
-        if one.values.shape[1] != first.values.shape[1] or one.units != first.units:
+        one = record.channels(first.feature_names)
+        if one.units != first.units:
             raise DataError(
                 f"ecg expected channels as in {first.name} ({_named(first)}), got {_named(one)} in "
                 f"{one.name}. Choose channels that all have, or bring them to one unit."
@@ -188,30 +198,8 @@ def _alike(records: list[Record], rate: float | None) -> list[Record]:
 
 
 def _named(record: Record) -> str:
-    if not record.feature_names:
-        return f"{record.values.shape[1]} without names"
-    units = record.units or ("",) * len(record.feature_names)
-    pairs = zip(record.feature_names, units, strict=True)
+    pairs = zip(record.feature_names, record.units, strict=True)
     return ", ".join(f"{name} [{unit}]" if unit else name for name, unit in pairs)
-
-
-def _label(label: str | None, cut: str, listed: bool, marked: bool) -> str | None:
-    """What the targets are: "beat", "window", "step", "record" or None."""
-    if cut == "beats":
-        if label not in ("auto", "window"):
-            raise OptionError(
-                f"ecg expected beats to be labelled by their annotations, got label={label!r}. "
-                'Leave it out, or take cut="windows".'
-            )
-        return "beat"
-    if label == "auto":
-        return "record" if listed else "window" if marked else None
-    if label == "record" and not listed:
-        raise DataError(
-            "ecg expected a label for each record, got none. Give them as `target`, or put each "
-            "class into a folder of its own."
-        )
-    return label
 
 
 def _targets(cuts: Sequence[Cut], label: str | None) -> Any:

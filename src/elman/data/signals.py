@@ -44,7 +44,7 @@ class Record:
         name: What it is called, for messages and groups.
         values: float32 [T, C] in `units`; NaN where a sample is missing.
         rate: Samples per second.
-        feature_names, units: Of each channel.
+        feature_names, units: Of each channel; "channel 0" and so on, and "", if not given.
         marks: What was marked in it, or None where nothing could have been.
     """
 
@@ -54,6 +54,14 @@ class Record:
     feature_names: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     marks: Marks | None = None
+
+    def __post_init__(self) -> None:
+        width = self.values.shape[1]
+        if not self.feature_names:
+            names = tuple(f"channel {number}" for number in range(width))
+            object.__setattr__(self, "feature_names", names)
+        if not self.units:
+            object.__setattr__(self, "units", ("",) * width)
 
     def at_rate(self, rate: float) -> Record:
         """The record as if it had `rate` samples per second, its marks moved along."""
@@ -71,12 +79,12 @@ class Record:
 
     def channels(self, wanted: Sequence[str | int] | None) -> Record:
         """The record with these channels only, by name or number, in this order."""
-        columns = _places(self.name, self.feature_names, self.values.shape[1], wanted)
+        columns = _places(self.name, self.feature_names, wanted)
         return replace(
             self,
             values=self.values[:, columns],
-            feature_names=tuple(self.feature_names[one] for one in columns if self.feature_names),
-            units=tuple(self.units[one] for one in columns if self.units),
+            feature_names=tuple(self.feature_names[one] for one in columns),
+            units=tuple(self.units[one] for one in columns),
         )
 
 
@@ -84,19 +92,17 @@ def _moved(samples: np.ndarray, ratio: float) -> np.ndarray:
     return np.rint(samples * ratio).astype(np.int64)
 
 
-def _places(
-    who: object, names: Sequence[str], count: int, wanted: Sequence[str | int] | None
-) -> list[int]:
-    """The numbers of the channels that are wanted, of `count` there are."""
+def _places(who: object, names: Sequence[str], wanted: Sequence[str | int] | None) -> list[int]:
+    """The numbers of the channels that are wanted, of those that are there."""
     if wanted is None:
-        return list(range(count))
+        return list(range(len(names)))
     place = {name: number for number, name in enumerate(names)}
     found = [one if isinstance(one, int) else place.get(one, -1) for one in wanted]
     for one, number in zip(wanted, found, strict=True):
-        if not 0 <= number < count:
+        if not 0 <= number < len(names):
             raise DataError(
-                f"ecg expected a channel {one!r} in {who}, got only "
-                f"{', '.join(names) or f'numbers 0 to {count - 1}'}. Choose among these."
+                f"ecg expected a channel {one!r} in {who}, got only {', '.join(names)}. Choose "
+                "among these, or their numbers from 0."
             )
     return found
 
@@ -109,6 +115,7 @@ def read_record(
     annotations: str = "atr",
     rhythm: bool = False,
     target: str | None = None,
+    needed: bool = True,
 ) -> Record:
     """One record from a file.
 
@@ -120,6 +127,7 @@ def read_record(
         annotations: WFDB: the ending of the annotations' file.
         rhythm: WFDB: mark the rhythm (from the notes such as "(AFIB") instead of the beats.
         target: CSV, NPZ: the column or array with a label for every sample.
+        needed: Whether it is an error that `target` is not there.
 
     Raises:
         FileError: No such file, not such a file, or cut short.
@@ -137,9 +145,9 @@ def read_record(
     elif ending in (".edf", ".bdf"):
         found = _edf(path, channels)
     elif ending == ".csv":
-        found = _csv(path, rate, target)
+        found = _csv(path, rate, target, needed)
     elif ending == ".npz":
-        found = _npz(path, rate, target)
+        found = _npz(path, rate, target, needed)
     else:
         raise FileError(
             f"ecg expected a file ending in {', '.join(ENDINGS)}, got {path}. Convert it to one."
@@ -227,7 +235,7 @@ def _edf(path: Path, channels: Sequence[str | int] | None) -> Record:
         ) from error
     with file:
         names = [label.strip() for label in file.getSignalLabels()]
-        kept = _places(path, names, len(names), channels)
+        kept = _places(path, names, channels)
         rates = {names[one]: float(file.getSampleFrequency(one)) for one in kept}
         if len(set(rates.values())) > 1:
             each = ", ".join(f"{name} {rate:g} Hz" for name, rate in rates.items())
@@ -265,7 +273,7 @@ def _edf_marks(
 # -- CSV and NPZ ----------------------------------------------------------------------------------
 
 
-def _csv(path: Path, rate: float | None, target: str | None) -> Record:
+def _csv(path: Path, rate: float | None, target: str | None, needed: bool) -> Record:
     """A row per sample, a column per channel; `time` in seconds gives the rate."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -286,7 +294,7 @@ def _csv(path: Path, rate: float | None, target: str | None) -> Record:
                 "Give every row all columns, empty where a sample is missing."
             )
     columns = dict(zip(header, zip(*rows, strict=True), strict=True)) if rows else {}
-    labels = _taken(columns, target, path)
+    labels = _taken(columns, target, needed, path)
     numbers = {name: _numbers(column, name, path) for name, column in columns.items()}
     time = next((name for name in numbers if name.lower() in ("time", "t", "seconds")), None)
     if time is not None:
@@ -328,7 +336,7 @@ def _rate_of(seconds: np.ndarray, path: Path) -> float:
     return float(round(rate)) if abs(rate - round(rate)) < 1e-3 * rate else rate
 
 
-def _npz(path: Path, rate: float | None, target: str | None) -> Record:
+def _npz(path: Path, rate: float | None, target: str | None, needed: bool) -> Record:
     """An array [T] per channel, or [T, C] for several; a number `rate` gives the rate."""
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -340,7 +348,7 @@ def _npz(path: Path, rate: float | None, target: str | None) -> Record:
         ) from error
     if "rate" in arrays:
         rate = float(arrays.pop("rate"))
-    labels = _taken(arrays, target, path)
+    labels = _taken(arrays, target, needed, path)
     channels: dict[str, np.ndarray] = {}
     for name, array in arrays.items():
         if array.ndim not in (1, 2) or array.dtype.kind not in "iuf":
@@ -359,9 +367,11 @@ def _npz(path: Path, rate: float | None, target: str | None) -> Record:
     return _record(path, channels, rate, labels)
 
 
-def _taken(columns: dict[str, Any], target: str | None, path: Path) -> Sequence[Any] | None:
+def _taken(
+    columns: dict[str, Any], target: str | None, needed: bool, path: Path
+) -> Sequence[Any] | None:
     """The labels of all samples, no longer among the columns."""
-    if target is None:
+    if target is None or (target not in columns and not needed):
         return None
     if target not in columns:
         raise DataError(
@@ -384,7 +394,7 @@ def _record(
     values = np.stack(list(channels.values()), axis=1) if channels else np.empty((0, 0))
     marks = None if labels is None else runs([str(label).strip() for label in labels])
     names = tuple(channels)
-    return Record(path.stem, values.astype(np.float32), rate, names, ("",) * len(names), marks)
+    return Record(path.stem, values.astype(np.float32), rate, names, marks=marks)
 
 
 def runs(labels: Sequence[str]) -> Marks:

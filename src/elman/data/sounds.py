@@ -11,14 +11,15 @@ from typing import Any
 from elman.data import acoustics
 from elman.data.folders import files_in, groups_of
 from elman.data.hearing import Hearing
+from elman.data.preparing import Preparation, with_preparation
 from elman.data.sequences import Sequences
 from elman.data.sound_files import ENDINGS, read_sound
-from elman.errors import DataError, unknown_name
+from elman.errors import DataError
 
 
 def audio(
     source: str | Path | Sequence[str | Path],
-    target: Sequence[Any] | None = None,
+    labels: Sequence[Any] | None = None,
     *,
     group: str | Sequence[Any] | None = None,
     features: str = "basic",
@@ -30,13 +31,14 @@ def audio(
     trim: float | None = None,
     longest: float | None = None,
     channel: int | None = None,
+    prepared: Preparation | None = None,
 ) -> Sequences:
     """Recordings as sequences of short slices, a few numbers each.
 
     Args:
         source: A folder with a folder of recordings per class, a folder of recordings, one file,
             or a list of files.
-        target: [n], a class or a number for each file; where folders are the classes, nothing.
+        labels: [n], a class or a number for each file; where folders are the classes, nothing.
         group: Whatever must not be split between training and test: one per file, or a regular
             expression that finds it in the path, such as r"_(speaker\\d+)_".
         features: "basic" (dominant frequency in Hz, level in dB, zero crossings per sample),
@@ -52,6 +54,8 @@ def audio(
             out.
         longest: Seconds after which a recording is cut.
         channel: Which channel, from 0; None takes the mean of one or two.
+        prepared: Of a model that exists: its recipe in place of all options above, its scale and
+            its classes.
 
     Returns:
         `Sequences` of kind "sound", float32 [slices, features] each; `ids` are the paths.
@@ -68,32 +72,32 @@ def audio(
         >>> data.names, len(data), data.feature_names[0]
         (('it', 'ru'), 10, 'dominant frequency')
     """
-    if features not in acoustics.FEATURES:
-        raise unknown_name("audio", "set of features", features, acoustics.FEATURES)
     files, classes = _files(source)
-    labels = classes if target is None else list(target)
-    for what, given in (("target", labels), ("group", group)):
+    labels = classes if labels is None else list(labels)
+    for what, given in (("label", labels), ("group", group)):
         if given is not None and not isinstance(given, str) and len(given) != len(files):
             raise DataError(
                 f"audio expected one {what} for each of {len(files)} files, got {len(given)}. "
                 "Give each file its own."
             )
-    hearing: Hearing | None = None
+    if prepared is not None:
+        hearing = Hearing.from_dict(dict(prepared.columns))
+        rate, channel = hearing.rate, hearing.channel
+    else:
+        hearing = Hearing(
+            features,
+            rate=read_sound(files[0], channel).rate if rate is None else rate,
+            slice=slice,
+            hop=hop if hop is not None else acoustics.FEATURES.get(features) or slice,
+            bands=bands,
+            coefficients=coefficients,
+            trim=trim,
+            longest=longest,
+            channel=channel,
+        )
     values, seconds, channels = [], 0.0, Counter[int]()
     for file in files:
         recording = read_sound(file, channel)
-        if hearing is None:
-            hearing = Hearing(
-                features,
-                rate=recording.rate if rate is None else rate,
-                slice=slice,
-                hop=hop or acoustics.FEATURES[features] or slice,
-                bands=bands,
-                coefficients=coefficients,
-                trim=trim,
-                longest=longest,
-                channel=channel,
-            )
         if rate is None and recording.rate != hearing.rate:
             raise DataError(
                 f"audio expected one sampling rate, got {hearing.rate:,} Hz in {files[0]} and "
@@ -103,8 +107,7 @@ def audio(
         values.append(hearing.features_of(recording, file))
         seconds += len(recording.samples) / recording.rate
         channels[recording.channels] += 1
-    assert hearing is not None  # there is at least one file
-    return Sequences(
+    data = Sequences(
         values,
         labels,
         kind="sound",
@@ -116,6 +119,7 @@ def audio(
         about=_about(len(files), seconds, channels, channel),
         ids=[str(file) for file in files],
     )
+    return with_preparation(data, hearing.to_dict(), prepared)
 
 
 def _files(source: Any) -> tuple[list[Path], list[str] | None]:
