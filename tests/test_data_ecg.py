@@ -14,7 +14,8 @@ import pytest
 import elman
 from elman.data import cutting, datasets, signals
 from elman.data.preparing import Preparation
-from elman.data.signals import Marks, Record, read_record
+from elman.data.record_files import read_record
+from elman.data.signals import Marks, Record
 from elman.errors import (
     DataError,
     FileError,
@@ -374,7 +375,7 @@ def write_csv(path: Path, text: str, encoding: str = "utf-8") -> Path:
     return path
 
 
-def test_a_csv_file_has_its_rate_from_its_times_and_gaps_where_nothing_stands(
+def test_a_table_has_its_rate_from_its_times_and_gaps_where_nothing_stands(
     tmp_path: Path,
 ) -> None:
     path = write_csv(tmp_path / "a.csv", "time,x,y\n0,1,2\n0.5,,3\n1,nan,4\n1.5,7,8\n")
@@ -395,28 +396,38 @@ def test_a_column_of_labels_labels_every_sample(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "a header in .*got an empty file"),
-        ("time,x\n", "to learn how many samples per second|at least two rows|samples"),
-        ("time,x\n0,1\n1,2,3\n", "2 values in line 3 of .*got 3"),
-        ("time,x\n0,1\n1,high\n", "column 'x' of .*'high' in line 3"),
-        ("time,x\n0,1\n1,2\n3,3\n4,5\n", "evenly spaced times in .*in lines 3 and 4"),
+        ("", "the empty file"),
+        ("time,x\n", "a header without rows"),
+        ("time,x\n0,1\n", "at least two rows"),
+        ("time,x\n0,1\n1,2,3\n", "line 3"),
+        ("time,x\n0,1\n1,high\n", "column 'x', got 'high' in bad.csv, line 3"),
+        ("time,x\n0,1\n1,2\n3,3\n4,5\n", "evenly spaced .* got 1.0 in bad.csv, line 3 and .* 3.0"),
         ("x\n1\n2\n", "nothing that says it. Give `source_rate`"),
-        ("time,x\n0,1\n1,inf\n", "an infinity in sample 1 of channel 0"),
+        ("time,x\n0,1\n1,inf\n", "bad.csv, line 3"),
+        ("time\n0\n1\n", "samples in"),
     ],
 )
-def test_a_csv_file_that_is_wrong_is_named_with_its_line(
-    text: str, said: str, tmp_path: Path
-) -> None:
+def test_a_table_that_is_wrong_is_named_with_its_line(text: str, said: str, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "bad.csv", text)
     with pytest.raises(DataError, match=said) as raised:
         read_record(path)
     assert "bad.csv" in str(raised.value)
 
 
-def test_a_csv_file_in_another_encoding_is_named(tmp_path: Path) -> None:
-    path = write_csv(tmp_path / "a.csv", "time,größe\n0,1\n1,2\n", "latin-1")
-    with pytest.raises(FileError, match=r"UTF-8 in .*a\.csv, got byte 0xf6"):
-        read_record(path)
+@pytest.mark.parametrize(
+    ("times", "rate"),
+    [
+        ([f"{n / 360:.3f}" for n in range(400)], 360),
+        ([f"2026-01-31T12:00:{n / 4:05.2f}" for n in range(40)], 4),
+        (range(0, 600, 10), 0.1),
+    ],
+    ids=["rounded", "dates", "slow"],
+)
+def test_the_rate_comes_from_rounded_times_and_from_dates(
+    times: Any, rate: float, tmp_path: Path
+) -> None:
+    text = "\n".join(["time,x", *(f"{time},1" for time in times)])
+    assert read_record(write_csv(tmp_path / "a.csv", text)).rate == pytest.approx(rate)
 
 
 def test_an_npz_file_has_channels_a_rate_and_labels(tmp_path: Path) -> None:

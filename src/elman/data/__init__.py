@@ -9,13 +9,18 @@ if TYPE_CHECKING:
     from elman.data.records import ecg
     from elman.data.sequences import Sequences
     from elman.data.sounds import audio
+    from elman.data.tables import table
+    from elman.data.texts import text
 
-#: Nobody pays for these who does not ask: a name, and the module that has it.
+#: Nobody pays for these who does not ask: a name, and the module that has it, which must not have
+#: the name itself: an imported module would take its place.
 _LATER = {
     "Preparation": "elman.data.preparing",
     "Sequences": "elman.data.sequences",
     "audio": "elman.data.sounds",
     "ecg": "elman.data.records",
+    "table": "elman.data.tables",
+    "text": "elman.data.texts",
 }
 
 
@@ -24,9 +29,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'elman.data' has no attribute {name!r}")
     import importlib
 
-    found = getattr(importlib.import_module(_LATER[name]), name)
-    globals()[name] = found  # for good: a module that is imported takes the name of its function
-    return found
+    return getattr(importlib.import_module(_LATER[name]), name)
 
 
-__all__ = ["Preparation", "Sequences", "audio", "ecg"]
+__all__ = ["Preparation", "Sequences", "audio", "ecg", "table", "text"]

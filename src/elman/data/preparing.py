@@ -116,13 +116,20 @@ class Preparation:
             )
         if data.raw is not None and len(steps) == len(self.steps):
             values = list(data.raw)
-        return data.with_values(
-            self._apply(values, steps),
-            targets=self._renumbered(data),
-            names=self.names or data.names,
-            prepared=self,
-            **self._described(data, steps),
+        found = self.named(data)
+        return found.with_values(
+            self._apply(values, steps), prepared=self, **self._described(data, steps)
         )
+
+    def named(self, data: Sequences) -> Sequences:
+        """The same sequences with the class numbers of this preparation.
+
+        Raises:
+            DataError: a class that it does not know.
+        """
+        if not self.names or self.names == data.names:
+            return data
+        return data.with_values(data.values, targets=self._renumbered(data), names=self.names)
 
     def _described(self, data: Sequences, steps: Sequence[Step]) -> dict[str, Any]:
         """The vocabulary after these steps, or names and units of the features."""
@@ -139,7 +146,7 @@ class Preparation:
 
     def _renumbered(self, data: Sequences) -> Any:
         """Targets by the class numbers of the preparation."""
-        if not self.names or not data.names or self.names == data.names or data.targets is None:
+        if not data.names or data.targets is None:
             return data.targets
         places = {name: place for place, name in enumerate(self.names)}
         unknown = [name for name in data.names if name not in places]

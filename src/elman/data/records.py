@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from elman.data import signals
 from elman.data.cutting import Cut
 from elman.data.folders import files_in, groups_of
 from elman.data.preparing import Preparation, with_preparation
+from elman.data.record_files import ENDINGS, read_record
 from elman.data.sensing import Sensing, spelled
 from elman.data.sequences import Sequences
 from elman.data.signals import Record
@@ -43,10 +43,11 @@ def ecg(
     """Records of ECG or of other sensors, cut into windows or beats, with their labels.
 
     Args:
-        source: A WFDB record (.hea), EDF, BDF, CSV or NPZ file; a folder of them, perhaps with a
+        source: A WFDB record (.hea), EDF, BDF or NPZ file, or a table with a
+            row per sample (.csv, .tsv, .jsonl, .parquet); a folder of them, perhaps with a
             folder per class; a list of files; an array [T] or [T, C]; or `Record`s.
         labels: [n], a class or a number for each record; where folders are the classes, nothing.
-        target: Of CSV and NPZ files, the column with a label for every sample.
+        target: Of tables and NPZ files, the column with a label for every sample.
         cut: "windows", "beats" (around each annotated beat) or "records" (whole ones).
         length, hop: Seconds in one window, and from one to the next (None: `length`).
         before, after: Seconds kept before and after a beat.
@@ -60,7 +61,7 @@ def ecg(
         channels: Names or numbers of the channels to keep.
         rate: Steps per second that all records are brought to; None keeps the records' own, which
             then must be the same for all.
-        source_rate: Samples per second of arrays, NPZ and CSV files that do not say.
+        source_rate: Samples per second of arrays, tables and NPZ files that do not say.
         annotations: The ending of WFDB annotation files.
         rhythm: Label by the annotated rhythm, such as "(AFIB", rather than by beats (WFDB).
         prepared: Of a model that exists: its options in place of all above but `source_rate`, its
@@ -155,11 +156,11 @@ def _records(
         source = [source]
     classes = None
     if isinstance(source, str | os.PathLike):
-        source, classes = files_in("ecg", Path(source), signals.ENDINGS)
+        source, classes = files_in("ecg", Path(source), ENDINGS)
     records = [
         one.channels(recipe.channels)
         if isinstance(one, Record)
-        else signals.read_record(
+        else read_record(
             one,
             channels=recipe.channels,
             rate=rate,

@@ -1,0 +1,84 @@
+"""What a column of targets means: classes, or numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from elman.data.frames import Columns
+from elman.errors import DataError, OptionError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+TASKS = ("auto", "classify", "regress")
+#: Whole numbers are classes where there are no more different ones.
+FEW = 20
+#: More classes than this, most of them with one example, are no classes.
+MANY = 100
+
+
+def targets(table: Columns, name: str, task: str, new: bool = False) -> tuple[Array, list[str]]:
+    """A column as targets.
+
+    Args:
+        table: the table.
+        name: the column.
+        task: "classify", "regress", or "auto": text and few whole numbers are classes.
+        new: whether these are new data for a model that exists, which may be of one class.
+
+    Returns:
+        class numbers int32 and the name of each class; or float32 and no names.
+
+    Raises:
+        DataError: a row without a target, one class alone, a constant, or classes that no two
+            rows share.
+    """
+    if task not in TASKS:
+        raise OptionError(f"data expected task to be one of {', '.join(TASKS)}, got {task!r}.")
+    table.texts(name)  # raises where one is missing
+    numeric = table.is_numeric(name) and table[name].dtype.kind != "b"
+    if task == "regress" or (task == "auto" and numeric and not _few(table.numbers(name))):
+        found = table.numbers(name).astype(np.float32)
+        if not new and len(found) > 1 and (found == found[0]).all():
+            raise _constant(table, name, f"{found[0]:g}")
+        return found, []
+    labels = [text.strip() for text in table.texts(name)]
+    return numbered(labels, f"column {name!r} of {table.where}", numeric, new)
+
+
+def numbered(
+    labels: list[str], where: str, numeric: bool = False, new: bool = False
+) -> tuple[Array, list[str]]:
+    """Names of classes as numbers, in the order of the alphabet, or of the numbers they are.
+
+    Raises:
+        DataError: one class alone, or classes that no two rows share.
+    """
+    names = sorted(set(labels), key=float if numeric else None)
+    if not new and len(names) < 2:
+        got = f"{names[0]!r} in all {len(labels):,} rows" if names else "no rows"
+        raise DataError(
+            f"data expected at least two classes in {where}, got {got}. Add rows of another class, "
+            "or choose another target."
+        )
+    if not new and len(names) > MANY and len(names) > len(labels) / 2:
+        raise DataError(
+            f"data expected classes that several rows share in {where}, got {len(names):,} "
+            f"different ones in {len(labels):,} rows. Choose another target"
+            f"""{', or task="regress"' if numeric else ""}."""
+        )
+    place = {name: number for number, name in enumerate(names)}
+    return np.array([place[label] for label in labels], np.int32), names
+
+
+def _few(values: Array) -> bool:
+    different = np.unique(values)
+    return bool((different == np.floor(different)).all()) and len(different) <= FEW
+
+
+def _constant(table: Columns, name: str, value: str) -> DataError:
+    return DataError(
+        f"data expected a target that varies in column {name!r} of {table.where}, got {value} in "
+        f"all {table.rows:,} rows. Choose another target."
+    )

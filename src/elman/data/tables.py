@@ -1,0 +1,275 @@
+"""Tables of numbers as sequences: a row for each sequence, or a row for each step."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elman.data.arrays import read_npz
+from elman.data.frames import Columns, check_file, columns
+from elman.data.labelling import numbered, targets
+from elman.data.preparing import Preparation
+from elman.data.sequences import Sequences
+from elman.data.uea import read_ts
+from elman.errors import DataError, OptionError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+FORMS = ("auto", "wide", "long")
+
+
+def table(
+    source: Any,
+    target: str | None = None,
+    *,
+    features: Sequence[str] | None = None,
+    sequence: str | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    form: str = "auto",
+    units: Sequence[str] = (),
+    task: str = "auto",
+    prepared: Preparation | None = None,
+) -> Sequences:
+    """Measurements and their targets, from a table.
+
+    Args:
+        source: a path to .csv, .tsv, .jsonl, .parquet, .npz or .ts (of the UEA & UCR archive); a
+            DataFrame of pandas, polars or pyarrow; or a dict of columns.
+        target: the column of targets; in long form one for each sequence where all its rows agree,
+            else one for each step.
+        features: the columns of measurements; where None, all that have numbers and no other part.
+        sequence: long form: rows with one value here are the steps of one sequence; `group` where
+            None.
+        group: the column of what a split must keep together: a patient, a machine.
+        time: long form: the column that orders the steps; wide form: when the row was recorded.
+        form: "wide": each row is a sequence, its cells are the steps, or lists of them; empty
+            cells at the end are no steps. "long": each row is a step. "auto": long where there
+            is `sequence`, or both `group` and `time`.
+        units: the unit of each feature.
+        task: "classify", "regress", or "auto": text and few whole numbers are classes.
+        prepared: of a model that exists: its columns and classes, and targets only where there
+            are some. The values are prepared as its were.
+
+    Raises:
+        DataError: no rows, text or infinity among numbers, a row without a target, one class.
+
+    Example:
+        >>> data = table({"id": ["a", "b", "a"], "t": [2, 1, 1], "x": [5.0, 3.0, 4.0]},
+        ...              sequence="id", time="t")
+        >>> [one.ravel().tolist() for one in data]
+        [[4.0, 5.0], [3.0]]
+    """
+    if form not in FORMS:
+        raise OptionError(
+            f"data.table expected form to be one of {', '.join(FORMS)}, got {form!r}."
+        )
+    new = prepared is not None
+    if prepared is not None:
+        told = dict(prepared.columns)
+        target, features = target or told.get("target"), features or told.get("features")
+        sequence, group = sequence or told.get("sequence"), group or told.get("group")
+        time, form = time or told.get("time"), told.get("form", form)
+        task = told.get("task", task)
+    path = Path(source) if isinstance(source, str | os.PathLike) else None
+    if path is not None and path.suffix.lower() in (".npz", ".ts"):
+        data = _stored(path, task, new)
+        told = {"task": "classify" if data.names else "regress"}
+    else:
+        found = columns(source)
+        if form == "auto":
+            form = "long" if sequence or (group and time) else "wide"
+        if new and target not in found.names:
+            target = None
+        chosen = _features(found, features, (target, sequence, group, time))
+        y: Any = None
+        names: list[str] = []
+        if target is not None:
+            y, names = targets(found, target, task, new)
+        told = {
+            "target": target, "features": tuple(chosen), "sequence": sequence, "group": group,
+            "time": time, "form": form, "task": "classify" if names else "regress",
+        }  # fmt: skip
+        if form == "long":
+            data = _long(found, chosen, y, names, sequence or group, group, time)
+        else:
+            data = _wide(found, chosen, y, names, group, time)
+    if units:
+        data = data.with_values(data.values, units=units)
+    if prepared is not None:
+        return prepared(data)
+    return data.with_values(
+        data.values,
+        prepared=Preparation(
+            "table", (), data.names, data.feature_names, data.units, None, tuple(told.items())
+        ),
+    )
+
+
+def _features(
+    found: Columns, given: Sequence[str] | None, others: Sequence[str | None]
+) -> list[str]:
+    """The columns of measurements."""
+    if given is not None:
+        return [name for name in given if found[name] is not None]
+    rest = [name for name in found.names if name not in others]
+    # One wrong cell in a column of numbers is an error; a column without any is no measurement.
+    chosen = [name for name in rest if found.has_numbers(name) or found.has_lists(name)]
+    if not chosen:
+        raise DataError(
+            f"data.table expected columns of numbers in {found.where}, got "
+            f"{', '.join(found.names[:20])}. Name them: features=[...]."
+        )
+    return chosen
+
+
+def _wide(
+    found: Columns,
+    chosen: list[str],
+    y: Any,
+    names: list[str],
+    group: str | None,
+    time: str | None,
+) -> Sequences:
+    """Each row is a sequence."""
+    feature_names: Sequence[str] = ()
+    if all(found.has_lists(name) for name in chosen):
+        values = [_listed(found, chosen, row) for row in range(found.rows)]
+        feature_names = chosen if values[0].shape[1] == len(chosen) else ()
+    else:
+        cells = np.stack([found.numbers(name) for name in chosen], axis=1).astype(np.float32)
+        known = ~np.isnan(cells)
+        # The last cell that is there ends the sequence.
+        lengths = np.where(known.any(axis=1), cells.shape[1] - known[:, ::-1].argmax(axis=1), 0)
+        if not lengths.all():
+            raise DataError(
+                "data.table expected numbers in every row, got none in "
+                f"{found.place(int(np.argmin(lengths)))}. Fill it, or leave out the row."
+            )
+        values = [row[:steps, None] for row, steps in zip(cells, lengths, strict=True)]
+    return Sequences(
+        values,
+        y,
+        kind="table",
+        names=names,
+        feature_names=feature_names,
+        groups=None if group is None else found.texts(group),
+        times=None if time is None else found.moments(time),
+        ids=[found.place(row) for row in range(found.rows)],
+    )
+
+
+def _listed(found: Columns, chosen: list[str], row: int) -> Array:
+    """The lists in the cells of a row, side by side: [steps, features]."""
+    parts = []
+    for name in chosen:
+        cell = found[name][row]
+        try:
+            # Parquet's lists of lists come as arrays of arrays.
+            nested = isinstance(cell, np.ndarray) and cell.dtype == object
+            part: Array = np.array([*cell] if nested else cell, np.float32)
+        except (TypeError, ValueError):
+            part = np.empty(0, np.float32)
+        part = part[:, None] if part.ndim == 1 else part
+        if part.ndim != 2 or not len(part) or np.isinf(part).any():
+            raise DataError(
+                f"data.table expected a list of finite numbers in column {name!r}, got "
+                f"{str(cell)[:60]!r} in {found.place(row)}. Correct it."
+            )
+        parts.append(part)
+    if len({len(part) for part in parts}) > 1:
+        raise DataError(
+            "data.table expected lists of one length in a row, got "
+            f"{', '.join(str(len(part)) for part in parts)} in {found.place(row)}. Give every "
+            "feature all steps."
+        )
+    return np.concatenate(parts, axis=1)
+
+
+def _long(
+    found: Columns,
+    chosen: list[str],
+    y: Any,
+    names: list[str],
+    sequence: str | None,
+    group: str | None,
+    time: str | None,
+) -> Sequences:
+    """Each row is a step."""
+    keys = np.array(found.texts(sequence) if sequence else [found.where] * found.rows, object)
+    number = np.array(list({key: None for key in keys}))  # in the order of the file
+    place = {key: n for n, key in enumerate(number)}
+    of = np.array([place[key] for key in keys])
+    moments = None if time is None else found.moments(time)
+    order = np.argsort(of, kind="stable") if moments is None else np.lexsort((moments, of))
+    ends = np.cumsum(np.bincount(of))[:-1]
+    step = None
+    if moments is not None:
+        again = (np.diff(of[order]) == 0) & (moments[order][1:] == moments[order][:-1])
+        if again.any():
+            first, second = order[np.argmax(again) : np.argmax(again) + 2]
+            raise DataError(
+                f"data.table expected each time once in a sequence, got {moments[second]} twice: "
+                f"{found.place(int(first))} and row {int(second)} of {keys[second]!r}. Leave one "
+                "out, or name the column that tells sequences apart: sequence=..."
+            )
+        step = _step(moments[order], of[order])
+    values = np.stack([found.numbers(name) for name in chosen], axis=1).astype(np.float32)
+    rows = np.split(order, ends)
+    firsts = np.array([one[0] for one in rows])
+    given: Any = None
+    if y is not None:
+        agree = all((y[one] == y[one[0]]).all() for one in rows) and len(rows) > 1
+        given = y[firsts] if agree else [y[one] for one in rows]
+    groups = None
+    if group is not None:
+        groups = np.array(found.texts(group), object)
+        for one in rows:
+            other = np.flatnonzero(groups[one] != groups[one[0]])
+            if len(other):
+                raise DataError(
+                    f"data.table expected one {group!r} for all of a sequence, got "
+                    f"{groups[one[other[0]]]!r} after {groups[one[0]]!r} in "
+                    f"{found.place(int(one[other[0]]))}. Choose another column as "
+                    "sequence or group."
+                )
+        groups = groups[firsts].astype(str)
+    return Sequences(
+        [values[one] for one in rows],
+        given,
+        kind="table",
+        names=names,
+        feature_names=chosen,
+        groups=groups,
+        times=None if moments is None else moments[firsts],
+        step=step,
+        ids=number.astype(str),
+    )
+
+
+def _step(moments: Array, of: Array) -> float | None:
+    """Seconds between steps, the median; None where the times are no dates."""
+    apart = np.diff(moments)[np.diff(of) == 0]
+    if moments.dtype.kind != "M" or not len(apart):
+        return None
+    return float(np.median(apart.astype("timedelta64[ns]").astype(np.int64)) / 1e9)
+
+
+def _stored(path: Path, task: str, new: bool) -> Sequences:
+    """What a file holds that has sequences already."""
+    check_file(path)
+    read = read_npz if path.suffix.lower() == ".npz" else read_ts
+    values, y, more = read(path)
+    names: Sequence[str] = more.pop("names", ())
+    if y is not None and not names and not isinstance(y, list):
+        y = np.asarray(y)
+        if y.ndim == 1:
+            flat = Columns({"targets": y}, path.name)
+            y, names = targets(flat, "targets", task, new)
+    elif y is not None and names and isinstance(y, list):
+        y, names = numbered([str(one) for one in y], path.name, new=new)
+    return Sequences(values, y, kind="table", names=names, **more)
