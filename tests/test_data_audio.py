@@ -315,6 +315,12 @@ def test_folders_are_classes_and_clips_keep_their_own_lengths(tmp_path: Path) ->
     assert Path(str(data.ids[0])).name == "2.wav"
 
 
+def test_a_folder_with_one_class_alone_teaches_nothing(tmp_path: Path) -> None:
+    write_wav(tmp_path / "yes" / "1.wav", tone(440))
+    with pytest.raises(DataError, match="at least two classes in the folders of"):
+        elman.data.audio(tmp_path)
+
+
 def test_a_folder_of_files_has_no_targets_and_a_list_may_have_some(tmp_path: Path) -> None:
     paths = [write_wav(tmp_path / f"{n}.wav", tone(440)) for n in range(3)]
     assert elman.data.audio(tmp_path).targets is None
@@ -322,6 +328,24 @@ def test_a_folder_of_files_has_no_targets_and_a_list_may_have_some(tmp_path: Pat
     assert data.targets.tolist() == [0.5, 1.5, 2.5] and data.groups.tolist() == ["a", "a", "b"]
     with pytest.raises(DataError, match="one label for each of 3 files, got 2"):
         elman.data.audio(paths, [1, 2])
+
+
+def test_a_table_names_files_beside_it_with_targets_and_groups(tmp_path: Path) -> None:
+    rows = ["file,word,speaker"]
+    for number, word in enumerate(["yes", "no", "yes"]):
+        write_wav(tmp_path / "clips" / f"{number}.wav", tone(440))
+        rows.append(f"clips/{number}.wav,{word},s{number}")
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    data = elman.data.audio(tmp_path / "list.csv", target="word", group="speaker")
+    assert data.names == ("no", "yes") and data.targets.tolist() == [1, 0, 1]
+    assert data.groups.tolist() == ["s0", "s1", "s2"]
+    (tmp_path / "new.csv").write_text("file\nclips/2.wav")
+    new = elman.data.audio(tmp_path / "new.csv", prepared=Preparation.learn(data))
+    assert len(new) == 1 and new.targets is None
+    frame = {"path": [str(tmp_path / "clips" / "0.wav")], "seconds": [0.5]}
+    assert len(elman.data.audio(frame)) == 1
+    with pytest.raises(DataError, match=r"got none among path\. Name it with `column`"):
+        elman.data.audio({"path": ["a.txt"]})
 
 
 def test_a_speaker_in_the_files_name_is_never_in_both_parts(tmp_path: Path) -> None:

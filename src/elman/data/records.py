@@ -12,6 +12,7 @@ import numpy as np
 
 from elman.data.cutting import Cut
 from elman.data.folders import files_in, groups_of
+from elman.data.labelling import numbered
 from elman.data.preparing import Preparation, with_preparation
 from elman.data.record_files import ENDINGS, read_record
 from elman.data.sensing import Sensing, spelled
@@ -83,6 +84,7 @@ def ecg(
         >>> len(data), data.step
         (5, 0.002777777777777778)
     """
+    new = prepared is not None
     if prepared is not None:
         recipe = Sensing.from_dict(dict(prepared.columns))
     else:
@@ -91,8 +93,10 @@ def ecg(
             cut, length, hop, before, after, label, spelled(classes), chosen, rate, annotations,
             rhythm, target,
         )  # fmt: skip
-    records, paths, folders = _records(source, recipe, source_rate, prepared is None)
-    labels = folders if labels is None else labels
+    records, paths, folders = _records(source, recipe, source_rate, not new)
+    record_names: Sequence[str] = ()
+    if folders is not None and labels is None:
+        labels, record_names = numbered(folders, f"the folders of {str(source)!r}", new=new)
     groups = groups_of("ecg", source, paths, group)
     for what, listed in (("label", labels), ("group", groups)):
         if listed is not None and len(listed) != len(records):
@@ -106,10 +110,10 @@ def ecg(
     recorded_rate = records[0].rate
     records = _alike(records, recipe.rate)
     marked = any(record.marks is not None for record in records)
-    if prepared is not None and recipe.label in ("window", "step", "record"):
+    if new and recipe.label in ("window", "step", "record"):
         recipe = replace(recipe, label="auto" if labels is None and not marked else recipe.label)
     by = recipe.labelled_by(labels is not None, marked)
-    names, table = ((), {}) if by in ("record", None) else recipe.table(records)
+    names, table = (record_names, {}) if by in ("record", None) else recipe.table(records)
     cuts = [recipe.pieces(record, by, table) for record in records]
     if not any(len(one.starts) for one in cuts):
         raise DataError(_nothing(records, cuts, recipe.cut))

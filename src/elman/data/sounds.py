@@ -6,11 +6,15 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from elman.data import acoustics
 from elman.data.folders import files_in, groups_of
+from elman.data.frames import READERS, Columns, columns
 from elman.data.hearing import Hearing
+from elman.data.labelling import numbered, targets
 from elman.data.preparing import Preparation, with_preparation
 from elman.data.sequences import Sequences
 from elman.data.sound_files import ENDINGS, read_sound
@@ -18,9 +22,11 @@ from elman.errors import DataError
 
 
 def audio(
-    source: str | Path | Sequence[str | Path],
+    source: Any,
     labels: Sequence[Any] | None = None,
     *,
+    column: str | None = None,
+    target: str | None = None,
     group: str | Sequence[Any] | None = None,
     features: str = "basic",
     rate: int | None = None,
@@ -37,10 +43,13 @@ def audio(
 
     Args:
         source: A folder with a folder of recordings per class, a folder of recordings, one file,
-            or a list of files.
+            a list of files, or a table with a column of paths, as `elman.data.table` takes it.
         labels: [n], a class or a number for each file; where folders are the classes, nothing.
-        group: Whatever must not be split between training and test: one per file, or a regular
-            expression that finds it in the path, such as r"_(speaker\\d+)_".
+        column: With a table, the column of paths, which begin at the table's own folder; the one
+            whose values all end like sounds where None.
+        target: With a table, the column of classes or numbers; None for no targets.
+        group: Whatever must not be split between training and test: one per file, a column of the
+            table, or a regular expression that finds it in the path, such as r"_(speaker\\d+)_".
         features: "basic" (dominant frequency in Hz, level in dB, zero crossings per sample),
             "log_mel" (dB per mel band) or "mfcc"; the formulas are in `elman.data.acoustics`.
         rate: Samples per second that all recordings are brought down to; None keeps that of the
@@ -72,16 +81,12 @@ def audio(
         >>> data.names, len(data), data.feature_names[0]
         (('it', 'ru'), 10, 'dominant frequency')
     """
-    files, classes = _files(source)
-    labels = classes if labels is None else list(labels)
-    for what, given in (("label", labels), ("group", group)):
-        if given is not None and not isinstance(given, str) and len(given) != len(files):
-            raise DataError(
-                f"audio expected one {what} for each of {len(files)} files, got {len(given)}. "
-                "Give each file its own."
-            )
+    told = {"column": column, "target": target} if prepared is None else dict(prepared.columns)
+    column, target = column or told.get("column"), target or told.get("target")
+    listed = _listed(source, labels, column, target, group, prepared is not None)
+    files = listed.files
     if prepared is not None:
-        hearing = Hearing.from_dict(dict(prepared.columns))
+        hearing = Hearing.from_dict(told)
         rate, channel = hearing.rate, hearing.channel
     else:
         hearing = Hearing(
@@ -95,7 +100,7 @@ def audio(
             longest=longest,
             channel=channel,
         )
-    values, seconds, channels = [], 0.0, Counter[int]()
+    values, seconds, counts = [], 0.0, Counter[int]()
     for file in files:
         recording = read_sound(file, channel)
         if rate is None and recording.rate != hearing.rate:
@@ -106,29 +111,78 @@ def audio(
             )
         values.append(hearing.features_of(recording, file))
         seconds += len(recording.samples) / recording.rate
-        channels[recording.channels] += 1
+        counts[recording.channels] += 1
     data = Sequences(
         values,
-        labels,
+        listed.labels,
         kind="sound",
-        groups=groups_of("audio", source, files, group),
+        names=listed.names,
+        groups=listed.groups,
         feature_names=hearing.feature_names,
         units=hearing.units,
         step=hearing.step,
         rate=hearing.rate,
-        about=_about(len(files), seconds, channels, channel),
+        about=_about(len(files), seconds, counts, channel),
         ids=[str(file) for file in files],
     )
-    return with_preparation(data, hearing.to_dict(), prepared)
+    return with_preparation(data, {**told, **hearing.to_dict()}, prepared)
 
 
-def _files(source: Any) -> tuple[list[Path], list[str] | None]:
-    if isinstance(source, str | os.PathLike):
-        return files_in("audio", Path(source), ENDINGS)
-    files = [Path(one) for one in source]
+class _Listed(NamedTuple):
+    """What a source names: each file, and what is known of it."""
+
+    files: list[Path]
+    labels: Any = None
+    names: Sequence[str] = ()
+    groups: Any = None
+
+
+def _listed(
+    source: Any, labels: Any, column: str | None, target: str | None, group: Any, new: bool
+) -> _Listed:
+    """The files of a folder, a list or a table; `new` ones may lack the target."""
+    is_path = isinstance(source, str | os.PathLike)
+    names: Sequence[str] = ()
+    if is_path and Path(source).suffix.lower() not in READERS:
+        files, classes = files_in("audio", Path(source), ENDINGS)
+        if classes is not None and labels is None:
+            labels, names = numbered(classes, f"the folders of {str(source)!r}", new=new)
+    elif isinstance(source, list | tuple | np.ndarray):
+        files = [Path(one) for one in source]
+    else:
+        table = columns(source)
+        folder = Path(source).parent if is_path else Path()
+        files = [folder / one for one in table.texts(column or _paths(table))]
+        if target is not None and not (new and target not in table.names):
+            labels, names = targets(table, target, "auto", new)
+        groups = table.texts(group) if isinstance(group, str) else group
+        return _Listed(files, labels, names, groups)
     if not files:
-        raise DataError("audio expected at least one file, got an empty list.")
-    return files, None
+        raise DataError("audio expected at least one file, got an empty list. Name some.")
+    found = _Listed(files, labels, names, groups_of("audio", source, files, group))
+    for what, given in (("label", found.labels), ("group", found.groups)):
+        if given is not None and len(given) != len(files):
+            raise DataError(
+                f"audio expected one {what} for each of {len(files)} files, got {len(given)}. "
+                "Give each file its own."
+            )
+    return found
+
+
+def _paths(table: Columns) -> str:
+    """The column whose values all end like sounds."""
+    found = [
+        name
+        for name in table.names
+        if all(str(value).lower().endswith(ENDINGS) for value in table[name])
+    ]
+    if len(found) != 1:
+        raise DataError(
+            f"audio expected one column of paths to sounds in {table.where}, got "
+            f"{', '.join(found) or 'none'} among {', '.join(table.names[:20])}. Name it with "
+            "`column`."
+        )
+    return found[0]
 
 
 def _about(count: int, seconds: float, channels: Counter[int], channel: int | None) -> str:
