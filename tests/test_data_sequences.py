@@ -191,3 +191,33 @@ def test_rich_prints_sequences_as_their_description() -> None:
     console.print(some(4))
     printed = console.file.getvalue()
     assert "sequences" in printed and "3 classes: a 2, b 1, c 1" in printed
+
+
+@pytest.mark.parametrize("kind", ["table", "ecg", "text", "none", "steps", "one"])
+def test_a_picture_shows_lengths_targets_and_sequences(kind: str) -> None:
+    pytest.importorskip("matplotlib")
+    data = some(12)
+    if kind == "ecg":
+        data = some(12, kind="ecg", step=0.01, units=["mV", "mV"], feature_names=["I", "II"])
+    elif kind == "text":
+        data = elman.data.text(["a b", "b a a", "a"] * 4, ["x", "y", "z"] * 4)
+    elif kind == "none":
+        data = Sequences(list(data), kind="table")
+    elif kind == "steps":
+        data = Sequences(list(data), [np.arange(len(one)) / 2 for one in data], kind="table")
+    elif kind == "one":
+        data = data[:1]
+    figure = data.plot()
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles[0] == f"{len(data)} sequences"
+    # one drawn for each class; texts are not drawn
+    assert len(titles) == 2 + {"text": 0, "one": 1}.get(kind, 3)
+    assert {"table": "3 classes", "steps": "targets of every step"}.get(kind, titles[1]) == titles[
+        1
+    ]
+    figure.canvas.draw()
+
+
+def test_no_sequences_have_no_picture() -> None:
+    with pytest.raises(DataError, match="plot expected sequences"):
+        some()[:0].plot()

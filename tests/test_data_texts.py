@@ -11,6 +11,7 @@ import pytest
 
 import elman
 from elman.data import Preparation
+from elman.data.tokens import clean
 from elman.errors import DataError, ElmanWarning, OptionError
 from elman.layers import GRU, Dense, Embedding
 
@@ -219,3 +220,17 @@ def test_folders_without_texts_and_empty_texts_are_refused(tmp_path: Path) -> No
 def test_arguments_that_cannot_be_say_why(arguments, error, words) -> None:
     with pytest.raises(error, match=words):
         elman.data.text(**arguments)
+
+
+def test_the_bundled_tweets_have_the_vocabulary_that_the_loader_finds() -> None:
+    known = elman.datasets.tweets()
+    data = elman.data.text(known.texts_train, known.y_train)
+    assert set(data.vocabulary) == set(known.vocabulary)
+    place = {word: number for number, word in enumerate(data.vocabulary)}
+    moved = np.array([place[word] for word in known.vocabulary])  # ties have another order
+    compared = 0
+    for row, mine, text in zip(known.x_train, data, known.texts_train, strict=True):
+        if clean(text) == text:  # else an entity within an entity, which is now another text
+            compared += 1
+            assert moved[row[: len(mine)]].tolist() == mine.tolist() and not row[len(mine) :].any()
+    assert compared > 2600

@@ -12,6 +12,8 @@ from elman.errors import DataError, ShapeError
 from elman.ragged import Ragged
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from elman.data.describing import Description
     from elman.data.preparing import Preparation
 
@@ -234,6 +236,22 @@ class Sequences:
         from elman.data.describing import Description
 
         return Description(self)
+
+    def plot(self) -> Figure:
+        """A picture: lengths, targets, and a sequence of each of a few classes.
+
+        Returns:
+            a matplotlib Figure, which a notebook shows; `.savefig("data.png")` keeps it.
+
+        Raises:
+            DataError: there are no sequences.
+            MissingPackageError: matplotlib is not installed: the extra `plot`.
+        """
+        if not len(self):
+            raise DataError("plot expected sequences, got none. Choose others.")
+        from elman.explain.plot_sequences import plot_sequences as visit
+
+        return visit(self)
 
     def __rich__(self) -> Any:
         return self.describe().__rich__()
