@@ -153,6 +153,16 @@ def test_windows_of_one_record_are_never_in_both_parts() -> None:
     assert patients.groups.tolist() == [1] * 4 + [2] * 4
 
 
+@pytest.mark.parametrize("hop", [1.0, 0.5, 0.1])
+def test_windows_that_overlap_share_no_sample_between_the_parts(hop: float) -> None:
+    data = elman.data.ecg(record(3000), length=1, hop=hop)
+    train, valid, test = data.split((0.2, 0.2))
+    for earlier, later in ((train, valid), (valid, test)):
+        assert earlier.times.max() + 1 <= later.times.min() + 1e-9
+    # No more is left out than overlaps at the two cuts.
+    assert len(data) - len(train) - len(valid) - len(test) == 2 * (round(1 / hop) - 1)
+
+
 def test_targets_are_of_windows_of_steps_of_records_or_none() -> None:
     marked = record(marks=beats(100, 500, 900, labels="NVN"))
     by_window = elman.data.ecg(marked, length=2)
