@@ -30,7 +30,7 @@ FLOORS: list[set[str]] = [
     {"ragged"},
     {"losses", "metrics", "optimizers", "data", "baselines"},
     {"layers", "plan", "graph", "checks", "mapped"},
-    {"progress", "callbacks", "diverged", "samples", "scores", "windows"},
+    {"batches", "progress", "callbacks", "diverged", "samples", "scores", "windows"},
     {"training", "streaming", "visited"},
     {"models"},
     {"spec"},

@@ -88,6 +88,16 @@ def test_targets_of_every_step_train_a_model(equal: bool) -> None:
     assert [len(one) for one in model.predict(data, verbose=0)] == lengths
 
 
+def test_a_functional_model_takes_sequences() -> None:
+    data = some(6)
+    entry = elman.Input((None, 2))
+    model = elman.Model(entry, Dense(3, activation="softmax")(GRU(3)(entry)))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    before = model.evaluate(data, verbose=0)
+    assert before == model.evaluate(list(data), data.targets, verbose=0)
+    assert np.isfinite(model.fit(data, validation_data=data[:2], verbose=0).history["val_loss"])
+
+
 def test_a_trace_takes_sequences() -> None:
     data = some(4)
     model = elman.Sequential([elman.Input((None, 2)), GRU(3)])
@@ -144,6 +154,14 @@ def test_a_split_in_time_holds_out_the_latest_and_cuts_no_moment() -> None:
 def test_a_split_that_cannot_be_says_why(share, by, error, words) -> None:
     with pytest.raises(error, match=words):
         some().split(share, by)
+
+
+def test_tokens_alone_are_split_as_they_are() -> None:
+    tokens = [RNG.integers(0, 9, 4) for _ in range(10)]
+    train, valid = Sequences(tokens, kind="text", ids=np.arange(10)).split()
+    for part in (train, valid):
+        for row, one in zip(part.ids, part, strict=True):
+            assert one.tolist() == tokens[row].tolist()
 
 
 def test_one_group_alone_cannot_be_split() -> None:

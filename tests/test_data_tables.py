@@ -111,6 +111,12 @@ def test_many_whole_numbers_are_numbers_and_classes_are_in_the_order_of_numbers(
     assert few.names == tuple(str(n) for n in range(11))
 
 
+@pytest.mark.parametrize("name", ["id", "Index", ""])
+def test_a_column_that_numbers_rows_is_no_measurement(tmp_path: Path, name: str) -> None:
+    path = file(tmp_path, "t.csv", f"{name},0,1\n7,1,2\n8,3,4\n")
+    same(elman.data.table(path)[1], [[3], [4]])
+
+
 # -- frames ---------------------------------------------------------------------------------------
 
 FRAME = {"x0": [1.0, 2.0, 3.0], "x1": [4.0, float("nan"), 6.0], "kind": ["a", "b", "a"]}

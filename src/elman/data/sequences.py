@@ -223,8 +223,8 @@ class Sequences:
             DataError: no groups or times to split by, or too few sequences.
         """
         parts = tuple(self.take(rows) for rows in split_rows(self, share, by, seed))
-        if not prepare:
-            return parts
+        if not prepare or (self.kind == "text" and self.raw is None):
+            return parts  # as they are: of tokens alone nothing is learned
         from elman.data.preparing import Preparation
 
         learned = Preparation.learn(parts[0])

@@ -19,6 +19,8 @@ from elman.errors import DataError, OptionError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+#: Columns that number rows and measure nothing, in lower case; "column 0" has no name in its file.
+NUMBERING = {"id", "index", "row", "column 0", "unnamed: 0"}
 FORMS = ("auto", "wide", "long")
 
 
@@ -42,7 +44,8 @@ def table(
             DataFrame of pandas, polars or pyarrow; or a dict of columns.
         target: the column of targets; in long form one for each sequence where all its rows agree,
             else one for each step.
-        features: the columns of measurements; where None, all that have numbers and no other part.
+        features: the columns of measurements; where None, all that have numbers and no other
+            part, but for one called id or index.
         sequence: long form: rows with one value here are the steps of one sequence; `group` where
             None.
         group: the column of what a split must keep together: a patient, a machine.
@@ -116,7 +119,7 @@ def _features(
     """The columns of measurements."""
     if given is not None:
         return [name for name in given if found[name] is not None]
-    rest = [name for name in found.names if name not in others]
+    rest = [name for name in found.names if name not in others and name.lower() not in NUMBERING]
     # One wrong cell in a column of numbers is an error; a column without any is no measurement.
     chosen = [name for name in rest if found.has_numbers(name) or found.has_lists(name)]
     if not chosen:

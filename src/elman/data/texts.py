@@ -41,7 +41,7 @@ def text(
     HTML entities become the characters they mean, and each character has one form (NFC). Token 0
     is padding and 1 is whatever the vocabulary lacks. The vocabulary is that of all texts until
     `split` makes one of its training part. Texts that are there twice are one group: a split does
-    not put the one into training and the other into the test.
+    not put the one into training and the other into the test (unless `group` says otherwise).
 
     Args:
         source: a list of texts; a folder that has a folder of .txt files for each class; a .txt
