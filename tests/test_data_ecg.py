@@ -245,6 +245,29 @@ def test_records_without_labels_can_be_predicted(tmp_path: Path) -> None:
         elman.data.ecg(wave(300, 1), source_rate=10, prepared=prepared)
 
 
+def test_what_labelled_the_models_records_labels_new_ones() -> None:
+    # Records have labels and marks: "auto" took the labels, and marks must not replace them.
+    marked = [record(marks=beats(100, labels="V"), name=name) for name in "ab"]
+    prepared = known_again(elman.data.ecg(marked, ["ill", "well"], length=1))
+    assert elman.data.ecg(marked, ["well", "ill"], prepared=prepared).targets[0] == 1
+    new = elman.data.ecg(marked[0], prepared=prepared)
+    assert new.targets is None and new.names == ("ill", "well")
+
+
+def test_other_units_than_the_models_are_refused() -> None:
+    prepared = known_again(elman.data.ecg(record(), length=1))
+    other = Record("b", wave(), RATE, ("I", "II"), ("mV", "uV"))
+    with pytest.raises(DataError, match="'II' in mV, as the model was trained on, got uV in b"):
+        elman.data.ecg(other, prepared=prepared)
+    assert len(elman.data.ecg(Record("b", wave(), RATE, ("I", "II")), prepared=prepared)) == 10
+
+
+def test_two_channels_of_one_name_stay_two() -> None:
+    twins = Record("r", wave(), RATE, ("ECG", "ECG"))
+    data = elman.data.ecg(twins, length=1, channels=["ECG (2)"])
+    np.testing.assert_array_equal(data[0], wave()[:100, 1:])
+
+
 @pytest.mark.parametrize(
     "wrong", [{"cut": "all"}, {"length": "long"}, {"rate": -1}, {"label": 5}, {"hop": 0}]
 )

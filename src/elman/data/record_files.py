@@ -10,7 +10,7 @@ import numpy as np
 
 from elman.data import record_tables
 from elman.data.frames import READERS
-from elman.data.signals import Marks, Record, places
+from elman.data.signals import Marks, Record, distinct, places
 from elman.errors import DataError, FileError, MissingPackageError
 
 ENDINGS = (".hea", ".edf", ".bdf", ".npz", *READERS)
@@ -142,15 +142,15 @@ def _edf(path: Path, channels: Sequence[str | int] | None) -> Record:
         file = pyedflib.EdfReader(str(path))
     except OSError as error:
         raise FileError(
-            f"ecg expected a whole EDF file, got {path}, which cannot be read ({error}). It may be "
-            "cut short: copy it anew."
+            f"ecg expected a whole EDF file, got {path}, which cannot be read "
+            f"({str(error).removeprefix(f'{path}: ')}). It may be cut short: copy it anew."
         ) from error
     with file:
-        names = [label.strip() for label in file.getSignalLabels()]
+        names = distinct([label.strip() for label in file.getSignalLabels()])
         kept = places(path, names, channels)
-        rates = {names[one]: float(file.getSampleFrequency(one)) for one in kept}
-        if len(set(rates.values())) > 1:
-            each = ", ".join(f"{name} {rate:g} Hz" for name, rate in rates.items())
+        rates = [float(file.getSampleFrequency(one)) for one in kept]
+        if len(set(rates)) > 1:
+            each = ", ".join(f"{names[n]} {rate:g} Hz" for n, rate in zip(kept, rates, strict=True))
             raise DataError(
                 f"ecg expected channels of one sampling rate in {path}, got {each}. Choose some of "
                 "them with `channels=[...]`."
@@ -160,14 +160,13 @@ def _edf(path: Path, channels: Sequence[str | int] | None) -> Record:
         onset, duration, texts = file.readAnnotations()
     if not signals:
         raise DataError(f"ecg expected signals in {path}, got none. Leave this file out.")
-    [rate] = set(rates.values())
     return Record(
         path.stem,
         np.stack(signals, axis=1).astype(np.float32),
-        rate,
-        tuple(rates),
+        rates[0],
+        tuple(names[one] for one in kept),
         units,
-        _edf_marks(onset, duration, texts, rate),
+        _edf_marks(onset, duration, texts, rates[0]),
     )
 
 

@@ -94,11 +94,12 @@ def ecg(
             rhythm, target,
         )  # fmt: skip
     records, paths, folders = _records(source, recipe, source_rate, not new)
+    given: Any = labels
     record_names: Sequence[str] = ()
     if folders is not None and labels is None:
-        labels, record_names = numbered(folders, f"the folders of {str(source)!r}", new=new)
+        given, record_names = numbered(folders, f"the folders of {str(source)!r}", new=new)
     groups = groups_of("ecg", source, paths, group)
-    for what, listed in (("label", labels), ("group", groups)):
+    for what, listed in (("label", given), ("group", groups)):
         if listed is not None and len(listed) != len(records):
             raise DataError(
                 f"ecg expected one {what} for each of {len(records)} records, got {len(listed)}. "
@@ -109,10 +110,10 @@ def ecg(
 
     recorded_rate = records[0].rate
     records = _alike(records, recipe.rate)
+    if prepared is not None:
+        _check_units(records[0], prepared)
     marked = any(record.marks is not None for record in records)
-    if new and recipe.label in ("window", "step", "record"):
-        recipe = replace(recipe, label="auto" if labels is None and not marked else recipe.label)
-    by = recipe.labelled_by(labels is not None, marked)
+    by = recipe.labelled_by(given is not None, marked, new)
     names, table = (record_names, {}) if by in ("record", None) else recipe.table(records)
     cuts = [recipe.pieces(record, by, table) for record in records]
     if not any(len(one.starts) for one in cuts):
@@ -122,7 +123,7 @@ def ecg(
     first = records[0]
     data = Sequences(
         [piece for one, record in zip(cuts, records, strict=True) for piece in one.values(record)],
-        _each(labels, counts) if by == "record" else _targets(cuts, by),
+        _each(given, counts) if by == "record" else _targets(cuts, by),
         kind="ecg",
         groups=_each(groups, counts),
         times=np.concatenate([one.starts for one in cuts]) / first.rate,
@@ -134,8 +135,9 @@ def ecg(
         about=_about(records, cuts, recipe.cut),
         ids=_each(paths, counts),
     )
-    # Whatever the records had, later ones shall have too.
-    told = replace(recipe, rate=first.rate, channels=first.feature_names)
+    # Whatever these records had and were, later ones shall have and be too.
+    kept = "auto" if by == "beat" else by
+    told = replace(recipe, label=kept, rate=first.rate, channels=first.feature_names)
     return with_preparation(data, told.to_dict(), prepared)
 
 
@@ -202,6 +204,16 @@ def _alike(records: list[Record], rate: float | None) -> list[Record]:
     return found
 
 
+def _check_units(record: Record, prepared: Preparation) -> None:
+    """A model of millivolts knows nothing of microvolts; a unit that is not known may be any."""
+    for name, unit, wanted in zip(record.feature_names, record.units, prepared.units, strict=False):
+        if unit and wanted and unit != wanted:
+            raise DataError(
+                f"ecg expected channel {name!r} in {wanted}, as the model was trained on, got "
+                f"{unit} in {record.name}. Bring it to that unit."
+            )
+
+
 def _named(record: Record) -> str:
     pairs = zip(record.feature_names, record.units, strict=True)
     return ", ".join(f"{name} [{unit}]" if unit else name for name, unit in pairs)
@@ -235,4 +247,5 @@ def _about(records: Sequence[Record], cuts: Sequence[Cut], cut: str) -> str:
     seconds = sum(len(record.values) / record.rate for record in records)
     left_out = sum(one.left_out for one in cuts)
     more = f"; {left_out:,} left out, without a label or not whole" if left_out else ""
-    return f"{cut} of {len(records):,} records, {seconds / 60:,.1f} min in all{more}"
+    of = f"{len(records):,} records" if len(records) > 1 else records[0].name
+    return f"{cut} of {of}, {seconds / 60:,.1f} min in all{more}"

@@ -52,17 +52,20 @@ class Sensing:
             if given is not None and not 0 < given < float("inf"):
                 raise OptionError(f"ecg expected `{name}` above 0, got {given!r}.")
 
-    def labelled_by(self, listed: bool, marked: bool) -> str | None:
+    def labelled_by(self, listed: bool, marked: bool, new: bool = False) -> str | None:
         """What the targets are of: "beat", "window", "step", "record", or None for no targets.
 
         Args:
             listed: Whether each record has a label.
             marked: Whether anything is marked in the records.
+            new: Whether these are for a model that exists, and may lack labels.
         """
         if self.cut == "beats":
             return "beat"
         if self.label == "auto":
             return "record" if listed else "window" if marked else None
+        if new and not (listed if self.label == "record" else marked):
+            return None
         if self.label == "record" and not listed:
             raise DataError(
                 "ecg expected a label for each record, got none. Give `labels`, or put the files "

@@ -50,6 +50,7 @@ class Record:
         if not self.feature_names:
             names = tuple(f"channel {number}" for number in range(width))
             object.__setattr__(self, "feature_names", names)
+        object.__setattr__(self, "feature_names", distinct(self.feature_names))
         if not self.units:
             object.__setattr__(self, "units", ("",) * width)
 
@@ -76,6 +77,15 @@ class Record:
             feature_names=tuple(self.feature_names[one] for one in columns),
             units=tuple(self.units[one] for one in columns),
         )
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, and behind the second of a kind its number: EDF files may have two "ECG"."""
+    found: list[str] = []
+    for place, name in enumerate(names):
+        before = names[:place].count(name)
+        found.append(f"{name} ({before + 1})" if before else name)
+    return tuple(found)
 
 
 def _moved(samples: np.ndarray, ratio: float) -> np.ndarray:
