@@ -317,6 +317,12 @@ def bad_files() -> dict[str, tuple[str, str | bytes, str]]:
             "'x', got '1o' in t.csv, line 3. Correct it",
         ),
         "infinity": ("t.csv", "x,y\n1,0\n-inf,1\n", "finite .* 'x', got -inf in t.csv, line 3"),
+        "too large": ("t.csv", "x,y\n1e39,0\n2,1\n", "finite .* 'x', got 1e39 in t.csv, line 2"),
+        "far too large": (
+            "t.jsonl",
+            f'{{"x": 1{"0" * 400}, "y": "a"}}\n{{"x": 1, "y": "b"}}\n',
+            "in t.jsonl, line 1",
+        ),
         "missing target": ("t.csv", "x,y\n1,0\n2,NA\n", "'y', got none in t.csv, line 3. Fill it"),
         "no such target": (
             "t.csv",

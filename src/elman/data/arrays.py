@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from elman.errors import DataError
 #: What people call them, in lower case; the first that is there is taken.
 VALUES = ("x", "values", "data", "x_train")
 TARGETS = ("y", "targets", "labels", "y_train")
+#: What NumPy and Python raise of a file that is no zip, is cut short or locked.
+BROKEN = (
+    ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error
+)  # fmt: skip
 LENGTHS = ("lengths", "len")
 GROUPS = ("groups", "group")
 
@@ -29,7 +34,7 @@ def read_npz(path: Path) -> tuple[Any, Any, dict[str, Any]]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name.lower(): stored[name] for name in stored.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise DataError(
             f"data.table expected an .npz file of numbers and text, got another in {path.name!r} "
             f"({error}). Write it with np.savez, without objects."
@@ -60,7 +65,7 @@ def read_npz(path: Path) -> tuple[Any, Any, dict[str, Any]]:
             f"got shape {x.shape}. Save it so, or its lengths beside it."
         )
     for row, one in enumerate(values):
-        if np.isinf(one).any():
+        if np.isinf(one.astype(np.float32)).any():
             raise DataError(
                 f"data.table expected finite numbers, got infinity in {path.name}, row {row}. "
                 "Correct it, or use NaN: it then is missing."

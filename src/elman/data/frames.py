@@ -96,14 +96,16 @@ class Columns:
             found = np.full(len(column), np.nan)
             try:
                 found[~gone] = column[~gone].astype(np.float64)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 row = next(r for r in range(self.rows) if not gone[r] and not _is_number(column[r]))
                 raise DataError(
                     f"data expected numbers in column {name!r}, got {str(column[row])[:60]!r} in "
                     f"{self.place(row)}. Correct it, or leave this column out of the features."
                 ) from None
-        if np.isinf(found).any():
-            row = int(np.flatnonzero(np.isinf(found))[0])
+        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite to a model
+            infinite = np.isinf(found.astype(np.float32))
+        if infinite.any():
+            row = int(np.argmax(infinite))
             raise DataError(
                 f"data expected finite numbers in column {name!r}, got {column[row]} in "
                 f"{self.place(row)}. Correct it, or leave the cell empty: it then is missing."
@@ -292,7 +294,7 @@ def _is_missing(value: Any) -> bool:
 def _is_number(value: Any) -> bool:
     try:
         float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return True
 

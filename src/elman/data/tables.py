@@ -175,7 +175,7 @@ def _listed(found: Columns, chosen: list[str], row: int) -> Array:
             # Parquet's lists of lists come as arrays of arrays.
             nested = isinstance(cell, np.ndarray) and cell.dtype == object
             part: Array = np.array([*cell] if nested else cell, np.float32)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             part = np.empty(0, np.float32)
         part = part[:, None] if part.ndim == 1 else part
         if part.ndim != 2 or not len(part) or np.isinf(part).any():

@@ -30,7 +30,7 @@ def read_ts(path: Path) -> tuple[Any, Any, dict[str, Any]]:
             start = number
             break
         if word.startswith("@"):
-            header[word[1:].lower()] = rest
+            header[word[1:].lower()] = rest or ["false"]
     if not start:
         raise DataError(
             f"data.table expected a line @data in {path.name!r}, got none in {len(lines)} lines. "
