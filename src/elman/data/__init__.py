@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from elman.data.preparing import Preparation
+    from elman.data.records import ecg
     from elman.data.sequences import Sequences
+    from elman.data.sounds import audio
     from elman.data.tables import table
     from elman.data.texts import text
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 _LATER = {
     "Preparation": "elman.data.preparing",
     "Sequences": "elman.data.sequences",
+    "audio": "elman.data.sounds",
+    "ecg": "elman.data.records",
     "table": "elman.data.tables",
     "text": "elman.data.texts",
 }
@@ -28,4 +32,4 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(_LATER[name]), name)
 
 
-__all__ = ["Preparation", "Sequences", "table", "text"]
+__all__ = ["Preparation", "Sequences", "audio", "ecg", "table", "text"]

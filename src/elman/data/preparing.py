@@ -207,6 +207,24 @@ class Preparation:
         )
 
 
+def with_preparation(
+    data: Sequences, told: dict[str, Any], prepared: Preparation | None
+) -> Sequences:
+    """What a loader read: prepared as for a model that exists, or as the start of a preparation.
+
+    Args:
+        data: as they were read.
+        told: how they were read, for whoever reads more of the kind.
+        prepared: of the model, if there is one.
+    """
+    if prepared is not None:
+        return prepared(data)
+    begun = Preparation(
+        data.kind, (), data.names, data.feature_names, data.units, data.rate, tuple(told.items())
+    )
+    return data.with_values(data.values, prepared=begun)
+
+
 def _learned(data: Sequences) -> tuple[Step, ...]:
     if data.kind == "text":
         if data.raw is None:
@@ -228,8 +246,8 @@ def _learned(data: Sequences) -> tuple[Step, ...]:
 
 
 def _column(given: Any) -> Any:
-    """A word, a whole number, None, or a list of words."""
-    if given is None or (isinstance(given, int) and abs(given) <= MOST):
+    """A word, a number, None, or a list of words."""
+    if given is None or (isinstance(given, int | float) and abs(given) <= MOST):
         return given
     return word(given, "a column") if isinstance(given, str) else words(given, "columns")
 

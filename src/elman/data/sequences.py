@@ -208,8 +208,9 @@ class Sequences:
 
         Args:
             share: of the sequences that are held out; or two shares, for validation and test.
-            by: "group" keeps every group whole; "time" holds out the latest; "random" deals the
-                rows, each class in proportion; "auto" is the first of these that the data allow.
+            by: "group" keeps every group whole; "time" holds out the latest, and leaves out windows
+                that reach from one part into the next; "random" deals the rows, each class in
+                proportion; "auto" is the first of these that the data allow.
             seed: which of the possible splits.
             prepare: whether to learn scale, missing values or vocabulary from the training part,
                 and to prepare all parts by that. `train.prepared` repeats it on new data.

@@ -34,7 +34,8 @@ def split_rows(
     if by == "group":
         parts = _by_group(_column(data.groups, "groups", by), _classes(data), shares, seed)
     elif by == "time":
-        parts = _by_time(_column(data.times, "times", by), shares)
+        times = _column(data.times, "times", by)
+        parts = _without_overlap(data, _by_time(times, shares), times)
     else:
         parts = _at_random(_classes(data), shares, seed)
     if not all(map(len, parts)):
@@ -111,3 +112,17 @@ def _by_time(times: Array, shares: Array) -> list[Array]:
             cut -= 1
         cuts.append(int(cut))
     return [np.sort(part) for part in np.split(order, cuts)]
+
+
+def _without_overlap(data: Sequences, parts: list[Array], times: Array) -> list[Array]:
+    """The parts without what reaches into a later one: windows of one record, which overlap."""
+    if data.step is None or data.ids is None or times.dtype.kind not in "iuf":
+        return parts
+    ends = times + (data.lengths - 0.5) * data.step  # in the middle of the last step
+    place = np.unique(data.ids, return_inverse=True)[1]
+    begins = np.full(place.max(initial=-1) + 1, np.inf)  # of each record, in the later parts
+    kept = []
+    for part in reversed(parts):
+        kept.append(part[ends[part] < begins[place[part]]])
+        np.minimum.at(begins, place[part], times[part])
+    return kept[::-1]

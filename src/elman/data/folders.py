@@ -1,0 +1,73 @@
+"""Which files a source names, and the class of each where folders say it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from elman.errors import DataError
+
+
+def files_in(
+    who: str, source: str | Path, endings: Sequence[str]
+) -> tuple[list[Path], list[str] | None]:
+    """A file, or all files of a folder in the order of their names.
+
+    Where the folder has folders of such files and no such files itself, each folder's name is the
+    class of what lies in it, however deep.
+
+    Returns:
+        The files, and the class of each or None.
+
+    Raises:
+        DataError: A folder without such files.
+    """
+    source = Path(source)
+    if not source.is_dir():
+        return [source], None  # whoever reads it says what is wrong with it
+    found = sorted(
+        path
+        for path in source.rglob("*")
+        if path.suffix.lower() in endings and path.is_file() and not path.name.startswith(".")
+    )
+    if not found:
+        raise DataError(
+            f"{who} expected files ending in {', '.join(endings)} in {source}, got none. "
+            "Put each class into a folder of its own."
+        )
+    inside = [path.relative_to(source).parts for path in found]
+    if any(len(parts) == 1 for parts in inside):
+        return found, None
+    return found, [parts[0] for parts in inside]
+
+
+def groups_of(
+    who: str, source: object, files: Iterable[str | Path], group: str | Sequence[object] | None
+) -> list[object] | None:
+    """The group of each file: as listed, or what a regular expression finds in its path.
+
+    Of a folder, only what is inside it is looked at: where it lies says nothing about its files.
+
+    Raises:
+        DataError: The expression is none, or finds nothing in a file's path.
+    """
+    if group is None or not isinstance(group, str):
+        return None if group is None else list(group)
+    try:
+        pattern = re.compile(group)
+    except re.error as error:
+        raise DataError(
+            f"{who} expected `group` as a list or a regular expression, got {group!r} ({error})."
+        ) from error
+    folder = source if isinstance(source, str | Path) and Path(source).is_dir() else ""
+    found: list[object] = []
+    for file in files:
+        match = pattern.search(Path(file).relative_to(folder).as_posix())
+        if match is None:
+            raise DataError(
+                f"{who} expected {group!r} to find the group in every path, got nothing in {file}. "
+                "Widen the expression, or give a list with one group per file."
+            )
+        found.append(match[1] if pattern.groups else match[0])
+    return found
