@@ -40,13 +40,11 @@ def read(x: Any, channels_first: bool, who: str) -> Array | Ragged | list[str] |
     elif isinstance(x, str) or (shape is not None and len(shape) != 1):
         return None
     rows = list(x) if hasattr(x, "__iter__") else []
-    if rows and all(isinstance(row, str) for row in rows):
-        return [str(row) for row in rows]
+    if any(isinstance(row, str) for row in rows):
+        return [_text(row, number, who) for number, row in enumerate(rows)]
     if not rows or not all(_is_sequence(row) for row in rows):
         return None
-    arrays = [
-        np.asarray(row) if _is_array(row) else _array(row, n, who) for n, row in enumerate(rows)
-    ]
+    arrays = [_array(row, number, who) for number, row in enumerate(rows)]
     if len({array.shape for array in arrays}) == 1 and arrays[0].ndim == 1:
         return None  # lists of numbers, all of one length, are a table
     return _unequal([_by_step(array, channels_first) for array in arrays], who)
@@ -54,6 +52,8 @@ def read(x: Any, channels_first: bool, who: str) -> Array | Ragged | list[str] |
 
 def _unequal(arrays: list[Array], who: str) -> Array | Ragged:
     found = checks.sequences(arrays, who, "sequences")
+    if not len(found.values):  # arrays without a step know their features all the same
+        found = Ragged.of(arrays)
     found = found.with_values(found.values.astype(np.float64))
     if not np.isfinite(found.values).all():
         step = np.flatnonzero(~np.isfinite(found.values.reshape(len(found.values), -1)).all(1))[0]
@@ -70,6 +70,15 @@ def _by_step(array: Array, channels_first: bool) -> Array:
     if array.ndim == 1:
         return array[:, None]
     return array.T if channels_first else array
+
+
+def _text(row: Any, number: int, who: str) -> str:
+    if not isinstance(row, str):
+        raise DataError(
+            f"{who} expected texts, got {row!r} ({type(row).__name__}) in row {number}. Leave it "
+            "out, or write '' for no text."
+        )
+    return str(row)
 
 
 def _is_array(row: Any) -> bool:

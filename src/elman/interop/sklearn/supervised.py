@@ -32,21 +32,21 @@ class Supervised(SequenceEstimator):
             ValueError: X, y or the weights are no such data. elman's own errors are ValueErrors.
         """
         fresh = not (self.warm_start and self._fitted)
-        return self._fit(X, y, sample_weight, fresh=fresh, epochs=self.epochs)
+        return self._fit(X, y, sample_weight, fresh)
 
-    def _fit(
-        self, X: Any, y: Any, weight: Any, *, fresh: bool, epochs: int, classes: Any = None
-    ) -> Self:
+    def _fit(self, X: Any, y: Any, weight: Any, fresh: bool, known: Any = None) -> Self:
+        """Train; where X and y are some of the data only, `known` tells what targets there are."""
         found, y = self._read(X, y, fresh=fresh)
         if weight is not None:
             weight = np.asarray(_check_sample_weight(weight, y, dtype=np.float64))
         weight = self._weighed(y, weight)
         if fresh:
             self._begin()
-        rows, held_out = (None, None) if classes is not None else self._split(y)
+        rows, held_out = self._split(y) if known is None else (None, None)
         if fresh:
-            self._learn_targets(y if classes is None else classes, rows)
+            self._learn_targets(y if known is None else known, rows)
             self._prepare(chosen(found, rows))
+        epochs = self.epochs if known is None else 1
         self._train(found, self._targets(y), weight, fresh, epochs, rows, held_out)
         return self
 
@@ -120,7 +120,7 @@ class SequenceClassifier(ClassifierMixin, Supervised):
                 f"{self.class_weight!r}: some of the data do not tell. Compute the weights of all."
             )
         known = self.classes_ if classes is None else np.asarray(classes)
-        return self._fit(X, y, sample_weight, fresh=fresh, epochs=1, classes=known)
+        return self._fit(X, y, sample_weight, fresh, known)
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class, float32 [n, classes]."""
@@ -192,7 +192,7 @@ class SequenceRegressor(RegressorMixin, Supervised):
         Raises:
             ValueError: as `fit`.
         """
-        return self._fit(X, y, sample_weight, fresh=not self._fitted, epochs=1, classes=y)
+        return self._fit(X, y, sample_weight, not self._fitted, known=y)
 
     def predict(self, X: Any) -> Array:
         """The numbers of each sequence, float64 [n], or [n, outputs] where y had two axes."""
