@@ -76,3 +76,17 @@ def stale(topic: str, **tolerance: Any) -> list[str]:
         if now[name].shape != then[name].shape
         or not np.allclose(now[name], then[name], equal_nan=True, **tolerance)
     ]
+
+
+def with_states(model: Any) -> Any:
+    """A model of Keras's whose stateful layers do what is documented.
+
+    On the jax backend Keras loses states in `fit` and `predict`, because they are no variables of
+    the model. Here they become such; take the weights before.
+    """
+    for layer in model._flatten_layers():
+        for state in getattr(layer, "states", None) or []:
+            layer._tracker.unlock()
+            layer._track_variable(state)
+            layer._tracker.lock()
+    return model

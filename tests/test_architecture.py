@@ -29,7 +29,7 @@ FLOORS: list[set[str]] = [
     {"activations", "constraints", "initializers", "regularizers", "seeds"},
     {"losses", "metrics", "optimizers", "data", "baselines"},
     {"layers", "plan", "graph", "checks", "mapped", "ragged"},
-    {"progress", "callbacks", "diverged", "samples", "scores", "windows"},
+    {"batches", "progress", "callbacks", "diverged", "samples", "scores", "windows"},
     {"training", "streaming", "visited"},
     {"models"},
     {"spec"},

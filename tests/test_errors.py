@@ -201,8 +201,10 @@ LISTENER: dict[str, Bad] = {
     "unknown option": compiled(UnknownNameError, "'metric'", "'metrics'", metric=["mse"]),
     "a loss that is a number": compiled(UnknownNameError, "loss", "3", loss=3),
     "a loss in Python": compiled(OptionError, "native code", loss=lambda a, b: 0.0),
-    "metrics by output": compiled(OptionError, "list of metrics", metrics={"dense": "mse"}),
-    "weights of losses": compiled(OptionError, "loss_weights", "not have", loss_weights=[1.0]),
+    "metrics of no output": compiled(UnknownNameError, "output", metrics={"denser": "mse"}),
+    "weights of two losses": compiled(
+        OptionError, "loss_weights", "1 entries", loss_weights=[1, 2]
+    ),
     "weighted metrics": compiled(OptionError, "weighted_metrics", weighted_metrics=["mse"]),
     # layers
     "unknown layer": bad(UnknownNameError, "'dens'", "Did you mean 'dense'")(
@@ -437,10 +439,7 @@ def test_a_model_without_layers_says_so(use, capfd):
 
 # -- options of layers, optimizers and losses -----------------------------------------------------
 
-RECURRENT_NOT_YET = {
-    "stateful": True,
-    "return_state": True,
-}
+RECURRENT_NOT_YET = {}
 OPTIONS: dict[str, tuple[Callable[[], Any], type[ElmanError], tuple[str, ...]]] = {
     **{
         f"{cell.__name__} {option}": (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,22 +9,30 @@ import pytest
 
 from elman import _core, losses
 from elman.graph import Call, Graph
-from elman.layers import GRU, LSTM, Dense, Embedding, Layer, SimpleRNN
+from elman.layers import (
+    GRU,
+    LSTM,
+    Add,
+    Average,
+    Bidirectional,
+    Concatenate,
+    Dense,
+    Embedding,
+    Layer,
+    Masking,
+    Maximum,
+    Minimum,
+    Multiply,
+    Recurrent,
+    SimpleRNN,
+    Subtract,
+)
 from elman.layers.layer import Shape
-from elman.plan import Plan, Slot, Store
+from elman.layers.merging import Merging
+from elman.plan import Plan, Store
 from harness import STEP, assert_close, native_targets, prepared
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-class Sum(Layer):
-    """Two of a shape, added."""
-
-    def output_shapes(self, input_shapes: Sequence[Shape]) -> list[Shape]:
-        return [input_shapes[0]]
-
-    def emit_all(self, plan: Plan, slots: Sequence[Slot]) -> list[Slot]:
-        return [plan.add("merge", self.name, slots, slots[0].shape, mode="sum")]
 
 
 def named(layer: Layer, name: str) -> Layer:
@@ -76,12 +83,24 @@ class Wired:
         values: dict[int, tuple[Array, Any]] = {i: (prepared(x), None) for i, x in enumerate(xs)}
         for call in self.graph.calls:
             layer, taken = call.layer, [values[i] for i in call.takes]
-            if isinstance(layer, Sum):
-                values[call.makes[0]] = taken[0][0] + taken[1][0], taken[0][1]
+            if isinstance(layer, Merging):
+                arrays, masks = [x for x, _ in taken], [mask for _, mask in taken]
+                arrays = [x[:, None] if x.ndim < arrays[0].ndim else x for x in arrays]
+                values[call.makes[0]] = (
+                    layer.combine(arrays, masks),
+                    layer.combine_masks(arrays, masks),
+                )
                 continue
             own = {p.name: weights[f"{layer.name}/{p.name}"] for p in layer.own_params}
             x, mask = taken[0]
-            values[call.makes[0]] = layer.formula(x, own, mask), layer.formula_mask(x, mask)
+            if isinstance(layer, Recurrent | Bidirectional):
+                out, states = layer.walk(x, own, mask, [state for state, _ in taken[1:]] or None)
+                values.update(
+                    zip(call.makes[1:], ((state, None) for state in states), strict=False)
+                )
+            else:
+                out = layer.formula(x, own, mask)
+            values[call.makes[0]] = out, layer.formula_mask(x, mask)
         return [values[i] for i in self.graph.outputs]
 
     def loss(self, xs: list[Array], ys: list[Array], weights: dict[str, Array]) -> list[Any]:
@@ -144,7 +163,7 @@ def test_inputs_of_unequal_lengths_and_two_weighted_losses(threads: int) -> None
     embedding = Embedding(7, 3, mask_zero=True)
     one, other = LSTM(5), GRU(5, return_sequences=True)
     last = named(SimpleRNN(5), "last")
-    total, dense = Sum(), Dense(2)
+    total, dense = Add(), Dense(2)
     graph = Graph(
         3,
         (
@@ -154,7 +173,7 @@ def test_inputs_of_unequal_lengths_and_two_weighted_losses(threads: int) -> None
             Call(last, (5,), (6,)),
             Call(total, (4, 6), (7,)),
             Call(named(Dense(5), "static"), (2,), (8,)),
-            Call(named(Sum(), "sum_2"), (7, 8), (9,)),
+            Call(named(Add(), "add_2"), (7, 8), (9,)),
             Call(dense, (9,), (10,)),
         ),
         (10, 5),
@@ -184,7 +203,7 @@ def test_an_embedding_is_handed_out_and_read() -> None:
 
 
 def test_a_layer_that_is_called_twice_has_one_gradient(threads: int) -> None:
-    embedding, lstm, total, dense = Embedding(9, 4), LSTM(3), Sum(), Dense(2)
+    embedding, lstm, total, dense = Embedding(9, 4), LSTM(3), Add(), Dense(2)
     graph = Graph(
         2,
         (
@@ -202,7 +221,7 @@ def test_a_layer_that_is_called_twice_has_one_gradient(threads: int) -> None:
     wired = Wired(graph, [(6,), (3,)], [MSE])
     judge(wired, xs, 5)
     names = [op["name"] for op in wired.plan(5).native.describe()]
-    assert names == ["embedding", "lstm", "embedding/1", "lstm/1", "sum", "dense"]
+    assert names == ["embedding", "lstm", "embedding/1", "lstm/1", "add", "dense"]
 
 
 def test_what_no_loss_sees_is_left_out_of_the_way_back() -> None:
@@ -241,3 +260,56 @@ def test_a_layer_with_a_loss_must_not_follow_it() -> None:
     plan = wired.training(2)
     with pytest.raises(ValueError, match="'late' must come before the losses"):
         plan.native.add("activation", "late", [0], [], {"activation": "tanh"})
+
+
+MERGING = [Add, Average, Maximum, Minimum, Multiply, Concatenate, lambda: Concatenate(axis=1)]
+
+
+@pytest.mark.parametrize("merging", [*MERGING, Subtract])
+@pytest.mark.parametrize("masked", ["both", "first", "second", "neither"])
+def test_merged_sequences_with_masks(merging: Any, masked: str, threads: int) -> None:
+    # Sixteen and one more, so that a row of units is longer than a vector.
+    calls = [
+        Call(
+            named(layer() if masked in ("both", which) else Dense(2), f"below_{i}"), (i,), (2 + i,)
+        )
+        for i, (which, layer) in enumerate([("first", Masking), ("second", Masking)])
+    ]
+    calls += [
+        Call(named(SimpleRNN(17, return_sequences=True), "rnn_0"), (2,), (4,)),
+        Call(named(GRU(17, return_sequences=True), "rnn_1"), (3,), (5,)),
+        Call(merging(), (4, 5), (6,)),
+        Call(named(GRU(3), "last"), (6,), (7,)),
+    ]
+    graph = Graph(2, tuple(calls), (6, 7))
+    xs = [normal(4, 5, 2), normal(4, 5, 2) + 1]
+    for row, steps in enumerate([5, 3, 0, 1]):
+        xs[0][row, steps:] = 0
+        if masked in ("both", "second"):
+            xs[1][row, : 5 - steps] = 0
+    judge(Wired(graph, [(5, 2), (5, 2)], [MSE, MSE]), xs, 4)
+
+
+@pytest.mark.parametrize("merging", [Add, Subtract, Average, Multiply, Maximum, Minimum])
+def test_one_step_or_one_unit_stands_for_all(merging: Any, threads: int) -> None:
+    calls = (
+        Call(GRU(18, return_sequences=True), (0,), (2,)),
+        Call(named(LSTM(18), "of_all_steps"), (0,), (3,)),
+        Call(merging(), (2, 3), (4,)),
+        Call(named(Dense(1), "one"), (1,), (5,)),
+        Call(named(merging(), "again"), (4, 5), (6,)),
+    )
+    judge(
+        Wired(Graph(2, calls, (6,)), [(3, 2), (3, 4)], [MSE]), [normal(4, 3, 2), normal(4, 3, 4)], 4
+    )
+
+
+def test_three_inputs_and_one_of_them_twice(threads: int) -> None:
+    calls = (
+        Call(named(Dense(3), "a"), (0,), (1,)),
+        Call(named(Dense(3), "b"), (0,), (2,)),
+        Call(Multiply(), (1, 2, 1), (3,)),
+        Call(Maximum(), (3, 2, 1), (4,)),
+        Call(Concatenate(), (4, 3, 4), (5,)),
+    )
+    judge(Wired(Graph(1, calls, (5, 3)), [(4,)], [MSE, MSE]), [normal(5, 4)], 5)

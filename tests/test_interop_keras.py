@@ -760,3 +760,35 @@ def test_keras_is_asked_for_by_its_extra_and_only_when_it_is_needed():
     code = "import elman\n" + code
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "elman[keras]" in found.stdout, found.stderr
+
+
+def test_a_graph_of_several_inputs_and_outputs_trains_as_in_keras(keras):
+    def made() -> Any:
+        keras.utils.set_random_seed(1)
+        a, b = keras.Input((7, 3), name="a"), keras.Input((4,), name="b")
+        steps = keras.layers.LSTM(5, return_sequences=True)(a)
+        last = keras.layers.GRU(5)(steps)
+        both = keras.layers.Add()([last, keras.layers.Dense(5)(b)])
+        outputs = [
+            keras.layers.Dense(1, activation="sigmoid", name="o")(both),
+            keras.layers.Dense(2, name="p")(keras.layers.Concatenate()([last, both])),
+        ]
+        model = keras.Model([a, b], outputs)
+        losses = {"o": "binary_crossentropy", "p": "mse"}
+        weights = {"o": 1.0, "p": 0.5}
+        model.compile("adam", loss=losses, loss_weights=weights, metrics={"o": ["accuracy"]})
+        return model
+
+    rng = np.random.default_rng(0)
+    x = [rng.normal(size=(64, 7, 3)).astype("f4"), rng.normal(size=(64, 4)).astype("f4")]
+    y = [rng.integers(0, 2, (64, 1)).astype("f4"), rng.normal(size=(64, 2)).astype("f4")]
+    fast, plain = made(), made()
+    assert accelerate(fast).accelerated
+    found, wanted = (m.fit(x, y, epochs=10, verbose=0, shuffle=False) for m in (fast, plain))
+    assert list(found.history) == list(wanted.history)
+    for name, values in wanted.history.items():
+        np.testing.assert_allclose(found.history[name], values, atol=1e-4)
+    for one, other in zip(fast.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    for one, other in zip(fast.predict(x, verbose=0), plain.predict(x, verbose=0), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)

@@ -171,9 +171,9 @@ ATTACKS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda c: layer(c).update(class_name=["GRU"]),
         "['GRU']",
     ),
-    "a model of functions": (
+    "a graph without calls": (
         lambda c: c.update(class_name="Functional"),
-        "Functional|does not have this class",
+        "layer without a name, or without calls",
     ),
 }
 
@@ -246,7 +246,7 @@ OPTIONS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda c: c["compile_config"].update(loss="hinge_of_doom"), "hinge_of_doom|compile=False",
     ),
     "weights of losses": (
-        lambda c: c["compile_config"].update(loss_weights=[2.0]), "loss_weights|compile=False",
+        lambda c: c["compile_config"].update(loss_weights=[1, 2]), "loss_weights|compile=False",
     ),
     "a strange compile": (lambda c: c.update(compile_config=[1]), "compile=False"),
 }  # fmt: skip

@@ -440,7 +440,7 @@ NB_MODULE(_core, m) {
       .def_prop_ro("states", [](const Plan& p) {
              std::map<std::string, std::vector<std::string>> names;
              for (const auto& op : p.ops())
-               if (p.carries() && !op->state_names().empty()) names[op->name] = op->state_names();
+               if (!op->state_names().empty()) names[op->name] = op->state_names();
              return names;
            }, "The state tensors that each op carries from run to run.")
       .def("reset_states", [](Plan& p, const std::optional<std::vector<int>>& rows) {
@@ -455,7 +455,7 @@ NB_MODULE(_core, m) {
              const std::lock_guard lock(p.weights().in_use);
              std::map<std::string, std::vector<Out>> found;
              for (const auto& op : p.ops())
-               for (size_t i = 0; p.carries() && i < op->state_names().size(); ++i)
+               for (size_t i = 0; i < op->state_names().size(); ++i)
                  found[op->name].push_back(array(p.get_state(*op, (int)i),
                                                  {(size_t)p.rows(), (size_t)op->state_width()}));
              return found;
@@ -465,7 +465,7 @@ NB_MODULE(_core, m) {
                size_t known = 0;
                for (const auto& op : p.ops()) {
                  const auto given = states.find(op->name);
-                 if (given == states.end() || !p.carries()) continue;
+                 if (given == states.end()) continue;
                  if (given->second.size() != op->state_names().size())
                    throw std::invalid_argument("the plan expected all states of '" + op->name + "'");
                  for (size_t i = 0; i < given->second.size(); ++i) f(*op, (int)i, given->second[i]);

@@ -194,19 +194,18 @@ int Plan::add_loss(int slot, long width) {
 }
 
 void Plan::find_way_back() {
-  std::vector<char> handed(slots_.size());  // whether a reader hands back a gradient
   for (size_t i = ops_.size(); i-- > 0;) {
     Op& op = *ops_[i];
     bool wanted = op.output < 0;
-    std::erase_if(op.further, [&](const Op::Further& f) { return !handed[f.reader]; });
+    std::erase_if(op.further, [&](const Op::Further& f) { return !slots_[f.reader].handed; });
     for (Op::Further& f : op.further) {
-      f.add = handed[f.slot];
-      handed[f.slot] = true;
+      f.add = slots_[f.slot].handed;
+      slots_[f.slot].handed = true;
     }
-    op.each_output([&](int slot) { wanted |= handed[slot]; });
+    op.each_output([&](int slot) { wanted |= slots_[slot].handed; });
     op.bypassed |= !wanted;
     if (op.bypassed) continue;
-    for (const int input : op.inputs) handed[input] = true;
+    for (const int input : op.inputs) slots_[input].handed = true;
   }
 }
 
@@ -218,6 +217,7 @@ void Plan::seal() {
     meets_ |= op->meets();
     if (op->learns()) learning_.push_back(op.get());
   }
+  if (carry_ || !records_.empty()) sorted_by_ = -1;  // a row's states are in its own place
   for (Floats& arena : arenas_) arena.resize(arena_floats_);
   for (Floats& states : states_) states.resize(state_floats_);
   if (training_) {
@@ -655,6 +655,10 @@ void Plan::take(Run& run, const Batch& batch, long first, long last, long w) con
 }
 
 void Plan::predict(const Batch& batch, long samples, Rooms out) {
+  if (stays() && samples > rows_) {  // a batch needs what the one before it left
+    run(batch, samples, rows_, false, 0, 0, nullptr, nullptr, out, nullptr);
+    return;
+  }
   const auto lock = begin();
   weights_->settle();
   const long piece = std::min<long>(shard_rows_, (samples + threads() - 1) / threads());

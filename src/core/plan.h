@@ -72,7 +72,7 @@ class Plan {
   /// Rows of this input end early, or have tokens of 0, which are padding: the rows of a shard may
   /// be put in an order that suits that.
   void sort_by_length(int input) {
-    if (!carry_ && sorted_by_ < 0) sorted_by_ = input;
+    if (sorted_by_ < 0) sorted_by_ = input;
   }
   /// One more op looks up rows of this table.
   void look_up(int param);
@@ -81,8 +81,9 @@ class Plan {
   void bypass(int slot);
   /// Floats in each shard's arena: so many per row, and so many besides.
   long reserve(long per_row, long besides = 0);
-  /// Where in a block of carried states there is a record of so many floats for every row.
-  long carry(long record);
+  /// Where in a block of carried states there is a record of so many floats for every row. What `stays`
+  /// is carried from batch to batch too, row by row.
+  long carry(long record, bool stays = false);
   /// Floats that all shards share: packed weights.
   float* share(long floats);
   /// Floats for each thread apart from its arena: memory only as far as they are written.
@@ -213,6 +214,8 @@ class Plan {
   /// By how many steps every row of this shard is shorter than the plan.
   int padding(const Run& run) const;
   void end_windows(long runs, long rows);
+  /// Whether a batch begins where the one before it ended.
+  bool stays() const;
   /// Copies the records of the rows named to the first of `chosen_[0]`; and those of `from` back.
   void choose_states(long count, const int* rows);
   void return_states(long count, const int* rows, const Floats& from);
@@ -231,6 +234,7 @@ class Plan {
   long arena_floats_ = 0, state_floats_ = 0;
   struct Record {  // of an op's states: [rows][floats]
     long at, floats;
+    bool stays;
   };
   std::vector<Record> records_;
   Floats states_[2];  // before and after a run, which backward must tell apart

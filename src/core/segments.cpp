@@ -15,8 +15,8 @@ void Plan::window(Run& run, long number, int before) const {
     run.rank = nullptr;  // that of the batch before
     run.short_by = padding(run);
     run.steps -= run.short_by;
-    return;
   }
+  if (records_.empty()) return;
   run.states = states_[(now_ + before) % 2].data();
   run.next_states = const_cast<float*>(states_[(now_ + before + 1) % 2].data());
 }
@@ -38,7 +38,7 @@ int Plan::padding(const Run& run) const {
 
 /// Whoever took no part keeps its state.
 void Plan::end_windows(long runs, long rows) {
-  if (!carry_ || rows == 0) return;
+  if (records_.empty() || rows == 0) return;
   const int before = now_;
   now_ = (int)((now_ + runs) % 2);
   if (now_ == before) return;
@@ -57,10 +57,14 @@ long Plan::target_floats(int loss, const Batch& batch) const {
   return steps * losses_[loss].width;
 }
 
-long Plan::carry(long record) {
-  records_.push_back({state_floats_, record});
+long Plan::carry(long record, bool stays) {
+  records_.push_back({state_floats_, record, stays});
   state_floats_ += record * rows_;
   return records_.back().at;
+}
+
+bool Plan::stays() const {
+  return std::any_of(records_.begin(), records_.end(), [](const Record& r) { return r.stays; });
 }
 
 void Plan::reset_states() { std::fill_n(states_[now_].data(), states_[now_].size(), 0.0f); }
@@ -109,8 +113,11 @@ void Plan::recompute(Team::Member& me, Updater* updater, bool lookups, Rooms out
   };
   me.phase([&](int part) {
     Run& run = shards_[part];
-    for (const Record& r : records_)
-      std::fill_n(between_.data() + r.at + run.first_row * r.floats, run.rows * r.floats, 0.0f);
+    for (const Record& r : records_) {
+      const long at = r.at + run.first_row * r.floats, floats = run.rows * r.floats;
+      if (r.stays) std::copy_n(states_[now_].data() + at, floats, between_.data() + at);
+      else std::fill_n(between_.data() + at, floats, 0.0f);
+    }
     for (long i = 0; !lookups && i <= last - (counted ? 0 : 1); ++i) {
       go(run, i);
       pass(run);
@@ -136,6 +143,12 @@ void Plan::recompute(Team::Member& me, Updater* updater, bool lookups, Rooms out
       forward(run, 0, ops_.size());
       write(run, out);
       backward(run);
+    }
+    for (const Record& r : records_) {
+      const long at = r.at + run.first_row * r.floats;
+      if (r.stays)
+        std::copy_n(between_.data() + (last + 1) * state_floats_ + at, run.rows * r.floats,
+                    states_[now_].data() + at);
     }
   });
 }

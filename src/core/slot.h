@@ -36,6 +36,7 @@ struct Slot {
   /// need not be there again. 0: they keep nothing.
   long kept = 0;
   bool read = false;               // whether an op reads it, and writes its gradient
+  bool handed = false;             // whether there is a gradient of it on the way back
 };
 
 /// What a name shows when peeked at: vector `part` of each record [blocks][steps*rows][parts][lanes].

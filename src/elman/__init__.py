@@ -36,7 +36,7 @@ from elman.errors import (
 )
 from elman.layers import Input
 from elman.mixed_precision import DTypePolicy, dtype_policy, set_dtype_policy
-from elman.models import Sequential
+from elman.models import Model, Sequential
 from elman.seeds import set_random_seed
 from elman.spec import parse
 from elman.version import __version__
@@ -75,6 +75,7 @@ __all__ = [
     "ElmanError",
     "FileError",
     "Input",
+    "Model",
     "NotReadyError",
     "OptionError",
     "Sequential",

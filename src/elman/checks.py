@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -13,18 +13,31 @@ from elman.mapped import Mapped, is_mapped, parts
 from elman.ragged import Ragged, is_ragged
 
 if TYPE_CHECKING:
-    from elman.layers.layer import Layer
+    from elman.layers.layer import Shape
     from elman.losses import Loss
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def inputs(x: Any, layer: Layer, who: str) -> Array | Mapped | Ragged:
+class Taker(Protocol):
+    """Who takes an array: a layer, or an input of a graph."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def takes_tokens(self) -> bool: ...
+    @property
+    def built_for(self) -> Shape | None: ...
+    def check_rank(self, shape: Shape) -> None: ...
+    def check_shape(self, shape: Shape) -> None: ...
+
+
+def inputs(x: Any, layer: Taker, who: str) -> Array | Mapped | Ragged:
     """Inputs as the engine takes them. What lies in a memory-mapped file is read once, but stays.
 
     Args:
         x: an array, or what NumPy can make one of; or a list of arrays of unequal length.
-        layer: the model's first layer, which says what it takes.
+        layer: the model's first layer or its input, which says what it takes.
         who: how errors name the model.
 
     Returns:
@@ -57,7 +70,7 @@ def inputs(x: Any, layer: Layer, who: str) -> Array | Mapped | Ragged:
     return values
 
 
-def _unequal(x: Any, layer: Layer, who: str) -> Ragged:
+def _unequal(x: Any, layer: Taker, who: str) -> Ragged:
     """Sequences of unequal length, each checked as `inputs` checks those of one length."""
     found = x if isinstance(x, Ragged) else sequences(x, who, "inputs")
     layer.check_rank(found.shape)
@@ -190,7 +203,7 @@ def _place(index: Array, start: tuple[int, ...] = ()) -> str:
     return ", ".join(f"{n} {i}" for n, i in zip(names, index, strict=False))
 
 
-def _tokens(array: Array, layer: Layer, who: str) -> Array | Mapped:
+def _tokens(array: Array, layer: Taker, who: str) -> Array | Mapped:
     if not is_mapped(array):
         _check_tokens(array, (), layer, who)
         return _int32(array)
@@ -200,7 +213,7 @@ def _tokens(array: Array, layer: Layer, who: str) -> Array | Mapped:
     return found
 
 
-def _check_tokens(array: Array, start: tuple[int, ...], layer: Layer, who: str) -> None:
+def _check_tokens(array: Array, start: tuple[int, ...], layer: Taker, who: str) -> None:
     if array.dtype.kind == "f":
         _finite(array, who, "tokens")
         if array.size and not np.array_equal(array, np.floor(array)):
@@ -208,7 +221,7 @@ def _check_tokens(array: Array, start: tuple[int, ...], layer: Layer, who: str) 
                 f"{layer.label} expected whole numbers as tokens, got "
                 f"{array[array != np.floor(array)][0]}. Use an integer array."
             )
-    size: int = layer.input_dim
+    size: int = layer.input_dim  # type: ignore[attr-defined]
     if array.size and (array.min() < 0 or array.max() >= size):
         place = np.argwhere((array < 0) | (array >= size))[0]
         raise DataError(

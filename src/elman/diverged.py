@@ -10,7 +10,7 @@ from elman.errors import DivergedError
 from elman.layers.layer import Layer
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
     from elman.plan import Plan
 
 #: The square of an output beyond this is no float32.
@@ -20,7 +20,7 @@ BOUNDED = frozenset({"hard_sigmoid", "hard_tanh", "sigmoid", "softsign", "tanh"}
 
 
 def error(
-    model: Sequential, plan: Plan, loss: float, who: str, epoch: int, batch: int, place: str
+    model: Model, plan: Plan, loss: float, who: str, epoch: int, batch: int, place: str
 ) -> DivergedError:
     """The error for a batch whose loss or gradients are not finite, right after it ran.
 
@@ -65,7 +65,7 @@ def error(
     )
 
 
-def _remedies(model: Sequential, leaves: list[Layer]) -> str:
+def _remedies(model: Model, leaves: list[Layer]) -> str:
     assert model.optimizer is not None
     optimizer = model.optimizer
     kinds = ("clipnorm", "global_clipnorm", "clipvalue")

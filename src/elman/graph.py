@@ -27,6 +27,11 @@ class Graph(NamedTuple):
     calls: tuple[Call, ...]
     outputs: tuple[int, ...]
 
+    @property
+    def begins(self) -> bool:
+        """Whether some layer begins with states that come from elsewhere."""
+        return any(len(call.takes) > 1 and call.layer.takes_states for call in self.calls)
+
     @classmethod
     def chain(cls, layers: Iterable[Layer]) -> Graph:
         """One input, and layers one after the other."""

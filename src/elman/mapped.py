@@ -108,6 +108,45 @@ class Mapped:
             self._file.madvise(mmap.MADV_DONTNEED)
 
 
+class Together:
+    """Arrays of the same rows: what a model of several inputs takes, and one of several outputs
+    hands out.
+
+    Args:
+        arrays: one for each input or output.
+    """
+
+    def __init__(self, arrays: list[Any]) -> None:
+        self.arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+    def __getitem__(self, rows: slice) -> Together:
+        return Together([array[rows] for array in self.arrays])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """That of the first."""
+        return tuple(self.arrays[0].shape)
+
+
+def together(arrays: list[Any]) -> Any:
+    """One array as it is, several as `Together`."""
+    return arrays[0] if len(arrays) == 1 else Together(arrays)
+
+
+def arrays_of(values: Any) -> list[Any]:
+    """The other way round."""
+    return values.arrays if isinstance(values, Together) else [values]
+
+
+def joined(parts: list[Any]) -> Any:
+    """Arrays one after the other; several outputs' each by itself."""
+    columns = zip(*map(arrays_of, parts), strict=True)
+    return together([np.concatenate(column) for column in columns])
+
+
 def is_mapped(array: Any) -> bool:
     """Whether an array lies in a memory-mapped file."""
     return isinstance(array, np.ndarray) and _map_of(array) is not None
@@ -133,6 +172,8 @@ def take(values: Any, rows: Array | slice, first: int = 0, last: int | None = No
     """A copy of some rows, of their steps [first, last) where that is given."""
     if isinstance(values, Mapped | Ragged):
         return values.take(rows, first, last)
+    if isinstance(values, Together):
+        return Together([take(array, rows, first, last) for array in values.arrays])
     part = values[rows] if last is None else values[rows, first:last]
     return np.ascontiguousarray(part)
 

@@ -11,11 +11,13 @@ import numpy as np
 from elman import _core
 from elman.errors import OptionError
 from elman.graph import Call, Graph
+from elman.mapped import Together, arrays_of, together
 from elman.ragged import Ragged
 
 if TYPE_CHECKING:
     from elman.layers.layer import Layer, Param
     from elman.losses import Loss
+    from elman.models import Model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -120,6 +122,7 @@ class Plan:
             through sequences of any length, part by part, in runs of up to its own steps.
         every_step: whether there is an output for every step, also behind a layer that returns
             its last only: what the model would say if the sequence ended there.
+        stateful: whether layers with `stateful=True` go on from the batch before: see `begin`.
         threads: at most so many; as many as elman may use where None.
         graph: how the layers are connected; one after the other where None.
         ragged: whether sequences may be shorter than the input's steps, which then hold the longest
@@ -142,6 +145,7 @@ class Plan:
         keep: bool = False,
         carry: bool = False,
         every_step: bool = False,
+        stateful: bool = False,
         threads: int | None = None,
         graph: Graph | None = None,
         ragged: bool | list[bool] = False,
@@ -170,6 +174,7 @@ class Plan:
         self.training = training
         self.carry = carry
         self.every_step = every_step
+        self.stateful = stateful and any(layer.stateful for layer in store.layers)
         self._dropouts = 0
         self._calls: Counter[int] = Counter()
         self._renamed: tuple[str, str] | None = None
@@ -184,6 +189,8 @@ class Plan:
         self.outputs = [self._add_output(values[i]) for i in graph.outputs]
         losses = loss if isinstance(loss, list) else [loss]
         weights = loss_weights or [1.0] * len(losses)
+        #: How many there are.
+        self.losses = sum(one is not None for one in losses)
         if self._penalizes:
             self._add_weight_penalties()
         for wanted, slot, weight in zip(losses, self.outputs, weights, strict=loss is not None):
@@ -207,6 +214,12 @@ class Plan:
         layer.accept(self, slots)
         before = self._calls[id(layer)]
         self._calls[id(layer)] += 1
+        if before and self.stateful and layer.stateful:
+            raise OptionError(
+                f"a model expected to call {layer.label} once, because it carries its states from "
+                "batch to batch, got a second call. Leave out stateful, or pass states on with "
+                "initial_state."
+            )
         self._renamed = (layer.name, f"{layer.name}/{before}") if before else None
         return [self.penalized(layer, slot) for slot in layer.emit_all(self, slots)]
 
@@ -343,29 +356,55 @@ class Plan:
         return (steps, width) if len(slot.shape) == 3 else (width,)
 
     @property
-    def masked(self) -> bool:
-        """Whether a mask says which steps of the first output count."""
-        return len(self.output.shape) == 3 and self.native.has_mask(self.output.index)
+    def masks(self) -> list[bool]:
+        """Of each output, whether a mask says which of its steps count."""
+        return [len(s.shape) == 3 and self.native.has_mask(s.index) for s in self.outputs]
 
-    def room(self, rows: int, steps: int) -> Array:
-        """An array for the first output of so many rows.
+    @property
+    def masked(self) -> bool:
+        """The same of the first output."""
+        return self.masks[0]
+
+    def shapes(self, steps: int) -> list[tuple[int, ...]]:
+        """The shape of one sample of each output.
 
         Args:
-            rows: how many.
             steps: of the sequences, which a plan that carries states cannot know.
         """
-        shape = self.output_shape
-        if self.carry and len(shape) == 2:
-            shape = (steps, *shape[1:])
-        return np.empty((rows, *shape), np.float32)
+        found = [self._shape(slot) for slot in self.outputs]
+        return [(steps, *s[1:]) if self.carry and len(s) == 2 else s for s in found]
 
-    def predict(self, x: Array | Ragged) -> Array:
+    def begin(self) -> None:
+        """Before a batch, or a run of them: states of zero, or those that stateful layers carry."""
+        if not (self.carry or self.stateful):
+            return
+        self.native.reset_states()
+        carried = {leaf.path: leaf.carried for leaf in self._stateful() if leaf.carried}
+        if carried:
+            self.native.set_states(carried)
+
+    def end(self) -> None:
+        """After it: stateful layers keep what the next batch, of whatever plan, begins with."""
+        if self.stateful:
+            found = self.native.get_states()
+            for leaf in self._stateful():
+                leaf.carried = found[leaf.path]
+
+    def _stateful(self) -> list[Layer]:
+        leaves = (leaf for layer in self.store.layers for leaf in layer.leaves())
+        return [leaf for leaf in leaves if self.stateful and leaf.stateful]
+
+    def room(self, rows: int, steps: int) -> Any:
+        """An array for the output of so many rows and steps; several outputs' are `Together`."""
+        return together([np.empty((rows, *shape), np.float32) for shape in self.shapes(steps)])
+
+    def predict(self, x: Any) -> Any:
         """Outputs [rows, ...] for checked inputs."""
         out = self.room(len(x), x.shape[1])
-        self.native.predict(self.arrange(x), out)
+        self.native.predict(self.arrange(x), listed(out))
         return out
 
-    def forward(self, x: Array | Ragged, seed: int = 0) -> Array:
+    def forward(self, x: Any, seed: int = 0) -> Any:
         """Outputs of one batch, after which `native.peek` shows every intermediate by name.
 
         Args:
@@ -373,15 +412,22 @@ class Plan:
             seed: for the dropout of a training plan.
         """
         out = self.room(len(x), x.shape[1])
-        self.native.call(self.arrange(x), out, seed)
+        if self.stateful:
+            self.begin()
+        self.native.call(self.arrange(x), listed(out), seed)
+        self.end()
         return out
 
-    def arrange(self, x: Array | Ragged) -> Any:
-        """Inputs as the native plan takes them: tokens [n, T] or floats [n, T, F], or all steps of
-        sequences of unequal length and where each begins."""
-        if isinstance(x, Ragged):
-            return [(x.values, x.offsets, x.steps)]
-        return x if self.has_steps else x[:, None, :]
+    def arrange(self, x: Any) -> Any:
+        """Inputs as the native plan takes them: of each tokens [n, T] or floats [n, T, F], or all
+        steps of sequences of unequal length and where each begins."""
+        found: list[Any] = []
+        for array, timed in zip(arrays_of(x), self._timed, strict=True):
+            if isinstance(array, Ragged):
+                found.append((array.values, array.offsets, array.steps))
+            else:
+                found.append(array if timed else array[:, None, :])
+        return found
 
     def __str__(self) -> str:
         lines = [
@@ -398,6 +444,29 @@ class Plan:
                 f"{_count(op['flops']):>9} {_size(op['bytes']):>9} {op['path']}"
             )
         return "\n".join(lines)
+
+
+def listed(values: Any) -> Any:
+    """Arrays as the native plan takes them: several as a list."""
+    return values.arrays if isinstance(values, Together) else values
+
+
+def require_single(model: Model, who: str, action: str) -> None:
+    """Raise unless a model has one input and one output."""
+    if not model.single:
+        raise OptionError(
+            f"{who} expected a model of one input and one output, got {model.label} with "
+            f"{model.graph.inputs} and {len(model.graph.outputs)}. {action}"
+        )
+
+
+def require_own_start(model: Model, who: str) -> None:
+    """Raise if a layer begins with states from elsewhere: they come of a whole sequence."""
+    if model.graph.begins:
+        raise OptionError(
+            f"{who} expected layers that begin with states of zero, got {model.label}, where one "
+            "has an initial_state. Leave it out, or use whole sequences."
+        )
 
 
 def require_causal(layers: Iterable[Layer], who: str) -> None:

@@ -11,10 +11,10 @@ from elman import _core, checks
 from elman.errors import DataError, NotReadyError, OptionError, ShapeError, unknown_name
 from elman.layers.layer import whole
 from elman.mapped import is_mapped
-from elman.plan import Plan, require_causal
+from elman.plan import Plan, require_causal, require_own_start, require_single
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -43,16 +43,18 @@ class Stream(_core.Stream):
         OptionError: a layer looks at later steps, or `sessions` is no whole number >= 1.
     """
 
-    def __init__(self, model: Sequential, sessions: int = 1) -> None:
+    def __init__(self, model: Model, sessions: int = 1) -> None:
         super().__init__()
         self._sessions = whole("stream", "sessions", sessions)
         self._model_name = model.name
         self._label = f"the stream of {model.label}"
+        require_single(model, self._label, "Call predict on whole sequences.")
+        require_own_start(model, self._label)
         require_causal(model.layers, self._label)
-        self._first = model.layers[0]
+        self._graph = model.graph
+        self._first = self._graph.calls[0].layer
         self._tokens = self._first.takes_tokens
-        entering = model.shapes()[0][0]
-        assert entering is not None
+        (entering,) = model.entering
         self._features = 1 if self._tokens else int(entering[-1] or 0)
         self._store = model.store(entering)
         self._open()
@@ -86,6 +88,7 @@ class Stream(_core.Stream):
             carry=True,
             every_step=True,
             threads=threads,
+            graph=self._graph,
         )
 
     def _catch_up(self) -> None:

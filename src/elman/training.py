@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman import _core, diverged, seeds, windows
+from elman import _core, batches, diverged, seeds, windows
 from elman.callbacks import Callback, CallbackList, History
 from elman.errors import DataError, OptionError
 from elman.layers.layer import whole
-from elman.mapped import Mapped, take
+from elman.mapped import Mapped, arrays_of, joined, take, together
+from elman.plan import listed
 from elman.progress import ProgressBar
 from elman.ragged import Ragged
 from elman.samples import Data
 from elman.scores import Outputs, Scores
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
     from elman.plan import Plan
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -33,7 +34,7 @@ CHUNK_SECONDS = 0.1
 
 
 def fit(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any,
     *,
@@ -54,24 +55,27 @@ def fit(
     tbptt: int | None = None,
     recompute: bool | str = "auto",
 ) -> History:
-    """Train a model; see `Sequential.fit`."""
-    batch = whole("fit", "batch_size", 32 if batch_size is None else batch_size)
+    """Train a model; see `Model.fit`."""
     epochs = whole("fit", "epochs", epochs, 0)
     initial_epoch = whole("fit", "initial_epoch", initial_epoch, 0)
     model.require_compiled("fit")
     data = Data(model, x, y, sample_weight, class_weight)
     data, held_out = _split(model, data, validation_split, validation_data)
+    batch = batches.size(model, len(data), batch_size, "fit")
     val_batch = batch
     if validation_batch_size is not None:
         val_batch = whole("fit", "validation_batch_size", validation_batch_size)
     if held_out is not None:
         held_out = _first_batches(held_out, val_batch, "fit", "validation_steps", validation_steps)
+        batches.check_held_out(model, len(held_out), val_batch, batch)
+    if shuffle and model.stateful:
+        batches.warn_of_shuffling(model)
     _check_frequency(validation_freq)
     windows.check_recompute(model, data, recompute, tbptt)
     window = None if tbptt is None else windows.of_steps(model, data, tbptt)
     per_batch = 1 if window is None else -(-data.length // window)
-    batches = -(-len(data) // batch) * per_batch  # or windows
-    per_epoch = batches
+    runs = -(-len(data) // batch) * per_batch  # batches, or windows of them
+    per_epoch = runs
     if steps_per_epoch is not None:
         per_epoch = whole("fit", "steps_per_epoch", steps_per_epoch) * per_batch
     scores = Scores(model, data)
@@ -81,7 +85,7 @@ def fit(
     # All is checked. From here on the model changes.
     rows = min(batch, len(data))
     cut = window if tbptt is not None else windows.recomputed(model, data, rows, recompute)
-    plan = model.plan_for(data.x, rows=rows, training=True, loss=True, steps=cut)
+    plan = model.plan_for(data.x, rows=rows, training=True, loss=True, steps=cut, stateful=True)
     plan.native.recomputes = cut is not None and window is None
     watchers.set_model(model)
     watchers.set_params({"epochs": epochs, "steps": per_epoch, "verbose": verbose})
@@ -98,19 +102,19 @@ def fit(
         else min(first_chunk(plan, batch, data.length // per_batch), most)
     )
     watchers.on_train_begin()
-    last = batches
+    last = runs
     try:
         for epoch in range(initial_epoch, epochs):
             scores.reset()
             watchers.on_epoch_begin(epoch)
-            if last == batches:  # else an epoch goes on where the one before it ended
+            if last == runs:  # else an epoch goes on where the one before it ended
                 last, order = 0, np.arange(len(data))
                 if shuffle:
                     seeds.generator().shuffle(order)
             # A run of batches that is cut into other chunks must draw the same numbers.
             seed = seeds.draw_seed()
             done = first = last
-            last = min(first + per_epoch, batches)
+            last = min(first + per_epoch, runs)
             if last - first < per_epoch:
                 warnings.warn(
                     f"fit ended an epoch after {last - first} of {per_epoch} steps: the data ran "
@@ -164,7 +168,7 @@ def fit(
 
 
 def _train_chunk(
-    model: Sequential,
+    model: Model,
     plan: Plan,
     data: Data,
     order: Array,
@@ -181,20 +185,21 @@ def _train_chunk(
     else:
         sizes = windows.window_sizes(len(order), plan.steps, *steps)
         length = steps[1] - steps[0]
-        if steps[0] == 0:
-            plan.native.reset_states()
     taken = data.take(order, *(steps or ()))
     first = model.optimizer.iterations
     rates = np.ascontiguousarray(model.optimizer.learning_rates(first, len(sizes)), np.float32)
     outputs = Outputs(plan, sizes, len(order), length, scores)
     optimizer.iterations = first
+    if steps is None or steps[0] == 0:  # states go on from window to window
+        plan.begin()
     made = plan.native.train(
         plan.arrange(taken.x), taken.y, taken.weight, taken.order, min(batch, plan.rows), seed,
         optimizer, rates, *outputs.native, taken.steps,
     )  # fmt: skip
+    plan.end()
     model.optimizer.iterations = optimizer.iterations
     if made < len(sizes):  # there are no outputs of what follows
-        scores.add_losses(outputs.totals(), sizes)
+        scores.add_losses(outputs.losses, sizes, outputs.penalties)
         # That the gradients are not finite shows in the next loss only, which there is none of.
         scores.add_losses(np.array([np.nan]), np.array([0]))
     else:
@@ -203,7 +208,7 @@ def _train_chunk(
 
 
 def evaluate(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any,
     batch_size: int | None,
@@ -212,10 +217,10 @@ def evaluate(
     steps: int | None = None,
     callbacks: list[Callback] | None = None,
 ) -> dict[str, float]:
-    """Loss and metrics by name; see `Sequential.evaluate`."""
-    batch = whole("evaluate", "batch_size", 32 if batch_size is None else batch_size)
+    """Loss and metrics by name; see `Model.evaluate`."""
     model.require_compiled("evaluate")
     data = Data(model, x, y, sample_weight, None, "evaluate")
+    batch = batches.size(model, len(data), batch_size, "evaluate")
     data = _first_batches(data, batch, "evaluate", "steps", steps)
     bar = ProgressBar(verbose)
     watchers = _watchers(model, callbacks, -(-len(data) // batch), verbose)
@@ -230,9 +235,7 @@ def evaluate(
     return scores.logs()
 
 
-def _validate(
-    model: Sequential, data: Data, batch: int, watchers: CallbackList
-) -> dict[str, float]:
+def _validate(model: Model, data: Data, batch: int, watchers: CallbackList) -> dict[str, float]:
     watchers.on_test_begin()
     logs = _evaluate(model, data, batch, None, watchers).logs()
     watchers.on_test_end(logs)
@@ -240,7 +243,7 @@ def _validate(
 
 
 def _evaluate(
-    model: Sequential,
+    model: Model,
     data: Data,
     batch: int,
     bar: ProgressBar | None,
@@ -248,13 +251,15 @@ def _evaluate(
 ) -> Scores:
     scores = Scores(model, data)
     window = windows.for_inference(model, data.x, loss=True)
-    plan = model.plan_for(data.x, rows=min(batch, len(data)), loss=True, steps=window)
-    batches = -(-len(data) // batch)
+    plan = model.plan_for(
+        data.x, rows=min(batch, len(data)), loss=True, steps=window, stateful=True
+    )
+    count = -(-len(data) // batch)
     by_batch = watchers if watchers is not None and watchers.wants_test_batches else None
     chunk = min(first_chunk(plan, batch), data.most(batch, data.length))
     if by_batch or window is not None:
         chunk = 1
-    for done in range(0, batches, chunk):
+    for done in range(0, count, chunk):
         if by_batch:
             by_batch.on_test_batch_begin(done)
         rows = np.arange(done * batch, min((done + chunk) * batch, len(data)))
@@ -265,31 +270,33 @@ def _evaluate(
         if by_batch:
             by_batch.on_test_batch_end(done, scores.logs())
         if bar is not None and bar.verbose != 0:
-            bar.on_chunk_end(min(done + chunk, batches), batches, scores.logs())
+            bar.on_chunk_end(min(done + chunk, count), count, scores.logs())
     return scores
 
 
 def _evaluate_chunk(plan: Plan, data: Data, rows: Array, batch: int, scores: Scores) -> None:
     outputs = Outputs(plan, windows.batch_sizes(len(rows), batch), len(rows), data.length, scores)
     taken = data.take(rows)
+    plan.begin()
     plan.native.evaluate(
         plan.arrange(taken.x), taken.y, taken.weight, min(batch, plan.rows), *outputs.native,
         taken.order,
     )  # fmt: skip
+    plan.end()
     outputs.score(data, rows)
 
 
 def predict(
-    model: Sequential,
+    model: Model,
     x: Any,
     batch_size: int | None,
     verbose: int | str,
     steps: int | None = None,
     callbacks: list[Callback] | None = None,
 ) -> Any:
-    """Outputs for inputs; see `Sequential.predict`."""
-    batch = whole("predict", "batch_size", 32 if batch_size is None else batch_size)
+    """Outputs for inputs; see `Model.predict`."""
     values = model.check_inputs(x)
+    batch = batches.size(model, len(values), batch_size, "predict")
     if steps is not None:
         values = values[slice(0, whole("predict", "steps", steps) * batch)]
     if callbacks is None:
@@ -308,39 +315,52 @@ def predict(
         if made and isinstance(made[0], list):
             out = [row for part in made for row in part]
         else:
-            out = np.concatenate(made) if made else _predict(model, values, batch, 0)
+            out = joined(made) if made else _predict(model, values, batch, 0)
     watchers.on_predict_end()
     return out
 
 
-def _predict(model: Sequential, values: Any, batch: int, verbose: int | str) -> Any:
+def _predict(model: Model, values: Any, batch: int, verbose: int | str) -> Any:
     """Outputs of all rows; a list where there is one for every step of unequal sequences."""
     if not isinstance(values, Ragged):
         return _predict_in_order(model, values, batch, verbose)
-    # Rows of like length go together, so that few steps of a batch are nobody's.
-    order = np.argsort(-values.lengths, kind="stable")
-    found = _predict_in_order(model, values, batch, verbose, order)
+    # Rows of like length go together, so that few steps of a batch are nobody's; unless row i of a
+    # batch goes on from row i of the batch before.
+    order = np.arange(len(values))
+    if not model.stateful:
+        order = np.argsort(-values.lengths, kind="stable")
+    made = arrays_of(_predict_in_order(model, values, batch, verbose, order))
+    found = [_in_place(one, order) for one in made]
+    return together([values.split(one) if one.ndim == 3 else one for one in found])
+
+
+def _in_place(found: Array, order: Array) -> Array:
+    """Outputs that were made in an order, as the rows stand."""
     out = np.empty_like(found)
     out[order] = found
-    return values.split(out) if out.ndim == 3 else out
+    return out
 
 
 def _predict_in_order(
-    model: Sequential,
+    model: Model,
     values: Any,
     batch: int,
     verbose: int | str,
     order: Array | None = None,
-) -> Array:
+) -> Any:
     """Outputs of all rows, in this order where one is given, by a bar where it takes long."""
     window = windows.for_inference(model, values)
-    # The engine goes through the samples in pieces that suit it, whatever the batch size.
-    rows = min(max(len(values), 1), 32 * _core.threads())
-    plan = model.plan_for(values, rows=rows, steps=window)
+    # The engine goes through the samples in pieces that suit it, unless states go on between them.
+    rows = batch if model.stateful else min(max(len(values), 1), 32 * _core.threads())
+    plan = model.plan_for(values, rows=rows, steps=window, stateful=True)
     out = plan.room(len(values), values.shape[1])
+    if not len(values):
+        return out
     chunk = first_chunk(plan, batch) * batch
     if window is None and len(values) <= chunk and not isinstance(values, Mapped):
-        plan.native.predict(plan.arrange(values), out, order)
+        plan.begin()
+        plan.native.predict(plan.arrange(values), listed(out), order)
+        plan.end()
         return out
     bar = ProgressBar(verbose)
     try:
@@ -363,36 +383,37 @@ def _predict_in_order(
 
 
 def _predict_rows(
-    plan: Plan,
-    values: Any,
-    out: Array,
-    chunk: int,
-    order: Array | None = None,
+    plan: Plan, values: Any, out: Any, chunk: int, order: Array | None = None
 ) -> Iterator[int]:
     """Outputs of all rows, some at a time, `chunk` at first; how many are done."""
-    most = values.most(1, None) if isinstance(values, Mapped) else len(values)
+    unit = plan.rows if plan.stateful else 1
+    most = values.most(unit, None) * unit if isinstance(values, Mapped) else len(values)
     done, count = 0, min(chunk, most)
     while done < len(values):
         part = slice(done, min(done + count, len(values)))
         began = time.perf_counter()
+        plan.begin()
         if order is None:
-            plan.native.predict(plan.arrange(take(values, part)), out[part])
+            plan.native.predict(plan.arrange(take(values, part)), listed(out[part]))
         else:
-            plan.native.predict(plan.arrange(values), out[part], order[part])
+            plan.native.predict(plan.arrange(values), listed(out[part]), order[part])
+        plan.end()
         took = max(time.perf_counter() - began, 1e-6)
         done = part.stop
         # Each end of a chunk is waited for by all threads, so chunks are as long as the bar allows.
         count = int(np.clip(count * CHUNK_SECONDS / took, 1, min(8 * count, most)))
+        count = max(unit, count // unit * unit)
         yield done
 
 
 def train_on_batch(
-    model: Sequential, x: Any, y: Any, sample_weight: Any, class_weight: dict[int, float] | None
+    model: Model, x: Any, y: Any, sample_weight: Any, class_weight: dict[int, float] | None
 ) -> dict[str, float]:
-    """One step on one batch; see `Sequential.train_on_batch`."""
+    """One step on one batch; see `Model.train_on_batch`."""
     model.require_compiled("train_on_batch")
     data = Data(model, x, y, sample_weight, class_weight, "train on")
-    plan = model.plan_for(data.x, rows=len(data), training=True, loss=True)
+    batches.size(model, len(data), len(data), "train_on_batch")
+    plan = model.plan_for(data.x, rows=len(data), training=True, loss=True, stateful=True)
     scores = Scores(model, data)
     made, loss = _train_chunk(
         model, plan, data, np.arange(len(data)), len(data), model.native_optimizer(),
@@ -410,7 +431,7 @@ def first_chunk(plan: Plan, batch: int, steps: int | None = None) -> int:
 
 
 def _watchers(
-    model: Sequential, callbacks: list[Callback] | None, steps: int, verbose: int | str
+    model: Model, callbacks: list[Callback] | None, steps: int, verbose: int | str
 ) -> CallbackList:
     """The callbacks of a run that does not train."""
     watchers = CallbackList(callbacks)
@@ -444,7 +465,7 @@ def _validates(epoch: int, freq: int | Collection[int]) -> bool:
     return (epoch + 1) % freq == 0 if isinstance(freq, int) else epoch + 1 in freq
 
 
-def _split(model: Sequential, data: Data, share: float, given: Any) -> tuple[Data, Data | None]:
+def _split(model: Model, data: Data, share: float, given: Any) -> tuple[Data, Data | None]:
     """Training data and validation data: given, or the last share of the rows as Keras does."""
     if given is not None:
         if not isinstance(given, tuple | list) or len(given) not in (2, 3):

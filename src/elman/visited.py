@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from elman.explain.ledger import Ledger
     from elman.explain.meaning import Meaning
     from elman.explain.trace import Trace
-    from elman.models import Sequential
+    from elman.models import Model
 
 
-def save(model: Sequential, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+def save(model: Model, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Save everything: layers, weights, how it was compiled, the optimizer's state, history.
 
     `elman.load` and `keras.saving.load_model` open the file, and training goes on in either.
@@ -38,9 +38,7 @@ def save(model: Sequential, filepath: str | os.PathLike[str], overwrite: bool = 
     visit(model, filepath, overwrite)
 
 
-def save_weights(
-    model: Sequential, filepath: str | os.PathLike[str], overwrite: bool = True
-) -> None:
+def save_weights(model: Model, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Save the weights, and the optimizer's state if the model was compiled.
 
     Args:
@@ -56,7 +54,7 @@ def save_weights(
     visit(model, filepath, overwrite)
 
 
-def load_weights(model: Sequential, filepath: str | os.PathLike[str]) -> None:
+def load_weights(model: Model, filepath: str | os.PathLike[str]) -> None:
     """Take weights from a file, and the optimizer's state if both have one.
 
     Args:
@@ -71,7 +69,7 @@ def load_weights(model: Sequential, filepath: str | os.PathLike[str]) -> None:
     visit(model, filepath)
 
 
-def summary(model: Sequential, line_length: int | None = None, print_fn: Any = None) -> None:
+def summary(model: Model, line_length: int | None = None, print_fn: Any = None) -> None:
     """Print the table of layers, output shapes and parameters.
 
     Args:
@@ -83,7 +81,7 @@ def summary(model: Sequential, line_length: int | None = None, print_fn: Any = N
     visit(model, line_length, print_fn)
 
 
-def trace(model: Sequential, x: Any) -> Trace:
+def trace(model: Model, x: Any) -> Trace:
     """Every gate, candidate and state of every recurrent layer, for each step and unit.
 
     Args:
@@ -109,7 +107,7 @@ def trace(model: Sequential, x: Any) -> Trace:
 
 
 def ledger(
-    model: Sequential, *, steps: int | None = None, batch_size: int = 32, sentences: int = 100
+    model: Model, *, steps: int | None = None, batch_size: int = 32, sentences: int = 100
 ) -> Ledger:
     """Account for every parameter: `print` the ledger, or ask it: `["lstm/forget_gate"]`.
 
@@ -131,7 +129,7 @@ def ledger(
     return visit(model, steps=steps, batch_size=batch_size, sentences=sentences)
 
 
-def gradient_flow(model: Sequential, x: Any, y: Any, sample_weight: Any = None) -> GradientFlow:
+def gradient_flow(model: Model, x: Any, y: Any, sample_weight: Any = None) -> GradientFlow:
     """How far the gradient reaches: the norm of dLoss/dh_t at each step of each layer.
 
     Args:
@@ -152,7 +150,7 @@ def gradient_flow(model: Sequential, x: Any, y: Any, sample_weight: Any = None) 
     return visit(model, x, y, sample_weight)
 
 
-def embedding(model: Sequential, words: Any, counts: Any = None) -> Meaning:
+def embedding(model: Model, words: Any, counts: Any = None) -> Meaning:
     """What the first Embedding has learned of words: neighbours, analogies, a map.
 
     Args:
@@ -180,7 +178,7 @@ def embedding(model: Sequential, words: Any, counts: Any = None) -> Meaning:
 
 
 def report(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any,
     path: str | os.PathLike[str] = "report.html",

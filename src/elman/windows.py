@@ -15,12 +15,12 @@ import numpy as np
 from elman.errors import OptionError
 from elman.layers.layer import whole
 from elman.mapped import Mapped, take
-from elman.plan import require_causal
+from elman.plan import require_causal, require_own_start, require_single
 from elman.ragged import Ragged
 from elman.scores import Outputs, Scores
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
     from elman.plan import Plan
     from elman.samples import Data
 
@@ -33,13 +33,15 @@ WINDOW = 256
 RECOMPUTE_BYTES = 2**30
 
 
-def of_steps(model: Sequential, data: Data, tbptt: Any) -> int | None:
+def of_steps(model: Model, data: Data, tbptt: Any) -> int | None:
     """Steps of a window of `fit(tbptt=...)`; None where one window holds it all.
 
     Raises:
         OptionError: the model cannot be trained window by window.
     """
     steps = whole("fit", "tbptt", tbptt)
+    require_single(model, f"fit with tbptt={steps}", "Leave tbptt out.")
+    require_own_start(model, f"fit with tbptt={steps}")
     if not data.timed or not data.by_step:
         raise OptionError(
             f"fit expected a model that returns something for every step with tbptt={steps}, got "
@@ -50,7 +52,7 @@ def of_steps(model: Sequential, data: Data, tbptt: Any) -> int | None:
     return steps if steps < data.length else None
 
 
-def check_recompute(model: Sequential, data: Data, recompute: Any, tbptt: Any) -> None:
+def check_recompute(model: Model, data: Data, recompute: Any, tbptt: Any) -> None:
     """Raise unless `fit(recompute=...)` is possible.
 
     Raises:
@@ -73,6 +75,8 @@ def check_recompute(model: Sequential, data: Data, recompute: Any, tbptt: Any) -
             f"fit expected sequences with recompute=True, got inputs of shape {data.x.shape}. "
             "Leave recompute out: there is no time to cut."
         )
+    require_single(model, "fit with recompute=True", "Leave recompute out.")
+    require_own_start(model, "fit with recompute=True")
     require_causal(model.layers, "fit with recompute=True")
     for layer in model.layers:
         if layer.joins_steps:
@@ -92,11 +96,11 @@ def segment(length: int) -> int:
     return max(64, -(-math.isqrt(length) // 16) * 16)
 
 
-def recomputed(model: Sequential, data: Data, rows: int, recompute: bool | str) -> int | None:
+def recomputed(model: Model, data: Data, rows: int, recompute: bool | str) -> int | None:
     """Steps of the parts in which training is recomputed; None: it keeps whole sequences."""
     if recompute is False or not data.timed or data.length <= segment(data.length):
         return None
-    if not all(layer.causal and not layer.joins_steps for layer in model.layers):
+    if not can_be_cut(model) or any(layer.joins_steps for layer in model.layers):
         return None
     steps = segment(data.length)
     if recompute is True:
@@ -106,18 +110,23 @@ def recomputed(model: Sequential, data: Data, rows: int, recompute: bool | str) 
     guess = 4.0 * rows * data.length * sum(16 * width + 64 for width in widths)
     if guess <= RECOMPUTE_BYTES:
         return None
-    part = model.plan_for(data.x, rows=rows, training=True, loss=True, steps=steps)
+    part = model.plan_for(data.x, rows=rows, training=True, loss=True, steps=steps, stateful=True)
     return steps if part.native.bytes * data.length / steps > RECOMPUTE_BYTES else None
 
 
-def for_inference(model: Sequential, x: Array | Mapped | Ragged, loss: bool = False) -> int | None:
+def for_inference(model: Model, x: Any, loss: bool = False) -> int | None:
     """Steps of the windows in which to predict for inputs; None: whole sequences."""
-    timed = x.ndim == 3 or model.layers[0].takes_tokens
     if loss and any(layer.activity_regularizer is not None for layer in model.layers):
         return None  # the loss of a window is a sum of its targets only
-    if not timed or x.shape[1] <= LONG or not all(layer.causal for layer in model.layers):
+    timed = len(x.shape) == 3 or model.tokens[0]
+    if not timed or x.shape[1] <= LONG or not can_be_cut(model):
         return None
     return WINDOW
+
+
+def can_be_cut(model: Model) -> bool:
+    """Whether a sequence may be gone through in windows."""
+    return model.single and not model.graph.begins and all(layer.causal for layer in model.layers)
 
 
 def batch_sizes(rows: int, batch: int) -> Array:
@@ -141,7 +150,7 @@ def predict(plan: Plan, values: Array | Mapped | Ragged, out: Array, samples: in
     length = values.shape[1]
     for row in range(0, len(values), plan.rows):
         rows = slice(row, min(row + plan.rows, len(values)))
-        plan.native.reset_states()
+        plan.begin()
         steps = max(1, samples // (rows.stop - row))
         if isinstance(values, Mapped):
             steps = min(steps, values.most(rows.stop - row, plan.steps))
@@ -153,18 +162,18 @@ def predict(plan: Plan, values: Array | Mapped | Ragged, out: Array, samples: in
                 out[rows, first:last] = part
             else:
                 out[rows] = part  # of the last window, in the end
+            if last == length:
+                plan.end()
             yield row if last < length else rows.stop
 
 
-def evaluate(
-    model: Sequential, plan: Plan, data: Data, rows: Array, chunk: int, scores: Scores
-) -> None:
+def evaluate(model: Model, plan: Plan, data: Data, rows: Array, chunk: int, scores: Scores) -> None:
     """One batch of long sequences. Its loss is one mean, in whatever windows it is gone through.
 
     Args:
         chunk: how many windows to go through in one call of the engine.
     """
-    plan.native.reset_states()
+    plan.begin()
     total = counted = 0.0
     chunk = min(chunk, data.most(len(rows), plan.steps)) * plan.steps
     for first in range(0, data.length, chunk):
@@ -186,7 +195,7 @@ def evaluate(
         outputs.score(data, rows, first, last, losses=False)
         total += float(outputs.losses.sum())
         counted += float(counts.sum())
+    plan.end()
     if model.compiled_loss().reduction != "sum":
         total /= counted + (1e-7 if plan.native.counts_targets else 0.0)
-    total += plan.store.penalty()
-    scores.add_losses(np.array([total]), np.array([len(rows)]))
+    scores.add_losses(np.array([total]), np.array([len(rows)]), plan.store.penalty())

@@ -12,12 +12,13 @@ from elman.errors import unknown_name
 from elman.explain import plots
 from elman.explain.as_text import as_text
 from elman.explain.trace import NoSuchName, recurrent, require_room
+from elman.plan import require_single
 from elman.samples import Data
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from elman.models import Sequential
+    from elman.models import Model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -142,8 +143,9 @@ class GradientFlow(Mapping[str, StateFlow]):
         return as_text(table)
 
 
-def gradient_flow(model: Sequential, x: Any, y: Any, sample_weight: Any = None) -> GradientFlow:
-    """Follow the gradient back through time; see `Sequential.gradient_flow`."""
+def gradient_flow(model: Model, x: Any, y: Any, sample_weight: Any = None) -> GradientFlow:
+    """Follow the gradient back through time; see `Model.gradient_flow`."""
+    require_single(model, "gradient_flow", "Make a Model of one of its paths, and look into that.")
     model.require_compiled("gradient_flow")
     data = Data(model, x, y, sample_weight, what="follow a gradient")
     # The way back holds about as much again as the trace, and each gradient beside its value.

@@ -20,7 +20,7 @@ from elman.layers.layer import whole
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from elman.models import Sequential
+    from elman.models import Model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -299,11 +299,11 @@ class Map:
 
 
 def meaning(
-    model: Sequential,
+    model: Model,
     words: Sequence[str] | Mapping[str, int],
     counts: Mapping[str, int] | Sequence[int] | Array | None = None,
 ) -> Meaning:
-    """See `Sequential.embedding`."""
+    """See `Model.embedding`."""
     for layer in model.layers:
         if isinstance(layer, Embedding):
             return Meaning(layer.embeddings, words, counts, layer.label)

@@ -6,12 +6,16 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any
 
+from elman.models import Functional
+
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.layers import Layer
+    from elman.layers.symbol import Symbol
+    from elman.models import Model
 
 
-def summary(model: Sequential, line_length: int | None = None, print_fn: Any = None) -> None:
-    """Print a model's layers, output shapes and parameters; see `Sequential.summary`."""
+def summary(model: Model, line_length: int | None = None, print_fn: Any = None) -> None:
+    """Print a model's layers, output shapes and parameters; see `Model.summary`."""
     from rich.console import Console
     from rich.table import Table
 
@@ -19,6 +23,11 @@ def summary(model: Sequential, line_length: int | None = None, print_fn: Any = N
     table.add_column("Layer (type)", overflow="fold")
     table.add_column("Output shape", overflow="fold")
     table.add_column("Parameters", justify="right")
+    links = connections(model)
+    if links:
+        table.add_column("Connected to", overflow="fold")
+    for own in getattr(model, "inputs", ()):
+        table.add_row(f"{own.name} (Input)", str((None, *own.shape)), "0", "-")
     unknown = 0
     total = trainable = 0
     for layer, (_, shape) in zip(model.layers, model.shapes(), strict=True):
@@ -35,7 +44,10 @@ def summary(model: Sequential, line_length: int | None = None, print_fn: Any = N
         else:
             shown, unknown = "?", unknown + 1
         table.add_row(
-            f"{layer.name} ({type(layer).__name__})", "?" if shape is None else str(shape), shown
+            f"{layer.name} ({type(layer).__name__})",
+            "?" if shape is None else str(shape),
+            shown,
+            *([links[layer]] if links else []),
         )
     width = line_length or 80
     kept = io.StringIO() if print_fn else None
@@ -50,8 +62,31 @@ def summary(model: Sequential, line_length: int | None = None, print_fn: Any = N
         )
     out.print(f"Total parameters: {total:,} ({_size(4 * total)})", highlight=False)
     out.print(f"Trainable: {trainable:,}   Fixed: {total - trainable:,}", highlight=False)
+    if model.stateful:
+        names = ", ".join(layer.name for layer in model.layers if layer.stateful)
+        out.print(
+            f"Stateful: {names}. Row i of a batch goes on from row i of the batch before; "
+            "reset_states() begins anew.",
+            highlight=False,
+        )
     if kept:
         print_fn(kept.getvalue())
+
+
+def connections(model: Model) -> dict[Layer, str]:
+    """What each layer of a graph is called on, a line for each call; of a chain nothing."""
+    if not isinstance(model, Functional):
+        return {}
+    found: dict[Layer, list[str]] = {}
+    for node in model.wiring.calls:
+        names = [_place(symbol) for symbol in node.takes]
+        found.setdefault(node.layer, []).append(", ".join(names))  # type: ignore[arg-type]
+    return {layer: "\n".join(calls) for layer, calls in found.items()}
+
+
+def _place(symbol: Symbol) -> str:
+    """The layer that makes it, and which of its outputs, unless it is the first."""
+    return f"{symbol.name}[{symbol.index}]" if symbol.index else symbol.name
 
 
 def _console(width: int) -> Any:

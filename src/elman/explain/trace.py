@@ -13,14 +13,15 @@ from elman.errors import DataError, UnknownNameError, unknown_name
 from elman.layers.layer import Layer, Shape
 from elman.layers.recurrent import Recurrent
 from elman.layers.rnn import RNN
-from elman.mapped import Mapped, take
+from elman.mapped import take
+from elman.plan import require_single
 from elman.ragged import Ragged
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from elman.explain.gates import GateStatistics
-    from elman.models import Sequential
+    from elman.models import Model
     from elman.plan import Plan
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -40,7 +41,7 @@ class TracedLayer(NamedTuple):
 
 
 class Trace(Mapping[str, Array]):
-    """What a model computed on its way, by name; made by `Sequential.trace`.
+    """What a model computed on its way, by name; made by `Model.trace`.
 
     `trace["lstm/forget_gate"]` is one gate of one layer, [rows, steps, units], by the names of the
     layer's `step`; `trace["lstm"]` is what the layer handed on, as `predict` of that layer alone
@@ -182,8 +183,9 @@ class NoSuchName(UnknownNameError, KeyError):
     __str__ = Exception.__str__  # KeyError's own shows the quoted message
 
 
-def trace(model: Sequential, x: Any) -> Trace:
-    """Run a model and keep what it computes on its way; see `Sequential.trace`."""
+def trace(model: Model, x: Any) -> Trace:
+    """Run a model and keep what it computes on its way; see `Model.trace`."""
+    require_single(model, "trace", "Make a Model of one of its paths, and look into that.")
     values = model.check_inputs(x)
     if not len(values):
         raise DataError(
@@ -209,7 +211,7 @@ def trace(model: Sequential, x: Any) -> Trace:
     return Trace(model.label, whole.pop("input"), whole, layers)
 
 
-def require_room(model: Sequential, x: Array | Mapped | Ragged, what: str, times: int = 1) -> None:
+def require_room(model: Model, x: Any, what: str, times: int = 1) -> None:
     """Raise if what is kept of the inputs, so many times over, is more than `MOST_BYTES`."""
     per_row = times * _bytes_of_a_row(model, x)
     if len(x) * per_row <= MOST_BYTES:
@@ -243,7 +245,7 @@ def _output_of(layer: Layer, names: list[str]) -> str:
     return next(name for name in made if name in names)
 
 
-def _bytes_of_a_row(model: Sequential, x: Array | Mapped | Ragged) -> int:
+def _bytes_of_a_row(model: Model, x: Any) -> int:
     """What a trace holds of one sequence."""
     numbers, shape = 0, (None, *x.shape[1:])
     for layer in model.layers:
@@ -254,7 +256,7 @@ def _bytes_of_a_row(model: Sequential, x: Array | Mapped | Ragged) -> int:
     return 4 * numbers
 
 
-def _peek(model: Sequential, plan: Plan) -> Iterator[tuple[str, Array]]:
+def _peek(model: Model, plan: Plan) -> Iterator[tuple[str, Array]]:
     """Everything of the run that the plan has just made, and the mask of each recurrent layer."""
     native = plan.native
     mask = native.peek("input/mask")[..., 0] != 0 if plan.ragged else None

@@ -4,9 +4,24 @@ from elman.layers.activation import Activation
 from elman.layers.batch_normalization import BatchNormalization
 from elman.layers.bidirectional import Bidirectional
 from elman.layers.cells import CELLS, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
+from elman.layers.concatenate import Concatenate, concatenate
 from elman.layers.conv1d import Conv1D
 from elman.layers.dense import Dense
 from elman.layers.dropout import Dropout
+from elman.layers.elementwise import (
+    Add,
+    Average,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from elman.layers.embedding import Embedding
 from elman.layers.gru import GRU
 from elman.layers.input import Input, InputLayer
@@ -37,9 +52,12 @@ LAYERS: dict[str, type[Layer]] = {
     layer.__name__: layer
     for layer in (
         Activation,
+        Add,
+        Average,
         AveragePooling1D,
         BatchNormalization,
         Bidirectional,
+        Concatenate,
         Conv1D,
         Cropping1D,
         Dense,
@@ -58,6 +76,9 @@ LAYERS: dict[str, type[Layer]] = {
         RNN,
         Masking,
         MaxPooling1D,
+        Maximum,
+        Minimum,
+        Multiply,
         Normalization,
         Permute,
         ReLU,
@@ -67,6 +88,7 @@ LAYERS: dict[str, type[Layer]] = {
         SimpleRNN,
         Softmax,
         SpatialDropout1D,
+        Subtract,
         TimeDistributed,
         UpSampling1D,
         ZeroPadding1D,
@@ -85,10 +107,13 @@ __all__ = [
     "LSTM",
     "RNN",
     "Activation",
+    "Add",
+    "Average",
     "AveragePooling1D",
     "AvgPool1D",
     "BatchNormalization",
     "Bidirectional",
+    "Concatenate",
     "Conv1D",
     "Convolution1D",
     "Cropping1D",
@@ -112,6 +137,9 @@ __all__ = [
     "Masking",
     "MaxPool1D",
     "MaxPooling1D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "Normalization",
     "Param",
     "Permute",
@@ -125,7 +153,15 @@ __all__ = [
     "Softmax",
     "SpatialDropout1D",
     "StackedRNNCells",
+    "Subtract",
     "TimeDistributed",
     "UpSampling1D",
     "ZeroPadding1D",
+    "add",
+    "average",
+    "concatenate",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
 ]

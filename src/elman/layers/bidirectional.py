@@ -10,6 +10,7 @@ import numpy as np
 from elman.errors import OptionError, unknown_name
 from elman.layers.layer import Array, Shape
 from elman.layers.recurrent import Recurrent, turned
+from elman.layers.states import called, check_states
 from elman.layers.wrapper import Wrapper, layer_inside
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Bidirectional(Wrapper):
     """
 
     ranks = (3,)
+    takes_states = True
     why_whole = "looks at later steps first. Leave its direction forward"
     MODES: ClassVar[tuple[str, ...]] = ("concat", "sum", "mul", "ave")
 
@@ -89,6 +91,16 @@ class Bidirectional(Wrapper):
                 "Bidirectional expected both layers to have one return_sequences, got "
                 f"{forward.return_sequences} and {backward.return_sequences}. Set both alike."
             )
+        if forward.stateful != backward.stateful:
+            raise OptionError(
+                "Bidirectional expected both layers to have one stateful, got "
+                f"{forward.stateful} and {backward.stateful}. Set both alike."
+            )
+        if forward.return_state != backward.return_state:
+            raise OptionError(
+                "Bidirectional expected both layers to have one return_state, got "
+                f"{forward.return_state} and {backward.return_state}. Set both alike."
+            )
         if self.merge_mode != "concat" and forward.units != backward.units:
             raise OptionError(
                 f"Bidirectional expected layers of one size to take their {self.merge_mode}, got "
@@ -111,8 +123,23 @@ class Bidirectional(Wrapper):
         return self.forward_layer.return_sequences
 
     @property
+    def return_state(self) -> bool:  # type: ignore[override]
+        """Whether the last states of both directions are returned, too."""
+        return self.forward_layer.return_state
+
+    @property
+    def states(self) -> int:
+        """How many arrays the states of both directions are."""
+        return sum(leaf.states for leaf in self.leaves())
+
+    @property
     def causal(self) -> bool:
         return False
+
+    @property
+    def stateful(self) -> bool:  # type: ignore[override]
+        """Whether both directions carry their states from batch to batch."""
+        return self.forward_layer.stateful
 
     # -- weights: those of the layers inside ------------------------------------------------------
 
@@ -127,16 +154,31 @@ class Bidirectional(Wrapper):
             return shape
         return (*shape[:-1], self.forward_layer.units + self.backward_layer.units)
 
-    def emit(self, plan: Plan, slot: Slot) -> Slot:
+    def output_shapes(self, input_shapes: Sequence[Shape]) -> list[Shape]:
+        """Of the merged output and, with `return_state`, the states of both directions."""
+        states = [s for leaf in self.leaves() for s in leaf.output_shapes(input_shapes[:1])[1:]]
+        return [self.output_shape(input_shapes[0]), *states]
+
+    def check_shapes(self, shapes: Sequence[Shape]) -> None:
+        """Raise unless they are those of a sequence and, behind it, of its initial states."""
+        self.check_shape(shapes[0])
+        units = [leaf.units for leaf in self.leaves() for _ in range(leaf.states)]
+        check_states(self, units, shapes[1:])
+
+    def __call__(  # type: ignore[override]
+        self, x: Any, initial_state: Any = None, mask: Any = None, training: bool = False
+    ) -> Any:
+        """The layer's output for an array; see `Recurrent`."""
+        return called(self, x, initial_state, mask, training)
+
+    def emit_all(self, plan: Plan, slots: Sequence[Slot]) -> list[Slot]:
+        slot, *start = slots
+        half = self.forward_layer.states if start else 0
+        starts = start[:half], start[half:]
         # One that drops inputs needs each step's own row of an Embedding, so it reads first.
-        order = sorted(self.leaves(), key=lambda leaf: not leaf.dropout)
-        made = {
-            id(leaf): plan.penalized(
-                leaf, leaf.emit_in_time(plan, slot), zero_masked=self.return_sequences
-            )
-            for leaf in order
-        }
-        slots = [made[id(leaf)] for leaf in self.leaves()]
+        order = sorted((0, 1), key=lambda i: not self.leaves()[i].dropout)
+        made = {i: self._walked(plan, self.leaves()[i], slot, starts[i]) for i in order}
+        slots = [made[0][0], made[1][0]]
         merged = plan.add(
             "merge",
             self.name,
@@ -146,14 +188,39 @@ class Bidirectional(Wrapper):
         )
         if self.forward_layer.go_backwards and self.return_sequences:
             merged = turned(plan, f"{self.name}/reversed", merged)
-        return merged
+        return [merged, *made[0][1:], *made[1][1:]]
+
+    def _walked(self, plan: Plan, leaf: Recurrent, slot: Slot, start: Sequence[Slot]) -> list[Slot]:
+        made, *states = leaf.emit_in_time(plan, slot, *start)
+        made = plan.penalized(leaf, made, zero_masked=self.return_sequences)
+        return [made, *(plan.penalized(leaf, state) for state in states)]
 
     # -- the readable side ------------------------------------------------------------------------
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
-        own = self.own_weights(weights)
-        one = self.forward_layer.formula(x, own[0], mask)
-        other = self.backward_layer.formula(x, own[1], mask)
+        pairs = zip(self.leaves(), self.own_weights(weights), strict=True)
+        return self._merged([leaf.formula(x, own, mask) for leaf, own in pairs], mask)
+
+    def walk(
+        self,
+        x: Array,
+        weights: dict[str, Array],
+        mask: Array | None,
+        start: list[Array] | None = None,
+    ) -> tuple[Array, list[Array]]:
+        """The formula over all steps: the output, and the states of both directions."""
+        half = self.forward_layer.states
+        starts = (start[:half], start[half:]) if start else (None, None)
+        both = [
+            leaf.walk(x, own, mask, first)
+            for leaf, own, first in zip(
+                self.leaves(), self.own_weights(weights), starts, strict=True
+            )
+        ]
+        return self._merged([y for y, _ in both], mask), [s for _, last in both for s in last]
+
+    def _merged(self, outputs: list[Array], mask: Array | None) -> Array:
+        one, other = outputs
         if self.return_sequences:
             other = other[:, ::-1]  # it was made the other way round
         if self.merge_mode == "concat":

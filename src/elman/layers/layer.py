@@ -22,6 +22,7 @@ from elman.errors import (
     ShapeError,
     unknown_name,
 )
+from elman.layers.symbol import record, symbolic
 
 if TYPE_CHECKING:
     from elman import _core
@@ -133,7 +134,9 @@ class Layer(Configured):
     #: Where in the layer's group of a weights file Keras keeps its tensors.
     stored_in: str = "vars"
     #: Options of Keras's that change nothing here, and those that are not here yet.
-    ignored: ClassVar[frozenset[str]] = frozenset({"input_shape", "input_length"})
+    ignored: ClassVar[frozenset[str]] = frozenset(
+        {"batch_input_shape", "input_shape", "input_length"}
+    )
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {
         "autocast": (True,),
     }
@@ -167,6 +170,8 @@ class Layer(Configured):
         self.asked_shape: Shape | None = None
         if other.get("input_shape") is not None:
             self.asked_shape = (None, *other["input_shape"])
+        if other.get("batch_input_shape") is not None:
+            self.asked_shape = tuple(other["batch_input_shape"])
         for option, value in other.items():
             self._check_other(option, value)
         self.own_params: list[Param] = []
@@ -194,6 +199,13 @@ class Layer(Configured):
             )
 
     # -- what a subclass says ---------------------------------------------------------------------
+
+    #: Whether what it is called on besides a sequence are its initial states.
+    takes_states: ClassVar[bool] = False
+    #: Whether it returns the states after the last step, too.
+    return_state: bool = False
+    #: Whether a batch begins with the states that the one before it left.
+    stateful: bool = False
 
     @property
     def causal(self) -> bool:
@@ -455,6 +467,29 @@ class Layer(Configured):
                     return self.views()[i]
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
+    # -- states that stay -------------------------------------------------------------------------
+
+    #: The states that the next batch starts from, each [rows, units]; None: zeros, for any batch.
+    carried: list[Array] | None = None
+
+    def reset_state(self) -> None:
+        """Begin the next batch with states of zero; it may have any number of rows."""
+        for leaf in self.leaves():
+            leaf.carried = None
+
+    def reset_states(self) -> None:
+        """The same as `reset_state`, as Keras 2 calls it."""
+        self.reset_state()
+
+    def check_rows(self, rows: int, who: str) -> None:
+        """Raise unless the next batch may have so many rows."""
+        if self.carried is not None and len(self.carried[0]) != rows:
+            raise ShapeError(
+                f"{who} expected batches of {len(self.carried[0])} rows, because {self.label} "
+                f"carries their states from the batch before, got {rows}. Use that batch size, or "
+                "call reset_states() first."
+            )
+
     # -- checks and calls -------------------------------------------------------------------------
 
     @property
@@ -472,6 +507,15 @@ class Layer(Configured):
                 f"{self.label} expected {self.built_for[-1]} features per step, got {shape[-1]} "
                 f"(input shape {shape}). Check the last axis, or rebuild the model for {shape[-1]}."
             )
+
+    def check_shapes(self, shapes: Sequence[Shape]) -> None:
+        """Raise unless the layer takes inputs of these shapes; most take one."""
+        if len(shapes) != 1:
+            raise ShapeError(
+                f"{self.label} expected one input, got {len(shapes)}. Merge them first: "
+                "Concatenate()([a, b])."
+            )
+        self.check_shape(shapes[0])
 
     def check_rank(self, shape: Shape) -> None:
         """Raise unless an input of this shape has as many axes as the layer takes."""
@@ -491,20 +535,23 @@ class Layer(Configured):
             return "After a recurrent layer set its return_sequences=False."
         return "Reshape the input."
 
-    def __call__(self, x: Any, training: bool = False) -> Array:
-        """The layer's output for an array: a plan of one layer.
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """The layer's output for an array: a plan of one layer. Or, for an `Input`, a symbol.
 
         Args:
             x: [rows, steps, features] or [rows, features]; for Embedding whole numbers
-                [rows, steps].
+                [rows, steps]. Or an `Input`, or what a layer returned for one: the call becomes
+                part of a `Model`.
             training: whether dropout is active.
 
         Returns:
-            float32 array.
+            float32 array; or a symbol.
 
         Raises:
-            ElmanError: the array does not fit the layer.
+            ElmanError: the array or the symbol does not fit the layer.
         """
+        if symbolic(x):
+            return record(self, x)
         from elman.checks import inputs
         from elman.mapped import Mapped
         from elman.plan import Plan, Store
@@ -512,6 +559,8 @@ class Layer(Configured):
         values = inputs(x, self, self.label)
         if isinstance(values, Mapped):
             values = values.take(slice(None))
+        for leaf in self.leaves():
+            leaf.check_rows(len(values), self.label)
         store = Store([self], [(None, *values.shape[1:])])
         store.own()
         plan = Plan(
@@ -520,6 +569,7 @@ class Layer(Configured):
             tokens=self.takes_tokens,
             rows=max(1, len(values)),
             training=training,
+            stateful=True,
         )
         return plan.forward(values, seeds.draw_seed() if training else 0)
 

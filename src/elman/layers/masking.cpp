@@ -1,4 +1,5 @@
-// Masking: a step whose features all equal one value does not count; its features become zero.
+// Masking: a step whose features all equal one value does not count; or, with a second input, one
+// where that is zero. Its features become zero.
 #include "op.h"
 #include "plan.h"
 
@@ -9,6 +10,7 @@ class Masking : public Op {
  public:
   Masking(Plan& plan, const Spec& spec)
       : plan_(plan), x_(plan.at(spec.inputs.at(0))), value_((float)spec.number("mask_value", 0)) {
+    if (spec.inputs.size() > 1) given_ = plan.at(spec.inputs[1]);
     output = plan.slot(spec.name, x_.steps, x_.width, x_.gradient >= 0);
     plan.add_mask(output);
   }
@@ -19,10 +21,11 @@ class Masking : public Op {
     const float* before = x_.mask < 0 ? nullptr : run.value(plan_.at(x_.mask));
     const float* from = run.value(x_);
     float* to = run.value(y);
+    const float* given = given_.width ? run.value(given_) : nullptr;
     const long count = (long)run.steps_of(x_) * run.rows;
     for (long i = 0; i < count; ++i, from += x_.row, to += y.row) {
-      bool counts = false;
-      for (int f = 0; f < x_.width; ++f) counts |= from[f] != value_;
+      bool counts = given && given[i * given_.row] != 0;
+      for (int f = 0; !given && f < x_.width; ++f) counts |= from[f] != value_;
       counts &= !before || before[i] != 0.0f;
       mask[i] = counts ? 1.0f : 0.0f;
       for (int f = 0; f < x_.width; ++f) to[f] = counts ? from[f] : 0.0f;
@@ -45,6 +48,7 @@ class Masking : public Op {
  private:
   Plan& plan_;
   const Slot x_;
+  Slot given_;  // of no width: none
   const float value_;
 };
 

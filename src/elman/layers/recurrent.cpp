@@ -50,7 +50,8 @@ class Recurrent : public Op {
         drop_seed_((uint32_t)(int64_t)spec.number("seed", 0)),
         bias_(spec.params.size() > 2 ? spec.params[2] : -1),
         activation_(activation_number(spec.word("activation", "tanh"))),
-        recurrent_activation_(activation_number(spec.word("recurrent_activation", "sigmoid"))) {
+        recurrent_activation_(activation_number(spec.word("recurrent_activation", "sigmoid"))),
+        tensors_(1 + shape_.own_carry) {
     const int T = x_.steps, lanes = kernels().lanes;
     const bool keeps = plan.keeps(), training = plan.training();
     lanes_ = lanes;
@@ -120,9 +121,13 @@ class Recurrent : public Op {
     }
     if (pairs_) reserve_bf16(training);
     if (keeps) show(spec.name, T);
-    if (!plan.carries()) return;
     record_ = row_ + rounded((long)blocks_ * shape_.own * lanes);
-    states_ = plan.carry(record_);
+    if (spec.inputs.size() > 1) take_start(spec);
+    if (spec.flag("return_state"))
+      for (int i = 0; i < tensors_; ++i) add_last(spec.name + "/last_" + tensor_name(i));
+    stays_ = spec.flag("stateful");
+    carries_ = plan.carries() || stays_;
+    if (carries_) states_ = plan.carry(record_, stays_);
   }
 
   void pack(int thread, int threads) override {
@@ -163,6 +168,11 @@ class Recurrent : public Op {
     if (!run.joined) {
       std::memset(p.d_h, 0, sizeof(float) * rows * row_);
       std::memset(p.d_own, 0, sizeof(float) * rows * blocks_ * shape_.own_carry * lanes_);
+      for (int i = 0; i < (int)last_.size(); ++i)
+        if (const Slot& last = plan_.at(last_[i]); last.handed)
+          each_unit(p, i, [&](float& d, int row, int unit) {
+            d = run.gradient(last)[row * last.row + unit];
+          });
     }
     p.first = 0;
     p.last = (int)T;
@@ -215,28 +225,51 @@ class Recurrent : public Op {
       if (recurrent_bias_ >= 0)
         u_[0].bias_gradient(run, bias_, recurrent_bias_, all, d_rec, record, z_group);
     }
-    if (run.states) state_gradient(run, p, rows, p.h0, p.h0_row, d_rec, nullptr);
+    for (int i = 0; i < (int)start_.size(); ++i)
+      if (start_[i].gradient >= 0)
+        each_unit(p, i, [&](float& d, int row, int unit) {
+          run.gradient(start_[i])[row * start_[i].row + unit] = d;
+        });
+    if (starts())
+      state_gradient(run, p, rows, p.h0, p.h0_row,
+                     d_rec + (reverse_ ? (T - 1) * rows * record : 0), nullptr);
   }
 
-  bool carries() const override { return !reverse_; }
+  bool carries() const override { return !reverse_ && start_.empty(); }
   bool follows() const override { return true; }
 
   std::vector<std::string> state_names() const override {
-    std::vector<std::string> names{"h"};
-    for (int v = 0; v < shape_.own_carry; ++v) names.push_back(shape_.own_names[v]);
+    std::vector<std::string> names;
+    for (int i = 0; carries_ && i < tensors_; ++i) names.push_back(tensor_name(i));
     return names;
   }
 
   int state_width() const override { return units_; }
 
   void get_state(const float* states, int row, int tensor, float* to) const override {
-    const float* from = states + states_ + row * record_;
+    take_state(states + states_ + row * record_, tensor, to);
+  }
+  void set_state(float* states, int row, int tensor, const float* from) const override {
+    put_state(states + states_ + row * record_, tensor, from);
+  }
+
+  Cost cost() const override {
+    const double products = (double)x_.width * w_.columns().count + (double)units_ * shape_.gates;
+    return {2.0 * x_.steps * products * units_,
+            std::string(kernels().isa) + (usual_ ? " fused" : " general") + path_of(pairs_) +
+                (drop_ > 0 ? " dropping" : "") + (zeroes_masked_ ? " zeroing" : "") +
+                (stays_ ? " stateful" : "")};
+  }
+
+ private:
+  /// One tensor of a row's states, out of its record.
+  void take_state(const float* from, int tensor, float* to) const {
     if (tensor == 0) std::copy_n(from, units_, to);
     else own_units(from + row_, tensor - 1, [&](const float& value, int unit) { to[unit] = value; });
   }
 
-  void set_state(float* states, int row, int tensor, const float* from) const override {
-    float* to = states + states_ + row * record_;
+  /// And into it.
+  void put_state(float* to, int tensor, const float* from) const {
     if (tensor == 0) std::copy_n(from, units_, to);
     else own_units(to + row_, tensor - 1, [&](float& value, int unit) { value = from[unit]; });
     if (tensor == 0 || shape_.own != 2 * shape_.own_carry) return;
@@ -248,14 +281,6 @@ class Recurrent : public Op {
               [&](float& value, int unit) { value = a[unit]; });
   }
 
-  Cost cost() const override {
-    const double products = (double)x_.width * w_.columns().count + (double)units_ * shape_.gates;
-    return {2.0 * x_.steps * products * units_,
-            std::string(kernels().isa) + (usual_ ? " fused" : " general") + path_of(pairs_) +
-                (drop_ > 0 ? " dropping" : "") + (zeroes_masked_ ? " zeroing" : "")};
-  }
-
- private:
   /// The slot of the input. Where rows of it repeat, they need be there and be projected only once.
   static const Slot& input(Plan& plan, int slot) {
     Slot& x = plan.at(slot);
@@ -267,6 +292,10 @@ class Recurrent : public Op {
   /// the units; the steps of the recurrence are dealt `at_once` at a time.
   template <class Deal>
   void walk(Run& run, int at_once, const Deal& deal) {
+    if (!start_.empty())
+      deal([&](int i, int) {
+        if (i == 0) load_start(run);
+      });
     RecurrentPass p = pass(run);
     const int T = run.steps_of(x_);
     Product project{};
@@ -321,7 +350,7 @@ class Recurrent : public Op {
         recur(first, first + steps);
       }
     }
-    if (run.next_states)
+    if (carries_ || !last_.empty())
       deal([&](int i, int) {
         if (i == 0) keep_last(run, p);
       });
@@ -411,17 +440,16 @@ class Recurrent : public Op {
       p.places = run.places(x_) + 16;
     }
     p.h0 = p.own0 = zeros_;
-    if (run.states) {
-      p.h0 = run.states + states_ + run.first_row * record_;
+    if (starts()) {
+      p.h0 = start_.empty() ? run.states + states_ + run.first_row * record_ : run.arena + first_;
       p.own0 = p.h0 + row_;
       p.h0_row = p.own0_row = record_;
       p.own0_block = (long)shape_.own * lanes_;
     }
     if (plan_.training()) {
       const Slot& out = plan_.at(output);
-      p.d_out = run.gradient(out);
       // Before the end of a sequence there is no gradient of its last output.
-      if (!out.sequence && !run.at_end()) p.d_out = nullptr;
+      if (out.handed && (out.sequence || run.at_end())) p.d_out = run.gradient(out);
       p.d_out_steps = p.d_out ? run.steps_of(out) : 0;
       p.d_h = run.arena + d_h_;
       p.d_own = run.arena + d_own_;
@@ -499,16 +527,63 @@ class Recurrent : public Op {
     scratch16_ = plan_.reserve(0, kPairRows * pairs / 2);
   }
 
-  /// The states after the last step become those before the next run's first.
+  /// Whether the first step sees other states than zeros.
+  bool starts() const { return carries_ || !start_.empty(); }
+
+  std::string tensor_name(int i) const { return i == 0 ? "h" : shape_.own_names[i - 1]; }
+
+  /// What a sequence begins with comes from slots, one for each tensor of the states.
+  void take_start(const Spec& spec) {
+    for (size_t i = 1; i < spec.inputs.size(); ++i) {
+      start_.push_back(plan_.at(spec.inputs[i]));
+      if (start_.back().steps != 1 || start_.back().width != units_)
+        throw std::invalid_argument("'" + spec.name + "' expected initial states of its own width");
+    }
+    if ((int)start_.size() != tensors_)
+      throw std::invalid_argument("'" + spec.name + "' expected all of its initial states");
+    first_ = plan_.reserve(record_);
+  }
+
+  void load_start(const Run& run) const {
+    for (int i = 0; i < tensors_; ++i)
+      for (int row = 0; row < run.rows; ++row)
+        put_state(run.arena + first_ + row * record_, i,
+                  run.value(start_[i]) + row * start_[i].row);
+  }
+
+  /// One more slot to fill: a tensor of the states after the last step.
+  void add_last(const std::string& name) {
+    const int slot = plan_.slot(name, 1, units_);
+    plan_.at(slot).sequence = false;
+    more_outputs.push_back(slot);
+    last_.push_back(slot);
+  }
+
+  /// Calls f(gradient, row, unit) for what backward carries of one tensor of the states.
+  template <class F>
+  void each_unit(const RecurrentPass& p, int tensor, const F& f) const {
+    for (int row = 0; row < p.rows; ++row)
+      for (int unit = 0; unit < units_; ++unit)
+        f(tensor == 0 ? p.d_h[row * row_ + unit]
+                      : p.d_own[(((long)(unit / lanes_) * p.rows + row) * shape_.own_carry + tensor - 1) *
+                                    lanes_ + unit % lanes_],
+          row, unit);
+  }
+
+  /// The states after the last step: handed out, and what the next run begins with.
   void keep_last(const Run& run, const RecurrentPass& p) const {
     const long own = (long)shape_.own * lanes_;
-    const float* h = p.h + (p.steps - 1) % h_steps_ * run.rows * row_;
-    const float* last = p.own + (p.steps - 1) % ring_ * run.rows * blocks_ * own;
-    float* to = run.next_states + states_ + run.first_row * record_;
-    for (int row = 0; row < run.rows; ++row, to += record_) {
+    const int t = reverse_ ? 0 : p.steps - 1;
+    const float* h = p.h + t % h_steps_ * run.rows * row_;
+    const float* last = p.own + t % ring_ * run.rows * blocks_ * own;
+    std::vector<float> apart(carries_ ? 0 : record_);
+    for (int row = 0; row < run.rows; ++row) {
+      float* to = carries_ ? run.next_states + states_ + (run.first_row + row) * record_ : apart.data();
       std::copy_n(h + row * row_, row_, to);
       for (int block = 0; block < blocks_; ++block)
         std::copy_n(last + ((long)block * run.rows + row) * own, own, to + row_ + block * own);
+      for (int i = 0; i < (int)last_.size(); ++i)
+        take_state(to, i, run.value(plan_.at(last_[i])) + row * plan_.at(last_[i]).row);
     }
   }
 
@@ -564,7 +639,13 @@ class Recurrent : public Op {
   float* zeros_;
   long kept_ = 0;                   // projected rows of a shared input that outlive a run
   std::vector<float*> kept_rows_;   // [thread][blocks][kept_][vectors of the input][lanes]
-  long record_ = 0, states_ = 0;  // of a row's carried states: [h][blocks][own][lanes]
+  const int tensors_;             // of the states: h, and the cell's own
+  std::vector<Slot> start_;       // what a sequence begins with, or none
+  std::vector<int> last_;         // the slots of the states after the last step, or none
+  bool carries_ = false;          // from run to run
+  bool stays_ = false;            // from batch to batch
+  long record_ = 0, states_ = 0;  // of a row's states: [h][blocks][own][lanes]
+  long first_ = 0;                // a record for each row: those from `start_`
   long z_, own_, projected_ = 0, h_, reset_ = 0, d_h_ = 0, d_own_ = 0, d_reset_ = 0;
   long keep_ = 0, dropped_ = 0, scaled_ = 0;
   long d_h_all_ = 0, d_own_all_ = 0;

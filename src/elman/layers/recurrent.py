@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from elman import activations, initializers
 from elman.errors import OptionError
 from elman.layers.layer import Array, Layer, Param, Shape, share, whole
+from elman.layers.states import called, check_states
 
 if TYPE_CHECKING:
     from elman.plan import Plan, Slot
@@ -55,8 +57,12 @@ class Recurrent(Layer):
             choice per row and gate for all steps (Gal & Ghahramani 2016). What is carried on by
             itself, as the cell state and the old state of a GRU, is whole.
         return_sequences: whether to return the output of every step, not only the last.
+        return_state: whether to return the states after the last step too: [outputs, h], or
+            [outputs, h, c] of an LSTM.
         go_backwards: whether to walk from the last step to the first; a returned sequence is in
             the order of processing.
+        stateful: whether row i of a batch goes on from the state that row i of the batch before
+            left; until `reset_states()`. Training does not go back beyond the batch.
         zero_output_for_mask: whether a step that a mask leaves out returns zeros, and not what the
             step before it returned. The states pass on either way.
         seed: accepted for Keras; `elman.set_random_seed` makes a run repeat.
@@ -72,6 +78,7 @@ class Recurrent(Layer):
     ranks = (3,)
     why_whole = "looks at later steps first. Leave its direction forward"
     stored_in = "cell/vars"
+    takes_states = True
     #: The column groups of the weights, in order.
     gates: ClassVar[tuple[str, ...]] = ()
     #: The gate that says how much of the old state stays, where there is one.
@@ -83,8 +90,6 @@ class Recurrent(Layer):
     absent: ClassVar[dict[str, tuple[Any, ...]]] = {
         **Layer.absent,
         "time_major": (False,),
-        "return_state": (False,),
-        "stateful": (False,),
     }
 
     def __init__(
@@ -100,7 +105,9 @@ class Recurrent(Layer):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         return_sequences: bool = False,
+        return_state: bool = False,
         go_backwards: bool = False,
+        stateful: bool = False,
         zero_output_for_mask: bool = False,
         seed: int | None = None,
         **options: Any,
@@ -117,7 +124,9 @@ class Recurrent(Layer):
         self.dropout = share(who, "dropout", dropout)
         self.recurrent_dropout = share(who, "recurrent_dropout", recurrent_dropout)
         self.return_sequences = bool(return_sequences)
+        self.return_state = bool(return_state)
         self.go_backwards = bool(go_backwards)
+        self.stateful = bool(stateful)
         self.zero_output_for_mask = bool(zero_output_for_mask)
         self.seed = seed
 
@@ -166,6 +175,16 @@ class Recurrent(Layer):
             return (input_shape[0], input_shape[1], self.units)
         return (input_shape[0], self.units)
 
+    def output_shapes(self, input_shapes: Sequence[Shape]) -> list[Shape]:
+        shape = input_shapes[0]
+        states: list[Shape] = [(shape[0], self.units)] * (self.states if self.return_state else 0)
+        return [self.output_shape(shape), *states]
+
+    def check_shapes(self, shapes: Sequence[Shape]) -> None:
+        """Raise unless they are those of a sequence and, behind it, of its initial states."""
+        self.check_shape(shapes[0])
+        check_states(self, [self.units] * self.states, shapes[1:])
+
     # -- the native side --------------------------------------------------------------------------
 
     def cell(self) -> str:
@@ -176,11 +195,13 @@ class Recurrent(Layer):
     def causal(self) -> bool:
         return not self.go_backwards
 
-    def emit(self, plan: Plan, slot: Slot) -> Slot:
-        return in_order(plan, self, self.emit_in_time(plan, slot))
+    def emit_all(self, plan: Plan, slots: Sequence[Slot]) -> list[Slot]:
+        """Append the operations: of a sequence and, behind it, its initial states."""
+        slot, *states = self.emit_in_time(plan, *slots)
+        return [in_order(plan, self, slot), *states]
 
-    def emit_in_time(self, plan: Plan, slot: Slot) -> Slot:
-        """Append the operations; a sequence is in its own time, whichever way it is walked."""
+    def emit_in_time(self, plan: Plan, slot: Slot, *start: Slot) -> list[Slot]:
+        """The same; a sequence is in its own time, whichever way it is walked."""
         if self.dropout:
             slot = plan.dropout(f"{self.path}/dropout", slot, self.dropout, same_each_step=True)
         sequences = self.return_sequences or plan.every_step
@@ -189,24 +210,50 @@ class Recurrent(Layer):
         bf16 = self.compute_dtype == "bfloat16" and self.units >= BF16_UNITS and not drops
         features = slot.shape[-1]
         assert features is not None
+        states = self.output_shapes([slot.shape])[1:]
         return plan.add(
             "recurrent",
             self.path,
-            slot,
-            (*slot.shape[: 2 if sequences else 1], self.units),
+            [slot, *start],
+            [(*slot.shape[: 2 if sequences else 1], self.units), *states],
             plan.params(self),
             cell=self.cell(),
             units=self.units,
             activation=self.activation,
             recurrent_activation=self.recurrent_activation,
             return_sequences=sequences,
+            return_state=self.return_state,
             go_backwards=self.go_backwards,
+            stateful=plan.stateful and self.stateful,
             zero_output_for_mask=self.zero_output_for_mask,
             bf16=bf16,
             bf16_input=bf16 and features >= BF16_FEATURES,
             recurrent_dropout=drops,
             seed=plan.draw() if drops else 0,
         )
+
+    # -- calls ------------------------------------------------------------------------------------
+
+    def __call__(  # type: ignore[override]
+        self, x: Any, initial_state: Any = None, mask: Any = None, training: bool = False
+    ) -> Any:
+        """The layer's output for an array: a plan of one layer.
+
+        Args:
+            x: [rows, steps, features].
+            initial_state: what a sequence begins with, [rows, units] for each state: h, or
+                [h, c] of an LSTM; of a `Bidirectional` those of both directions. Zeros where
+                None.
+            mask: which steps count [rows, steps]; all where None.
+            training: whether dropout is active.
+
+        Returns:
+            float32 array; with `return_state` a list of it and the last states.
+
+        Raises:
+            ElmanError: an array does not fit the layer.
+        """
+        return called(self, x, initial_state, mask, training)
 
     # -- the readable side ------------------------------------------------------------------------
 
@@ -238,6 +285,17 @@ class Recurrent(Layer):
         start: list[Array] | None = None,
         keep: Array | None = None,
     ) -> Array:
+        return self.walk(x, weights, mask, start, keep)[0]
+
+    def walk(
+        self,
+        x: Array,
+        weights: dict[str, Array],
+        mask: Array | None,
+        start: list[Array] | None = None,
+        keep: Array | None = None,
+    ) -> tuple[Array, list[Array]]:
+        """The formula over all steps: the output, and the states after the last."""
         rows, steps = x.shape[:2]
         kind = np.result_type(x, *weights.values())
         states = start or [np.zeros((rows, self.units), kind) for _ in range(self.states)]
@@ -249,7 +307,7 @@ class Recurrent(Layer):
             states = [np.where(counts, n, old) for n, old in zip(new, states, strict=True)]
             zeroed = self.zero_output_for_mask
             outputs.append(np.where(counts, states[0], 0.0) if zeroed else states[0])
-        return np.stack(outputs, axis=1) if self.return_sequences else outputs[-1]
+        return (np.stack(outputs, axis=1) if self.return_sequences else outputs[-1]), states
 
     def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
         return mask if self.return_sequences else None

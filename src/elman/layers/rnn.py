@@ -105,7 +105,7 @@ class RNN(Wrapper):
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
         for leaf in self._leaves:
-            slot = leaf.emit_in_time(plan, slot)
+            slot, *_ = leaf.emit_in_time(plan, slot)
         return in_order(plan, self, slot)
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:

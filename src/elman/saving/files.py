@@ -17,7 +17,7 @@ from elman.saving.weights import Numbered
 from elman.version import __version__
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
 
 FilePath = str | os.PathLike[str]
 
@@ -28,7 +28,7 @@ KERAS_VERSION = "3.0.0"
 # -- models ---------------------------------------------------------------------------------------
 
 
-def save_model(model: Sequential, filepath: FilePath, overwrite: bool = True) -> None:
+def save_model(model: Model, filepath: FilePath, overwrite: bool = True) -> None:
     """Save a model: layers, weights, how it was compiled, the optimizer's state, the history.
 
     The file is Keras's format: `keras.saving.load_model` opens it and trains on. It replaces an
@@ -70,7 +70,7 @@ def load_model(
     custom_objects: Any = None,
     compile: bool = True,
     safe_mode: bool = True,
-) -> Sequential:
+) -> Model:
     """Open a model that elman or Keras saved. No code in the file is ever run.
 
     Args:
@@ -87,8 +87,6 @@ def load_model(
             something elman lacks; the message says which layer and option, and what to do.
         OptionError: custom objects, or the unsafe mode.
     """
-    from elman.models import Sequential
-
     if custom_objects:
         raise OptionError(
             f"load expected custom_objects=None, got {', '.join(map(str, custom_objects))}. elman "
@@ -111,9 +109,9 @@ def load_model(
             metadata = file.text(METADATA) if METADATA in file else {}
             arrays = Numbered(_weights_in(file), f"'{path}'", "load")
     with arrays:
-        layers = reader.layers()
-        weights.give(arrays, layers, reader.input_shape)
-        model = Sequential([*reader.input, *layers], name=reader.name)
+        described = reader.describe()
+        weights.give(arrays, described.layers, described.shapes)
+        model: Model = described.make()
         if compile and reader.compile(model):
             weights.OptimizerState(arrays, model, f"load of '{path}'").give()
     own = metadata.get("elman")
@@ -133,7 +131,7 @@ def _weights_in(file: Archive) -> bytes:
 # -- weights --------------------------------------------------------------------------------------
 
 
-def save_weights(model: Sequential, filepath: FilePath, overwrite: bool = True) -> None:
+def save_weights(model: Model, filepath: FilePath, overwrite: bool = True) -> None:
     """Save the weights, and the optimizer's state if the model was compiled.
 
     Args:
@@ -150,7 +148,7 @@ def save_weights(model: Sequential, filepath: FilePath, overwrite: bool = True) 
     replace(path, weights.pack(model), "save_weights")
 
 
-def load_weights(model: Sequential, filepath: FilePath) -> None:
+def load_weights(model: Model, filepath: FilePath) -> None:
     """Take weights from a file, and the optimizer's state if both have one.
 
     Args:
@@ -186,7 +184,7 @@ def load_weights(model: Sequential, filepath: FilePath) -> None:
         state.give()
 
 
-def _require_built(model: Sequential, who: str) -> None:
+def _require_built(model: Model, who: str) -> None:
     if not model.built:
         raise NotReadyError(
             f"{model.label} expected weights before {who}, got none yet. Put an Input first, or "

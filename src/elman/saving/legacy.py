@@ -16,7 +16,7 @@ from elman.saving.tensors import Array
 from elman.saving.weights import Numbered, order
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
 
 WEIGHTS, OPTIMIZER = "model_weights", "optimizer_weights"
 
@@ -154,7 +154,7 @@ class Named(Numbered):
 
     # -- the optimizer ----------------------------------------------------------------------------
 
-    def optimizer(self, model: Sequential) -> tuple[list[str], bool]:
+    def optimizer(self, model: Model) -> tuple[list[str], bool]:
         assert model.optimizer is not None
         inside = self.datasets(OPTIMIZER)
         if not inside:

@@ -14,7 +14,7 @@ from elman.saving import tensors
 from elman.saving.tensors import Array, Tensors
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
     from elman.optimizers import Optimizer
 
 OPTIMIZER = "optimizer/vars"
@@ -29,7 +29,7 @@ def _numbered(layers: list[Layer]) -> Iterator[tuple[Layer, str]]:
         yield layer, f"layers/{kind}{f'_{number}' if number else ''}"
 
 
-def pack(model: Sequential) -> memoryview:
+def pack(model: Model) -> memoryview:
     """The HDF5 file of a model's weights and, if it was compiled, of its optimizer's state."""
     groups = {
         f"{group}/{leaf.stored_in}": (leaf.name, leaf.views())
@@ -58,20 +58,20 @@ class Numbered(Tensors):
         """The arrays at some `paths`, as the layers have them."""
         return self.read(wanted)
 
-    def optimizer(self, model: Sequential) -> tuple[list[str], bool]:
+    def optimizer(self, model: Model) -> tuple[list[str], bool]:
         """Paths of what the optimizer kept, in Keras's order, and whether the rate is in it."""
         assert model.optimizer is not None
         count = self.count(OPTIMIZER) or 0
         return [f"{OPTIMIZER}/{i}" for i in range(count)], model.optimizer.schedule is None
 
 
-def give(arrays: Numbered, layers: list[Layer], shape: Shape | None) -> None:
+def give(arrays: Numbered, layers: list[Layer], shapes: Iterator[Shape | None]) -> None:
     """Build layers with the weights of a file. Sizes are checked before memory is taken.
 
     Args:
         arrays: the file.
-        layers: without weights.
-        shape: of the input, with the batch axis; None where it is not known.
+        layers: without weights, in the order of the file.
+        shapes: what enters each, with the batch axis; None where it is not known.
 
     Raises:
         FileError: a weight is not there, or does not fit.
@@ -80,20 +80,20 @@ def give(arrays: Numbered, layers: list[Layer], shape: Shape | None) -> None:
     wanted: dict[str, tuple[int, ...]] = {}
     entering = []
     for layer, group in _numbered(layers):
+        shape = next(shapes)
         if shape is None or not layer.known_features(shape):
-            break  # saved before it had weights
+            continue  # saved before it had weights
         layer.check_shape(shape)
         leaves = zip(layer.leaves(), layer.leaf_shapes(shape), strict=True)
         found = arrays.paths(group, layer, [leaf.params(own) for leaf, own in leaves])
         wanted |= found
         entering.append((layer, shape, len(found)))
-        shape = layer.output_shape(shape)
     values = iter(arrays.weights(wanted))
     for layer, shape, count in entering:
         layer.build_params(shape, [next(values) for _ in range(count)])
 
 
-def read(arrays: Numbered, model: Sequential) -> list[Array]:
+def read(arrays: Numbered, model: Model) -> list[Array]:
     """The weights of a file for a model that has some already, in its order.
 
     Raises:
@@ -108,7 +108,7 @@ def read(arrays: Numbered, model: Sequential) -> list[Array]:
 # -- the optimizer --------------------------------------------------------------------------------
 
 
-def _optimizer_state(model: Sequential) -> list[Array]:
+def _optimizer_state(model: Model) -> list[Array]:
     """Steps taken, the rate unless a schedule gives it, and what is kept for each weight."""
     optimizer, native = model.optimizer, model.trained_optimizer
     assert optimizer is not None
@@ -133,7 +133,7 @@ class OptimizerState:
         FileError: the state does not fit.
     """
 
-    def __init__(self, arrays: Numbered, model: Sequential, who: str) -> None:
+    def __init__(self, arrays: Numbered, model: Model, who: str) -> None:
         assert model.optimizer is not None
         self._model, self._optimizer = model, model.optimizer
         self._steps: int | None = None

@@ -10,7 +10,7 @@ from elman import activations, constraints, initializers, mixed_precision, regul
 from elman.errors import NotReadyError, OptionError, SpecError
 from elman.layers import Layer
 from elman.layers.layer import snake, unused
-from elman.models import Sequential
+from elman.models import Model, Sequential
 from elman.spec import parsing
 from elman.spec.grammar import CONSTANTS, DIGITS, WORD
 
@@ -18,7 +18,7 @@ _SHORT = {word: alias for alias, word in parsing.ALIASES.items()}
 _BARE = {flag.option: (flag.value, word) for word, flag in parsing.FLAGS.items()}
 
 
-def write(model: Sequential) -> str:
+def write(model: Model) -> str:
     """The line that describes a model: what `parse` reads into the same architecture.
 
     Args:
@@ -35,6 +35,11 @@ def write(model: Sequential) -> str:
     """
     if not model.layers:
         raise NotReadyError(f"write expected a model with layers, got {model.label} with none.")
+    if not isinstance(model, Sequential):
+        raise OptionError(
+            f"write expected layers one after the other, got {model.label}: a line has no words "
+            "for a graph. Save it with model.save."
+        )
     items = []
     if model.input is not None:
         items.append("x".join("?" if e is None else str(e) for e in model.input.shape))

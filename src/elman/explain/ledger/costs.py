@@ -8,7 +8,7 @@ from elman.explain.ledger.counting import LayerAccount
 from elman.layers.layer import Shape
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
 
 #: Of a float32.
 BYTES = 4
@@ -36,7 +36,7 @@ def cost(account: LayerAccount, entering: Shape, leaving: Shape) -> Cost:
     return Cost(account.name, per_step, steps or 1)
 
 
-def training_bytes(model: Sequential, steps: int, batch_size: int) -> int | None:
+def training_bytes(model: Model, steps: int, batch_size: int) -> int | None:
     """The memory of a plan of training: activations and their gradients; None if it is too much.
 
     Args:
@@ -46,14 +46,19 @@ def training_bytes(model: Sequential, steps: int, batch_size: int) -> int | None
     """
     from elman.plan import Plan
 
-    assert model.input_shape is not None
-    known = model.input_shape[1:]
-    timed = model.layers[0].takes_tokens or len(known) == 2
-    extents = tuple(int(e or 0) for e in ((steps, *known[1:]) if timed else known))
-    store = model.store((batch_size, *extents))
+    shapes = []
+    for (_, *known), tokens in zip(model.entering, model.tokens, strict=True):
+        timed = tokens or len(known) == 2
+        shapes.append(tuple(int(e or 0) for e in ((steps, *known[1:]) if timed else known)))
+    store = model.store(*[(batch_size, *shape) for shape in shapes])
     try:
         plan = Plan(
-            store, extents, tokens=model.layers[0].takes_tokens, rows=batch_size, training=True
+            store,
+            shapes,
+            tokens=model.tokens,
+            rows=batch_size,
+            training=True,
+            graph=model.graph,
         )
     except MemoryError:
         return None

@@ -11,7 +11,7 @@ from elman import spec
 from elman.errors import ElmanError, NotReadyError, OptionError
 from elman.layers import GRU, LAYERS, LSTM, Bidirectional, Dense, Embedding, Layer, SimpleRNN
 from elman.layers.layer import Shape, undrawn, unused
-from elman.models import Sequential
+from elman.models import Model, Sequential
 
 #: How the names of model files end.
 FILES = (".keras", ".h5")
@@ -30,7 +30,7 @@ class Source(NamedTuple):
 
     title: str
     layers: list[tuple[Layer, Shape]]
-    model: Sequential | None = None
+    model: Model | None = None
     uncounted: tuple[Uncounted, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -46,12 +46,12 @@ def source(thing: Any) -> Source:
     if isinstance(thing, PathLike) or (isinstance(thing, str) and thing.lower().endswith(FILES)):
         from elman.saving import load_model
 
-        return _sequential(load_model(thing))
+        return _of_model(load_model(thing))
     if isinstance(thing, str):
         with undrawn():
-            return _sequential(spec.parse(thing))
-    if isinstance(thing, Sequential):
-        return _sequential(thing)
+            return _of_model(spec.parse(thing))
+    if isinstance(thing, Model):
+        return _of_model(thing)
     # Whoever has such an object has imported its library; nobody else pays for it.
     torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
     if torch is not None and isinstance(thing, torch.nn.Module):
@@ -65,7 +65,7 @@ def source(thing: Any) -> Source:
     )
 
 
-def _sequential(model: Sequential) -> Source:
+def _of_model(model: Model) -> Source:
     found: list[tuple[Layer, Shape]] = []
     for layer, (entering, _) in zip(model.layers, model.shapes(), strict=True):
         if entering is None or not layer.known_features(entering):
@@ -79,7 +79,7 @@ def _sequential(model: Sequential) -> Source:
     return Source(_title(model), found, model)
 
 
-def _title(model: Sequential) -> str:
+def _title(model: Model) -> str:
     try:
         return spec.write(model)
     except ElmanError:  # an option without words
@@ -104,7 +104,7 @@ def _keras(model: Any, keras: Any) -> Source:
             uncounted.append(Uncounted(theirs.name, kind, int(theirs.count_params())))
     if not uncounted and isinstance(model, keras.Sequential):
         with undrawn():
-            return _sequential(Sequential.from_config(model.get_config()))
+            return _of_model(Sequential.from_config(model.get_config()))
     return Source(model.name, layers, None, tuple(uncounted))
 
 

@@ -13,12 +13,13 @@ from elman.explain.report.judging import Judgement, judge
 from elman.explain.report.material import Material
 from elman.explain.report.replay import Replay, replay
 from elman.mapped import take
+from elman.plan import require_single
 
 if TYPE_CHECKING:
     from elman.explain.gates import GateStatistics
     from elman.explain.gradient_flow import GradientFlow
     from elman.explain.ledger import Ledger
-    from elman.models import Sequential
+    from elman.models import Model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Found = TypeVar("Found")
@@ -31,7 +32,7 @@ ROWS = 100
 class Findings:
     """What was found of a model on some data."""
 
-    model: Sequential
+    model: Model
     given: Material
     line: str  #: the architecture
     rows: int
@@ -47,17 +48,18 @@ class Findings:
     ledger: Ledger
 
 
-def gather(model: Sequential, given: Material) -> Findings:
+def gather(model: Model, given: Material) -> Findings:
     """Run the model over the data in every way that a report tells of.
 
     Raises:
         NotReadyError: the model is not compiled.
         ElmanError: data and model do not fit together.
     """
+    require_single(model, "report", "Make a Model of one of its paths, and look into that.")
     model.require_compiled("report")
     x = model.check_inputs(given.x)
     judged = judge(model, given)
-    timed = x.ndim == 3 or model.layers[0].takes_tokens
+    timed = x.ndim == 3 or model.tokens[0]
     y = np.asarray(given.y)
     flow, flow_rows = _fitting(len(x), lambda rows: model.gradient_flow(take(x, rows), y[rows]))
     gates, gate_rows = _fitting(len(x), lambda rows: model.trace(take(x, rows)).statistics())
@@ -92,7 +94,7 @@ def _fitting(rows: int, make: Callable[[Array], Found]) -> tuple[Found | None, i
     return None, 0
 
 
-def _line(model: Sequential) -> str:
+def _line(model: Model) -> str:
     from elman.spec import write
 
     try:

@@ -13,7 +13,7 @@ from elman.explain.report.material import Material, require_names
 from elman.samples import Data
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -84,7 +84,7 @@ class Judgement:
         return np.argsort(-self.losses, kind="stable")
 
 
-def judge(model: Sequential, given: Material) -> Judgement:
+def judge(model: Model, given: Material) -> Judgement:
     """Run all rows; each is a batch of its own, so that the engine gives each its loss."""
     model.require_compiled("report")
     data = Data(model, given.x, given.y, what="report")
@@ -120,7 +120,7 @@ def judge(model: Sequential, given: Material) -> Judgement:
     return Judgement(names, read, found, outputs, None, counts, shares, true, said, majority)
 
 
-def _run(model: Sequential, data: Data) -> tuple[Array, Array | None, Array]:
+def _run(model: Model, data: Data) -> tuple[Array, Array | None, Array]:
     """Outputs, which of their steps count, and the loss of each row."""
     plan = model.plan_for(data.x, rows=1, loss=True)
     outputs = plan.room(len(data), data.length)

@@ -80,7 +80,7 @@ def material(
     title: str = "data",
     about: str = "",
 ) -> Material:
-    """Data as `Sequential.report` is given them.
+    """Data as `Model.report` is given them.
 
     Raises:
         OptionError: a step that has no length, or a text where a list of words is due.

@@ -14,7 +14,7 @@ from elman.mapped import take
 if TYPE_CHECKING:
     from elman.explain.report.judging import Judgement
     from elman.explain.trace import Trace
-    from elman.models import Sequential
+    from elman.models import Model
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -84,7 +84,7 @@ class Replay:
     masked: bool = False  #: whether some steps do not count
 
 
-def replay(model: Sequential, x: Any, judged: Judgement) -> Replay:
+def replay(model: Model, x: Any, judged: Judgement) -> Replay:
     """Trace the most wrong row, the least wrong one, and one between them."""
     order = judged.order
     roles = {int(order[0]): "the most wrong"}
@@ -139,7 +139,7 @@ def _shown(trace: Trace, left_out: list[str]) -> Array:
     return np.arange(0, trace.steps, every)
 
 
-def counting(model: Sequential, x: Array) -> Array:
+def counting(model: Model, x: Array) -> Array:
     """Which steps of one row [steps, ...] count."""
     try:
         mask = model.trace(x[None]).mask
@@ -168,7 +168,7 @@ def _layer(trace: Trace, name: str, row: int, shown: Array) -> Layer:
     return Layer(name, type(found.layer).__name__, found.layer.units, strips)
 
 
-def _answers(model: Sequential, x: Array, rows: Array, judged: Judgement) -> Array | None:
+def _answers(model: Model, x: Array, rows: Array, judged: Judgement) -> Array | None:
     """[rows, steps, classes or outputs]: at each step, or had the row ended there."""
     if judged.by_step:
         return judged.read(judged.outputs[rows])

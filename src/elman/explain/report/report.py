@@ -13,17 +13,17 @@ from elman.explain.report.page import page
 from elman.saving.replacing import place, replace
 
 if TYPE_CHECKING:
-    from elman.models import Sequential
+    from elman.models import Model
 
 
 def report(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any,
     path: str | os.PathLike[str] = "report.html",
     **known: Any,
 ) -> Path:
-    """Write what there is to see of a model on some data; see `Sequential.report`.
+    """Write what there is to see of a model on some data; see `Model.report`.
 
     Args:
         known: what is known of the data; see `material`.
@@ -75,6 +75,6 @@ def _page(path: str | os.PathLike[str], who: str) -> Path:
     return target
 
 
-def _written(model: Sequential, given: Material, target: Path, who: str) -> Path:
+def _written(model: Model, given: Material, target: Path, who: str) -> Path:
     replace(target, page(gather(model, given)).encode(), who)
     return target

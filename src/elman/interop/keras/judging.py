@@ -62,7 +62,7 @@ def _layer(layer: Any) -> str | None:
         if why_not is not None:
             return why_not
     config = {"class_name": "Sequential", "config": {"layers": [serialize_keras_object(layer)]}}
-    return _refusal(lambda: Reader(config, "the model", WHO).layers())
+    return _refusal(lambda: Reader(config, "the model", WHO).describe())
 
 
 def _part(layer: Any) -> str | None:
@@ -113,7 +113,7 @@ def _compiled(model: Any) -> Iterator[tuple[str, str, Any, Any]]:
         yield "metrics", _name(metrics), metrics, config["metrics"]
     for option in ("loss_weights", "weighted_metrics"):
         if config.get(option):
-            yield option, str(config[option]), None, config[option]
+            yield option, str(config[option]), config[option], config[option]
 
 
 def _name(value: Any) -> str:
@@ -127,7 +127,7 @@ def _own(value: Any) -> str | None:
     if isinstance(value, dict | list | tuple):
         several = value.values() if isinstance(value, dict) else value
         return next((why for why in map(_own, several) if why is not None), None)
-    if value is None or isinstance(value, str):
+    if value is None or isinstance(value, str | int | float):
         return None
     kind = value if inspect.isfunction(value) or inspect.isclass(value) else type(value)
     return None if is_keras(kind) else f"{_name(kind)} is one of your own."

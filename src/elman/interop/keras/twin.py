@@ -6,6 +6,7 @@ Between runs Keras's variables are what counts: `pull` brings what has changed i
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from elman.errors import ElmanError, FileError
 from elman.interop.keras import judging
 from elman.layers import Layer
 from elman.layers.layer import undrawn
-from elman.models import Sequential
+from elman.models import Model
 from elman.saving.config import Config, Reader
 from elman.saving.weights import order
 
@@ -25,7 +26,8 @@ def described(model: Any) -> Config:
     """A Keras model as plain data: its layers, and how it was compiled."""
     from keras.saving import serialize_keras_object
 
-    found: Config = serialize_keras_object(model)
+    # As a file would hold it: Keras has tuples where text has lists.
+    found: Config = json.loads(json.dumps(serialize_keras_object(model)))
     found.pop("compile_config", None)
     if model.compiled:
         found["compile_config"] = judging.compile_config(model)
@@ -63,7 +65,11 @@ class Twin:
     def __init__(self, keras_model: Any, description: Config) -> None:
         reader = Reader(description, judging.where(keras_model), judging.WHO)
         with undrawn():
-            self.model = Sequential([*reader.input, *reader.layers()], name=reader.name)
+            found = reader.describe()
+            for layer, shape in zip(found.layers, found.shapes, strict=False):
+                if shape is not None:
+                    layer.build_params(shape)
+            self.model: Model = found.make()
         self.compiled = reader.compile(self.model)
         self._keras_model = keras_model
         self._weights = [

@@ -1,21 +1,23 @@
-"""Sequential: a stack of layers that is built, trained, used and looked into."""
+"""What every model is: layers that are compiled, trained, used and looked into."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman import _core, checks, losses, metrics, optimizers, training, visited
+from elman import _core, batches, losses, metrics, optimizers, seeds, training, visited
 from elman.callbacks import Callback, History
-from elman.config import serialize
-from elman.errors import ElmanError, NotReadyError, OptionError, ShapeError, unknown_name
-from elman.layers import LAYERS, InputLayer, Layer
-from elman.layers.layer import Shape, unused
-from elman.mapped import Mapped
-from elman.plan import Plan, Store
+from elman.errors import NotReadyError, OptionError, ShapeError, unknown_name
+from elman.graph import Graph
+from elman.layers import Layer
+from elman.layers.layer import Shape
+from elman.layers.symbol import handed_out, record, symbol_of, symbolic
+from elman.mapped import arrays_of, take, together
+from elman.models.objectives import Objectives, checked_metric
+from elman.plan import Plan, Store, listed
 from elman.ragged import Ragged
 from elman.streaming import Stream
 
@@ -28,165 +30,93 @@ Array = np.ndarray[Any, np.dtype[Any]]
 COMPILE_IGNORED = {"jit_compile", "run_eagerly", "steps_per_execution", "auto_scale_loss"}
 
 
-class Sequential:
-    """Layers one after the other.
+class Model:
+    """Layers in a graph: what leads from some Inputs to some outputs, without a loop.
+
+    `Model(inputs, outputs)` makes a `Functional`, as in Keras; a `Sequential` is a model too.
 
     Args:
-        layers: an `Input` first where the number of features is known, then layers; or one layer.
+        inputs: an `Input`, a list of them, or a dict by name.
+        outputs: what a layer returned when it was called on these, a list, or a dict.
         name: a name.
 
     Example:
-        >>> from elman.layers import Dense, Embedding, GRU
-        >>> model = Sequential([Embedding(15000, 32), GRU(16), Dense(1)])
-        >>> model.count_params()
-        482417
+        >>> from elman.layers import LSTM, Add, Dense, Input
+        >>> x = Input((None, 8))
+        >>> y = LSTM(16, return_sequences=True)(x)
+        >>> Model(x, Dense(1)(Add()([y, Dense(16)(x)]))).count_params()
+        1761
     """
 
-    def __init__(
-        self, layers: Iterable[Layer | InputLayer] | Layer | None = (), name: str | None = None
-    ) -> None:
-        self.name = name or "sequential"
-        self.layers: list[Layer] = []
-        self.input: InputLayer | None = None
+    #: The graph, and the layers in Keras's order.
+    graph: Graph
+    layers: list[Layer]
+    #: By which names outputs are handed out; None: an array, or a list of several.
+    output_keys: list[str] | None = None
+
+    def __new__(cls, *args: Any, **options: Any) -> Model:
+        if cls is Model:
+            from elman.models.functional import Functional
+
+            return object.__new__(Functional)
+        return object.__new__(cls)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: Any = None
+        self.loss_weights: Any = None
         self.history: History | None = None
         self.stop_training = False
-        self._loss: losses.Loss | None = None
-        self._metrics: list[Any] = []
+        self._objectives: Objectives | None = None
+        self._metrics: Any = None
         self._trainable: list[bool] = []  # of each layer, when the model was compiled
         self._store: Store | None = None
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._native_optimizer: _core.Optimizer | None = None
-        entries: Any = [layers] if isinstance(layers, Layer) else layers or ()
-        for layer in entries:
-            self.add(layer)
+
+    # -- what a model of a kind says --------------------------------------------------------------
+
+    def shapes(self) -> list[tuple[Shape | None, Shape | None]]:
+        """Input and output shape of every layer, as far as they are known."""
+        raise NotImplementedError
+
+    @property
+    def entering(self) -> list[Shape]:
+        """Shape of each input with the batch axis, as far as it is known."""
+        raise NotImplementedError
+
+    @property
+    def tokens(self) -> list[bool]:
+        """Of each input, whether it is whole numbers for an Embedding."""
+        raise NotImplementedError
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the outputs: those of the layers that make them."""
+        raise NotImplementedError
+
+    def check_inputs(self, x: Any) -> Any:
+        """Inputs as the engine takes them, or what hands them out in parts; several `Together`.
+
+        No weights are made.
+        """
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """The architecture as plain data, in Keras's form."""
+        raise NotImplementedError
+
+    def _build_for(self, shapes: list[Shape]) -> None:
+        """Make the weights for inputs of these shapes."""
 
     # -- building ---------------------------------------------------------------------------------
-
-    def add(self, layer: Layer | InputLayer) -> None:
-        """Append a layer.
-
-        Args:
-            layer: a layer, or as the first entry an `Input`.
-
-        Raises:
-            OptionError: not a layer, an `Input` that is not first, a layer or name used twice.
-            ShapeError: the layer cannot follow what is there.
-        """
-        if isinstance(layer, InputLayer):
-            if self.layers or self.input:
-                raise OptionError(
-                    f"Sequential expected Input as its first entry, got it after "
-                    f"{len(self.layers)} layers. Move it to the front."
-                )
-            self.input = layer
-            return
-        if not isinstance(layer, Layer):
-            raise OptionError(
-                f"Sequential expected layers, got {layer!r} ({type(layer).__name__}). Use the "
-                "layers of elman.layers."
-            )
-        if any(layer is other for other in self.layers):
-            raise OptionError(
-                f"Sequential expected each layer once, got {layer.label} twice. Make another one."
-            )
-        if layer.takes_tokens and self.layers:
-            raise OptionError(
-                f"Sequential expected {layer.label} as its first layer, because it takes tokens, "
-                f"got it after {self.layers[-1].label}. Move it to the front."
-            )
-        before = self.input, layer.name
-        if layer.asked_shape is not None and not self.layers and self.input is None:
-            self.input = InputLayer(layer.asked_shape[1:])
-        self._name(layer)
-        self.layers.append(layer)
-        try:
-            self._build()
-        except ElmanError:
-            self.layers.pop()
-            self.input, layer.name = before
-            raise
-        self._forget()
-
-    def pop(self) -> Layer:
-        """Remove the last layer and return it."""
-        if not self.layers:
-            raise NotReadyError("Sequential expected a layer to remove, got none. Add one first.")
-        self._forget()
-        return self.layers.pop()
-
-    def _name(self, layer: Layer) -> None:
-        taken = {other.name for other in self.layers}
-        if layer.name not in taken:
-            return
-        if layer.named:
-            raise OptionError(
-                f"Sequential expected different layer names, got {layer.name!r} twice. Rename one."
-            )
-        layer.name = unused(layer.name, taken)
 
     def _forget(self) -> None:
         """What depends on the stack of layers is made anew when it is next needed."""
         self._store = None
         self._plans.clear()
         self._native_optimizer = None
-
-    def build(self, input_shape: Shape | None = None) -> None:
-        """Make the weights.
-
-        Args:
-            input_shape: with the batch axis, such as (None, 30, 3); not needed after an `Input`
-                or an Embedding.
-
-        Raises:
-            ShapeError: the layers cannot follow each other.
-        """
-        before = self.input
-        if input_shape is not None and self.input is None:
-            self.input = InputLayer(tuple(input_shape)[1:])
-        elif input_shape is not None:
-            self._check_asked(tuple(input_shape))
-        try:
-            if not all(s is not None and layer.known_features(s) for layer, s in self._entering()):
-                raise NotReadyError(
-                    f"{self.label} expected to know its number of input features, got "
-                    f"{input_shape}. Call build((None, steps, features)), or put an Input first."
-                )
-            self._build()
-        except ElmanError:
-            self.input = before
-            raise
-
-    def shapes(self) -> list[tuple[Shape | None, Shape | None]]:
-        """Input and output shape of every layer, as far as they are known."""
-        found: list[tuple[Shape | None, Shape | None]] = []
-        shape: Shape | None = None
-        if self.input is not None:
-            shape = (None, *self.input.shape)
-        elif self.layers and self.layers[0].takes_tokens:
-            shape = (None, None)
-        for layer in self.layers:
-            entering = shape
-            if shape is None and layer.built_for is not None:
-                entering = layer.built_for
-            shape = None if entering is None else layer.output_shape(entering)
-            found.append((entering, shape))
-        return found
-
-    def _entering(self) -> list[tuple[Layer, Shape | None]]:
-        """Each layer, and the shape that enters it."""
-        shapes = [entering for entering, _ in self.shapes()]
-        return list(zip(self.layers, shapes, strict=True))
-
-    def _build(self) -> None:
-        """Make the weights of every layer whose parameters are determined, if all layers fit."""
-        known = [(layer, shape) for layer, shape in self._entering() if shape is not None]
-        for layer, shape in known:
-            layer.check_shape(shape)
-        for layer, shape in known:
-            if layer.known_features(shape):
-                layer.build_params(shape)
 
     @property
     def built(self) -> bool:
@@ -196,17 +126,34 @@ class Sequential:
     @property
     def label(self) -> str:
         """How errors name this model."""
-        return f"Sequential {self.name!r}"
+        return f"{type(self).__name__} {self.name!r}"
 
     @property
-    def input_shape(self) -> Shape | None:
-        """Shape of the input with the batch axis, as far as it is known."""
-        return self.shapes()[0][0] if self.layers else None
+    def single(self) -> bool:
+        """Whether there is one input and one output."""
+        return self.graph.inputs == 1 and len(self.graph.outputs) == 1
+
+    def flow(self, entering: Sequence[Shape]) -> list[Shape]:
+        """The shape of every value of the graph, for inputs of these shapes."""
+        values = list(entering)
+        for call in self.graph.calls:
+            values += call.layer.output_shapes([values[i] for i in call.takes])
+        return values
 
     @property
-    def output_shape(self) -> Shape | None:
-        """Shape of the output with the batch axis, as far as it is known."""
-        return self.shapes()[-1][1] if self.layers else None
+    def fixed_rows(self) -> int | None:
+        """Rows of a batch, where an Input fixes them."""
+        raise NotImplementedError
+
+    @property
+    def stateful(self) -> bool:
+        """Whether some layer carries its states from batch to batch."""
+        return any(layer.stateful for layer in self.layers)
+
+    def reset_states(self) -> None:
+        """Begin the next batch of stateful layers with states of zero."""
+        for layer in self.layers:
+            layer.reset_states()
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by name or by place.
@@ -294,15 +241,19 @@ class Sequential:
 
         Args:
             optimizer: a name or object of `elman.optimizers`.
-            loss: a name or object of `elman.losses`.
-            loss_weights, weighted_metrics: None; they stand here as in Keras's `compile`.
-            metrics: names, functions or objects of `elman.metrics`.
+            loss: a name or object of `elman.losses`; for several outputs one for all, a list, or
+                a dict by the outputs' names, where None is no loss.
+            loss_weights: how much each loss counts in the sum: a list, or a dict by name.
+            metrics: names, functions or objects of `elman.metrics`; for several outputs a list
+                with an entry for each, or a dict by name.
+            weighted_metrics: None; it stands here as in Keras's `compile`.
             ignored: `jit_compile`, `run_eagerly`, `steps_per_execution`, accepted for Keras.
 
         Raises:
             UnknownNameError: a name that is not known; the message suggests the nearest.
+            OptionError: an option elman does not have, or another number of entries than outputs.
         """
-        _check_loss_weights(loss_weights)
+        _check_third(loss_weights)
         if weighted_metrics is not None:
             raise OptionError(
                 f"compile expected weighted_metrics=None, got {weighted_metrics!r}. elman does not "
@@ -314,158 +265,135 @@ class Sequential:
                     "compile", "option", option, {"optimizer", "loss", "metrics", *COMPILE_IGNORED}
                 )
         chosen = optimizers.get(optimizer)
-        found_loss = None if loss is None else losses.get(loss)
-        if isinstance(metrics, dict):
-            raise OptionError(
-                f"compile expected a list of metrics, got the dict {metrics!r}. A Sequential has "
-                "one output: leave out its name."
-            )
-        several = isinstance(metrics, list | tuple)
-        wanted = list(metrics) if several else [] if metrics is None else [metrics]
-        for metric in wanted:
-            _checked_metric(metric)
+        objectives = Objectives(self.output_names, loss, loss_weights, metrics)
         trainable = [layer.trainable for layer in self.layers]
         if chosen is self.optimizer and trainable == self._trainable:
             self._plans.clear()  # the same optimizer goes on where it was, as in Keras
         else:
             self._forget()
         self.optimizer, self.loss, self._trainable = chosen, loss, trainable
-        self._loss, self._metrics = found_loss, wanted
+        self.loss_weights = loss_weights
+        self._objectives, self._metrics = objectives, metrics
 
     def require_compiled(self, what: str) -> None:
         """Raise unless there is a loss and an optimizer."""
-        if self._loss is None or self.optimizer is None:
+        if self.optimizer is None or not self.objectives.compared:
             raise NotReadyError(
                 f"{self.label} expected a loss before {what}, got none. Call "
                 'compile(optimizer="adam", loss=...) first.'
             )
 
-    def compiled_loss(self) -> losses.Loss:
-        """The loss."""
-        assert self._loss is not None
-        return self._loss
+    @property
+    def objectives(self) -> Objectives:
+        """Losses and metrics by output: none before `compile`."""
+        names = self.output_names
+        if self._objectives is None or self._objectives.names != names:
+            self._objectives = Objectives(names, self.loss, self.loss_weights, self._metrics)
+        return self._objectives
 
-    def compiled_metrics(self, y: tuple[int, ...], output: tuple[int, ...]) -> list[Metric]:
-        """The metrics, for targets and outputs of these shapes."""
-        return [_metric(m, self._loss, y, (None, *output)) for m in self._metrics]
+    def compiled_loss(self) -> losses.Loss:
+        """The loss; the first of several."""
+        return next(loss for loss in self.objectives.losses if loss is not None)
+
+    def compiled_metrics(
+        self, y: tuple[int, ...], output: tuple[int, ...], number: int = 0
+    ) -> list[Metric]:
+        """The metrics of an output, for targets and outputs of these shapes."""
+        chosen, loss = self.objectives.metrics[number], self.objectives.losses[number]
+        return [
+            metrics.get(metric, loss=loss, y_shape=y, output_shape=(None, *output))
+            for metric in chosen
+        ]
 
     @property
-    def chosen_metrics(self) -> list[Any]:
+    def chosen_metrics(self) -> Any:
         """The metrics as `compile` was given them: names, functions or objects."""
-        return list(self._metrics)
+        return self._metrics
 
     @property
     def metrics_names(self) -> list[str]:
         """Names of what `evaluate` returns."""
-        return ["loss", *(metric.name for metric in self.metrics)]
+        chosen = self.objectives
+        if not chosen.several:
+            return ["loss", *(metric.name for metric in self.metrics)]
+        named = sorted(
+            f"{name}_{checked_metric(metric).name}"
+            for name, own in zip(chosen.names, chosen.metrics, strict=True)
+            for metric in own
+        )
+        return ["loss", *(f"{chosen.names[i]}_loss" for i in chosen.compared), *named]
 
     @property
     def metrics(self) -> list[Metric]:
         """The compiled metrics; callbacks ask them whether more or less is better."""
-        return [_checked_metric(m) for m in self._metrics]
+        return [checked_metric(metric) for own in self.objectives.metrics for metric in own]
 
     # -- plans ------------------------------------------------------------------------------------
 
-    def check_inputs(self, x: Any) -> Array | Mapped | Ragged:
-        """Inputs as the engine takes them, or what hands them out in parts. No weights are made."""
-        if not self.layers:
-            raise NotReadyError(f"{self.label} expected layers, got none. Add some first.")
-        first = self.layers[0]
-        values = checks.inputs(x, first, self.label)
-        self._check_asked(values.shape)
-        return values
-
-    def _check_asked(self, shape: Shape) -> None:
-        asked = self.input.shape if self.input is not None else None
-        if asked is None:
-            return
-        same = len(asked) == len(shape) - 1 and all(
-            a is None or a == s for a, s in zip(asked, shape[1:], strict=True)
-        )
-        # Any length is fine: a recurrent net does not mind, and its weights do not depend on it.
-        by_step = len(asked) == 2 or self.layers[0].takes_tokens
-        if not same and by_step and len(asked) == len(shape) - 1:
-            same = asked[1:] == shape[2:] or (len(asked) == 2 and asked[1] is None)
-        if not same:
-            raise ShapeError(
-                f"{self.label} expected input of shape {(None, *asked)}, got {shape}. Check the "
-                "last axis, or change Input."
-            )
-
-    def _build_for(self, shape: Shape) -> None:
-        before = self.input
-        try:
-            # Any length will do, unless the numbers of all steps come together somewhere.
-            for length in (None, shape[1]) if before is None else (None,):
-                self.input = InputLayer((*([length] * (len(shape) - 2)), shape[-1]))
-                self._build()
-                if self.built:
-                    break
-        finally:
-            self.input = before if self.built is False else self.input
-        self._require_built("a run")
-
-    def output_of(self, x: Array | Mapped | Ragged) -> tuple[int, ...]:
-        """Shape of one sample's output for these inputs."""
-        shape: Shape = (None, *x.shape[1:])
-        for layer in self.layers:
-            shape = layer.output_shape(shape)
-        return tuple(int(e) for e in shape[1:] if e is not None)
+    def outputs_of(self, x: Any) -> list[tuple[int, ...]]:
+        """Shape of one sample's outputs for these inputs."""
+        values = self.flow([(None, *array.shape[1:]) for array in arrays_of(x)])
+        return [tuple(int(e) for e in values[i][1:] if e is not None) for i in self.graph.outputs]
 
     def plan_for(
         self,
-        x: Array | Mapped | Ragged,
+        x: Any,
         *,
         rows: int,
         training: bool = False,
         loss: bool = False,
         keep: bool = False,
         steps: int | None = None,
+        stateful: bool = False,
     ) -> Plan:
         """The plan for checked inputs of this length, made once and kept; weights too.
 
         With `steps` it carries states, and goes through sequences of any length in runs of that.
+        With `stateful` layers that are go on from the batch before.
         """
+        given = [array.shape for array in arrays_of(x)]
         if not self.built:
-            self._build_for((None, *x.shape[1:]))
-        store = self.store(x.shape)
-        shape = x.shape[1:] if steps is None else (steps, *x.shape[2:])
+            self._build_for([(None, *shape[1:]) for shape in given])
+        store = self.store(*given)
+        shapes = [s[1:] if steps is None else (steps, *s[2:]) for s in given]
         carry = steps is not None
         path = (_core.isa(), _core.has_bf16_instruction(), *(a.compute_dtype for a in self.layers))
-        ragged = isinstance(x, Ragged)
-        key = (shape, rows, training, loss, keep, carry, ragged, _core.threads(), path)
+        ragged = [isinstance(array, Ragged) for array in arrays_of(x)]
+        how = (rows, training, loss, keep, carry, stateful)
+        key = (*shapes, *ragged, *how, _core.threads(), path)
         if key not in self._plans:
             if len(self._plans) >= 8:  # lengths may be many; memory is not
                 self._plans.pop(next(iter(self._plans)))
             self._plans[key] = Plan(
                 store,
-                shape,
-                tokens=self.layers[0].takes_tokens,
+                shapes,
+                tokens=self.tokens,
                 rows=rows,
-                loss=self._loss if loss else None,
+                loss=self.objectives.losses if loss else None,
+                loss_weights=self.objectives.weights,
                 training=training,
                 keep=keep,
                 carry=carry,
                 ragged=ragged,
+                graph=self.graph,
+                stateful=stateful,
             )
         return self._plans[key]
 
-    def store(self, shape: Shape) -> Store:
+    def store(self, *shapes: Shape) -> Store:
         """The weights as the engine has them, made when they are first needed.
 
         Args:
-            shape: of some inputs, with the batch axis.
+            shapes: of some inputs, with the batch axis.
         """
         if self._store is None:
-            self._store = Store(self.layers, self._layer_shapes(shape))
+            values = self.flow([(None, *shape[1:]) for shape in shapes])
+            first: dict[int, Shape] = {}
+            for call in self.graph.calls:
+                first.setdefault(id(call.layer), values[call.takes[0]])
+            self._store = Store(self.layers, [first[id(layer)] for layer in self.layers])
         self._store.own()
         return self._store
-
-    def _layer_shapes(self, shape: Shape) -> list[Shape]:
-        shapes: list[Shape] = [(None, *shape[1:])]
-        for layer in self.layers[:-1]:
-            shapes.append(layer.output_shape(shapes[-1]))
-        return shapes
 
     @property
     def trainable_indices(self) -> list[int]:
@@ -484,9 +412,7 @@ class Sequential:
 
     def fresh_optimizer(self) -> _core.Optimizer:
         """The optimizer's native state, made anew: all it keeps is zero."""
-        shape = self.input_shape
-        assert shape is not None
-        self.store(shape)
+        self.store(*self.entering)
         self._native_optimizer = None
         return self.native_optimizer()
 
@@ -517,18 +443,18 @@ class Sequential:
             NotReadyError: the model has no weights, or no length was given and none is known.
         """
         self._require_built("plan")
-        shape = self.shapes()[0][0]
-        assert shape is not None
-        known = list(shape[1:])
-        if steps is not None and len(known) == (1 if self.layers[0].takes_tokens else 2):
-            known[0] = steps
-        extents = [e for e in known if e is not None]
-        if len(extents) < len(known):
-            raise NotReadyError("plan expected a length, got none. Call plan(steps=100), say.")
-        x = np.zeros((1, *extents), np.int32 if self.layers[0].takes_tokens else np.float32)
-        return self.plan_for(
-            x, rows=batch_size, training=training, loss=training and self._loss is not None
-        )
+        arrays = []
+        for shape, tokens in zip(self.entering, self.tokens, strict=True):
+            known = list(shape[1:])
+            if steps is not None and len(known) == (1 if tokens else 2):
+                known[0] = steps
+            extents = [e for e in known if e is not None]
+            if len(extents) < len(known):
+                raise NotReadyError("plan expected a length, got none. Call plan(steps=100), say.")
+            arrays.append(np.zeros((1, *extents), np.int32 if tokens else np.float32))
+        loss = training and bool(self.objectives.compared)
+        x = together(arrays)
+        return self.plan_for(x, rows=batch_size, training=training, loss=loss, stateful=True)
 
     # -- running ----------------------------------------------------------------------------------
 
@@ -650,22 +576,22 @@ class Sequential:
         verbose: int | str = "auto",
         steps: int | None = None,
         callbacks: list[Callback] | None = None,
-    ) -> Array:
+    ) -> Any:
         """Outputs for inputs.
 
         Args:
             x: inputs, as in `fit`; may be empty.
-            batch_size: accepted for Keras; the result does not depend on it.
+            batch_size: accepted for Keras; the result does not depend on it, unless a layer is
+                stateful: then row i of a batch goes on from row i of the batch before.
             verbose: as in `fit`; a bar is shown only where it takes long.
             steps: so many batches of `batch_size` only, the first.
             callbacks: as in `fit`; one that overrides a hook of batches makes it predict batch by
                 batch.
 
         Returns:
-            float32 array, one row per input; for sequences of unequal length and an output at every
-            step a list of arrays, each as long as its sequence.
+            float32 array, one row per input; a list, or a dict, of several outputs.
         """
-        return training.predict(self, x, batch_size, verbose, steps, callbacks)
+        return self._handed_out(training.predict(self, x, batch_size, verbose, steps, callbacks))
 
     def stream(self, sessions: int = 1) -> Stream:
         """A stream: the model step by step, with its states kept in between.
@@ -682,8 +608,9 @@ class Sequential:
             OptionError: a layer looks at later steps, or `sessions` is no whole number >= 1.
 
         Example:
-            >>> from elman.layers import LSTM, Dense
-            >>> model = Sequential([InputLayer((None, 1)), LSTM(16), Dense(1)])
+            >>> from elman import Sequential
+            >>> from elman.layers import LSTM, Dense, Input
+            >>> model = Sequential([Input((None, 1)), LSTM(16), Dense(1)])
             >>> stream = model.stream()
             >>> [type(stream.step(x)) for x in (0.1, 0.2)]
             [<class 'float'>, <class 'float'>]
@@ -706,20 +633,50 @@ class Sequential:
     def _scores(self, found: dict[str, float], return_dict: bool) -> Any:
         if return_dict:
             return found
-        values = [found["loss"], *(v for k, v in found.items() if k != "loss")]
+        chosen = self.objectives
+        first = ["loss"]
+        if chosen.several:  # Keras's order
+            first += [f"{chosen.names[i]}_loss" for i in chosen.compared]
+        values = [found[k] for k in first] + [v for k, v in found.items() if k not in first]
         return values if len(values) > 1 else values[0]
 
-    def __call__(self, x: Any, training: bool = False) -> Array:
-        """Outputs for inputs; with `training=True` dropout is active."""
-        from elman import seeds
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """Outputs for inputs; with `training=True` dropout is active.
 
-        if not training:
+        On an `Input`, or on what a layer returned for one, the model's layers become part of
+        another model.
+        """
+        if symbolic(x):
+            return self._on_symbols(x)
+        if not training and not self.stateful:
             return self.predict(x, verbose=0)
-        values = self.check_inputs(x)
-        if isinstance(values, Mapped):
-            values = values.take(slice(None))
-        plan = self.plan_for(values, rows=max(1, len(values)), training=True)
-        return plan.forward(values, seeds.draw_seed())
+        values = take(self.check_inputs(x), slice(None))
+        if not training:  # a call is one batch
+            return self.predict(x, batch_size=max(1, len(values)), verbose=0)
+        batches.size(self, len(values), len(values) or None, "a call")
+        plan = self.plan_for(values, rows=max(1, len(values)), training=True, stateful=True)
+        return self._handed_out(plan.forward(values, seeds.draw_seed()))
+
+    def _handed_out(self, outputs: Any) -> Any:
+        """An array as it is; of several outputs a list, or a dict where they were given in one."""
+        if self.output_keys is None:
+            return listed(outputs)
+        return dict(zip(self.output_keys, arrays_of(outputs), strict=True))
+
+    def _on_symbols(self, x: Any) -> Any:
+        given = list(x) if isinstance(x, list | tuple) else [x]
+        if len(given) != self.graph.inputs:
+            raise ShapeError(
+                f"{self.label} expected {self.graph.inputs} inputs, got {len(given)}. Call it on "
+                "a list with one for each."
+            )
+        values = [symbol_of(one, self.label) for one in given]
+        for call in self.graph.calls:
+            taken = [values[i] for i in call.takes]
+            inputs = 1 if call.layer.takes_states else len(taken)
+            made = record(call.layer, taken[:inputs], taken[inputs:])
+            values += made if isinstance(made, list) else [made]
+        return handed_out([values[i] for i in self.graph.outputs])
 
     # -- visitors: files, and whoever looks inside -------------------------------------------------
 
@@ -733,78 +690,24 @@ class Sequential:
     embedding = visited.embedding
     report = visited.report
 
-    # -- as plain data ----------------------------------------------------------------------------
-
-    def get_config(self) -> dict[str, Any]:
-        """The architecture as plain data, in Keras's form."""
-        entries = [serialize(layer) for layer in self.layers]
-        if self.input is not None:
-            shape = [None, *self.input.shape]
-            entries.insert(
-                0,
-                {
-                    "module": "keras.layers",
-                    "class_name": "InputLayer",
-                    "config": {"batch_shape": shape, "dtype": "float32", "name": self.input.name},
-                    "registered_name": None,
-                },
-            )
-        return {"name": self.name, "layers": entries}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Sequential:
-        """Build the model that `get_config` described. Only layers elman has are ever built.
-
-        Raises:
-            UnknownNameError: a layer that elman does not have.
-        """
-        model = cls(name=config.get("name"))
-        for entry in config["layers"]:
-            kind, options = entry["class_name"], dict(entry["config"])
-            if kind == "InputLayer":
-                shape = options.get("batch_shape") or options["batch_input_shape"]
-                model.add(InputLayer(tuple(shape[1:]), options.get("name")))
-                continue
-            if kind not in LAYERS:
-                raise unknown_name("from_config", "layer", kind, LAYERS)
-            model.add(LAYERS[kind].from_config(options))
-        return model
-
-    def __repr__(self) -> str:
-        return f"<Sequential {self.name!r}: {', '.join(layer.name for layer in self.layers)}>"
-
 
 def load_model(
     filepath: str | os.PathLike[str],
     custom_objects: Any = None,
     compile: bool = True,
     safe_mode: bool = True,
-) -> Sequential:
+) -> Model:
     """Open a model: another name of `elman.load`; see there."""
     from elman import saving
 
     return saving.load_model(filepath, custom_objects, compile, safe_mode)
 
 
-def _check_loss_weights(given: Any) -> None:
-    if given is None:
-        return
+def _check_third(given: Any) -> None:
+    """Metrics stood where Keras 3 has the weights of losses."""
     entries = given if isinstance(given, list | tuple) else [given]
     if any(isinstance(entry, str | metrics.Metric) for entry in entries):
         raise OptionError(
             f"compile expected its third argument to be loss_weights, as in Keras 3, got metrics: "
             f"{given!r}. Call compile(optimizer, loss, metrics=...)."
         )
-    raise OptionError(
-        f"compile expected loss_weights=None, got {given!r}. elman does not have this option yet: "
-        "leave it out."
-    )
-
-
-def _metric(identifier: Any, loss: Any, y: Any, output: Any) -> Metric:
-    return metrics.get(identifier, loss=loss, y_shape=y, output_shape=output)
-
-
-def _checked_metric(identifier: Any) -> Metric:
-    """A metric by its name alone; which accuracy is meant is known when there are data."""
-    return _metric(identifier, None, (None, 1), (None, 1))
