@@ -33,9 +33,9 @@ def engine(generator: np.random.Generator | None = None) -> Iterator[None]:
 
 
 def share() -> int | None:
-    """Threads that this process should use, by what joblib, Dask and Ray tell their workers.
+    """Threads that this process should use; None where nothing is said.
 
-    OMP_NUM_THREADS is how they do that; whoever sets ELMAN_THREADS has decided otherwise.
+    OMP_NUM_THREADS is how joblib tells its processes. Whoever sets ELMAN_THREADS knows better.
     """
     told = os.environ.get("OMP_NUM_THREADS", "")
     if "ELMAN_THREADS" in os.environ or not told.isdecimal():
