@@ -181,6 +181,20 @@ def test_prediction_wants_what_fit_was_given(sequences: Any) -> None:
         SequenceClassifier(**SMALL).fit(["a", "b"], [0, 1]).predict(x)
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"arch": "9x3 > gru(4)"}, "layers alone"),
+        ({"arch": "gru(4,seq)"}, "Leave out seq"),
+        ({"arch": "gruu(4)"}, "did you mean 'gru'"),
+        ({"epochs": 0}, "epochs"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(options: Any, says: str, sequences: Any) -> None:
+    with pytest.raises(elman.ElmanError, match=says):
+        SequenceClassifier(**options).fit(*sequences)
+
+
 # -- training -------------------------------------------------------------------------------------
 
 
@@ -446,6 +460,8 @@ def test_a_forecaster_is_cross_validated_in_time() -> None:
 def test_forecasts_that_cannot_be_are_refused() -> None:
     with pytest.raises(OptionError, match="window of a season or more"):
         SequenceForecaster(window=5, season=7).fit(wave(100))
+    with pytest.raises(OptionError, match="validation_fraction between 0 and 1"):
+        SequenceForecaster(validation_fraction=1.0).fit(wave(100))
     with pytest.raises(OptionError, match="horizon"):
         SequenceForecaster(horizon=0).fit(wave(100))
     with pytest.raises(DataError, match=r"at least 25 steps .* got 20 in row 1"):

@@ -19,7 +19,8 @@ except ImportError as missing:
         'Install it: pip install "elman[sklearn]".'
     ) from missing
 
+from elman.interop.sklearn.estimator import SequenceEstimator
 from elman.interop.sklearn.forecasting import SequenceForecaster
 from elman.interop.sklearn.supervised import SequenceClassifier, SequenceRegressor
 
-__all__ = ["SequenceClassifier", "SequenceForecaster", "SequenceRegressor"]
+__all__ = ["SequenceClassifier", "SequenceEstimator", "SequenceForecaster", "SequenceRegressor"]

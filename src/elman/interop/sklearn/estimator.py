@@ -18,7 +18,8 @@ from elman.errors import OptionError
 from elman.interop.sklearn import reading
 from elman.interop.sklearn.engine import engine
 from elman.interop.sklearn.preparing import Scale, Words
-from elman.layers import Dense, Embedding, Input
+from elman.layers import Dense, Embedding, Input, InputLayer
+from elman.layers.layer import whole
 from elman.models import Sequential
 from elman.optimizers import Adam
 from elman.ragged import Ragged
@@ -26,6 +27,10 @@ from elman.saving import load_model, save_model
 from elman.spec import parsing
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+#: Where there are none, in scikit-learn's words.
+NO_TARGETS = "no_validation"
 
 
 class Head(NamedTuple):
@@ -109,28 +114,32 @@ class SequenceEstimator(BaseEstimator):
     def _fitted(self) -> bool:
         return hasattr(self, "model_")
 
-    def _read(self, X: Any, y: Any = "no_validation", *, fresh: bool) -> Any:
-        """X as `reading` has it; with targets both. Where not fresh, X is as it was before."""
+    def _read(self, X: Any, y: Any = NO_TARGETS, *, fresh: bool) -> Any:
+        """X as `reading` has it, and with targets both, by the rules of scikit-learn.
+
+        Where it is not fresh, X must have the features it was fitted on.
+        """
         if not fresh:
             check_is_fitted(self, "model_")
         found = reading.read(X, self.channels_first, self._who)
-        checks = {} if isinstance(y, str) else dict(self._target_checks)
-        if found is None and (fresh or self._is_table):
-            valid = validate_data(self, X, y, reset=fresh, **checks)
-            table, y = (valid, y) if isinstance(y, str) else valid
-            found, is_table = table[:, :, None], True
-        else:
-            is_table = False
-            if found is None:
-                found = check_array(X, input_name="X", estimator=self)[:, :, None]
-            if not isinstance(y, str):
-                y = validate_data(self, y=y, **checks)
-                check_consistent_length(range(len(found)), y)
+        given = y is not NO_TARGETS
+        is_table = found is None and (fresh or self._is_table)
+        if is_table:
+            valid = validate_data(self, X, y, reset=fresh, **self._target_checks if given else {})
+            table, y = valid if given else (valid, y)
+            found = table[:, :, None]
+        elif given:
+            y = validate_data(self, y=y, reset=fresh, **self._target_checks)
+        if found is None:  # a table of one feature, for what knows sequences of one
+            found = check_array(X, input_name="X", estimator=self)[:, :, None]
         if fresh:
             self._is_table = is_table
             if not is_table and not isinstance(found, list):
                 self.n_features_in_ = found.shape[-1]
-        return found if isinstance(y, str) else (found, y)
+        if not given:
+            return found
+        check_consistent_length(range(len(found)), y)
+        return found, y
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -164,8 +173,19 @@ class SequenceEstimator(BaseEstimator):
         else:
             first = Input((None if isinstance(x, Ragged) else x.shape[1], x.shape[-1]))
         hidden = parsing.layers(self.arch, unknown=self.units)
+        if any(isinstance(entry, InputLayer) for entry in hidden):
+            raise OptionError(
+                f"{self._who} expected arch to be layers alone, got an input in {self.arch!r}. "
+                "Leave it out: the data tell."
+            )
+        model = Sequential([first, *hidden])
+        if len(model.output_shape or ()) != 2:
+            raise OptionError(
+                f"{self._who} expected arch to end in one row of numbers per sequence, got "
+                f"{model.output_shape} of {self.arch!r}. Leave out seq in its last layer."
+            )
         width, activation, loss = self._head()
-        model = Sequential([first, *hidden, Dense(width, activation=activation)])
+        model.add(Dense(width, activation=activation))
         model.compile(Adam(self.learning_rate), loss)
         return model
 
@@ -180,6 +200,7 @@ class SequenceEstimator(BaseEstimator):
         held_out: Array | None,
     ) -> None:
         """Train on some rows, all where None, and watch how others do."""
+        whole(self._who, "epochs", epochs)
         x = self.preparation_.apply(found, self._who)
         callbacks: list[Callback] = []
         validation = None

@@ -180,6 +180,11 @@ class SequenceForecaster(SequenceEstimator):
     def _check_options(self) -> None:
         for name in ("horizon", "window"):
             whole(self._who, name, getattr(self, name))
+        if not 0 < self.validation_fraction < 1:
+            raise OptionError(
+                f"{self._who} expected validation_fraction between 0 and 1, got "
+                f"{self.validation_fraction!r}. Use e.g. 0.1 for the last tenth of every series."
+            )
         if self.season is not None and whole(self._who, "season", self.season) > self.window:
             raise OptionError(
                 f"{self._who} expected a window of a season or more, got window={self.window} and "
