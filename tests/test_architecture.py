@@ -49,7 +49,7 @@ UPSTAIRS = {
 }
 #: What a room may import from outside when it is imported itself. All else waits for its use.
 OUTSIDE = {"numpy"}
-OUTSIDE_OF = {"cli": {"cyclopts"}, "interop": {"torch"}, "saving": {"h5py"}}
+OUTSIDE_OF = {"cli": {"cyclopts"}, "interop": {"sklearn", "torch"}, "saving": {"h5py"}}
 
 
 class Import(NamedTuple):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 #: Pages whose examples need an optional package.
-NEEDS = {"accelerate": "keras", "torch": "torch"}
+NEEDS = {"accelerate": "keras", "sklearn": "sklearn", "torch": "torch"}
 PAGES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
 
 
