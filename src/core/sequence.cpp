@@ -14,9 +14,9 @@ namespace {
 // As in layers/recurrent.cpp: steps projected at once, few enough to stay in a core's cache.
 constexpr int kMostSteps = 16;
 constexpr long kSegmentBytes = 256l << 10;
-// FLOPs of a forward pass for which one more thread is worth meeting: about 60 us. A thread that has
-// fallen asleep takes nearly as long to wake up, but whoever calls does not wait for it meanwhile.
-constexpr double kWorthThread = 2.5e6;
+// FLOPs of a forward pass for which one more thread is worth meeting. Between two calls a guest does
+// other things for so long that threads fall asleep, and waking them takes 50 us. Measured.
+constexpr double kWorthThread = 1e7;
 // Memory kept for the next calls. Getting it from the system costs as much as a small layer.
 constexpr size_t kKeptBlocks = 16, kKeptBytes = 64u << 20;
 

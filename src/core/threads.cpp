@@ -74,10 +74,7 @@ void Team::work(int member) {
     return round == seen || round % 2 == 0;
   };
   for (;;) {
-    for (int i = 0; i < kLookout && waiting(); ++i) {
-      pause();
-      if (i % kManners == kManners - 1) std::this_thread::yield();
-    }
+    for (int i = 0; i < kLookout && waiting(); ++i) pause();
     std::unique_lock lock = hold();
     start_.wait(lock, [&] { return stop_ || !waiting(); });
     if (stop_) return;

@@ -74,10 +74,8 @@ class Team {
   // the work of others; and what is less than the cost of waking up, before going to sleep.
   static constexpr int kPatience = 200, kAttention = 1000;
   /// How long a thread without a job looks out for the next before it sleeps: calls from Python often
-  /// follow one another, and waking up takes longer than predicting with a small model. Between two
-  /// calls a guest such as PyTorch does a loss and an update of its own, about 300 us. Every kManners
-  /// pauses its core is offered to others.
-  static constexpr int kLookout = 12000, kManners = 64;
+  /// follow one another, and waking up takes longer than predicting with a small model.
+  static constexpr int kLookout = 4000;
   /// Whether all parts are finished, after a short wait.
   bool waited(uint32_t all, int spins) const;
   void sleep(uint32_t all) const;
