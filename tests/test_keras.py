@@ -237,6 +237,8 @@ def orthogonal(w: np.ndarray) -> bool:
 
 CONFIGS: dict[str, Any] = {
     "Activation": {"activation": "relu"},
+    "Add": {},
+    "Average": {},
     "AveragePooling1D": {"pool_size": 3, "strides": 2, "padding": "same"},
     "BatchNormalization": {"momentum": 0.9, "epsilon": 0.01, "scale": False},
     "Bidirectional": {
@@ -244,6 +246,7 @@ CONFIGS: dict[str, Any] = {
         "merge_mode": "sum",
         "backward_layer": lambda api: api.layers.GRU(4, go_backwards=True, name="gru"),
     },
+    "Concatenate": {"axis": 1},
     "Conv1D": {"filters": 3, "kernel_size": 2, "padding": "causal", "dilation_rate": 2},
     "Cropping1D": {"cropping": (1, 2)},
     "Dense": {"units": 3, "activation": "gelu", "use_bias": False},
@@ -261,6 +264,9 @@ CONFIGS: dict[str, Any] = {
     "LeakyReLU": {"negative_slope": 0.2},
     "Masking": {"mask_value": -1.0},
     "MaxPooling1D": {"pool_size": 3},
+    "Maximum": {},
+    "Minimum": {},
+    "Multiply": {},
     "Normalization": {"mean": [1.0, -2.0], "variance": [4.0, 0.25], "invert": True},
     "Permute": {"dims": (2, 1)},
     "ReLU": {"max_value": 2.0, "negative_slope": 0.2, "threshold": 0.5},
@@ -276,6 +282,7 @@ CONFIGS: dict[str, Any] = {
     "SimpleRNN": {"units": 4, "go_backwards": True, "activation": "relu"},
     "Softmax": {"axis": -1},
     "SpatialDropout1D": {"rate": 0.4, "seed": 2},
+    "Subtract": {},
     "TimeDistributed": {"layer": lambda api: api.layers.Dense(4, name="dense")},
     "UpSampling1D": {"size": 3},
     "ZeroPadding1D": {"padding": (1, 2)},
@@ -291,8 +298,7 @@ def covers(more: Any, less: Any) -> bool:
     """Whether all of `less` is in `more`, which may have more keys."""
     if isinstance(less, dict):
         return isinstance(more, dict) and all(covers(more.get(k, ...), v) for k, v in less.items())
-    if isinstance(more, tuple):  # Keras's, before it is written down
-        more = list(more)
+    more, less = (list(v) if isinstance(v, tuple) else v for v in (more, less))
     if isinstance(less, list) and isinstance(more, list):
         return len(more) == len(less) and all(map(covers, more, less))
     return bool(more == less)

@@ -21,6 +21,7 @@ from elman import NotReadyError, OptionError, SpecError, UnknownNameError, initi
 from elman.explain.ledger import budget, formulas
 from elman.explain.ledger.counting import LayerAccount
 from elman.layers import GRU, LAYERS, LSTM, Dense, Embedding, Input, SimpleRNN
+from elman.layers.merging import Merging
 
 STACK = "60x1 > rnn(16,seq) > gru(16,seq) > lstm(16) > dense(1,sigmoid)"
 WORDS = "15 > embedding(15000,32) > lstm(16) > dense(1)"
@@ -80,6 +81,8 @@ def every_layer(rng: np.random.Generator) -> dict[str, list[tuple[str, tuple[int
         "SimpleRNN": [f"rnn{c}" for c in cells],
         "Bidirectional": [f"bi({cell}{c})" for cell in ("rnn", "lstm", "gru") for c in cells[:2]],
     }
+    # A line of layers one after the other has no place for those that take several.
+    found |= {name: [] for name, layer in LAYERS.items() if issubclass(layer, Merging)}
     other: dict[str, tuple[int | None, ...]] = {
         "Embedding": (None, 5),
         "RepeatVector": (None, features),

@@ -33,7 +33,7 @@ def sequences(rows: int, steps: int, features: int = 2) -> Array:
 
 def prefixes(model: Sequential, x: Array) -> Array:
     """What `predict` says after each step: [rows, steps, outputs]."""
-    if len(model.output_of(x)) == 2:
+    if len(model.outputs_of(x)[0]) == 2:
         return model.predict(x, verbose=0)
     return np.stack(
         [model.predict(x[:, : t + 1], verbose=0) for t in range(x.shape[1])], axis=1

@@ -9,7 +9,8 @@ namespace {
 class Masking : public Op {
  public:
   Masking(Plan& plan, const Spec& spec)
-      : plan_(plan), x_(plan.at(spec.inputs.at(0))), value_((float)spec.number("mask_value", 0)) {
+      : plan_(plan), x_(plan.at(spec.inputs.at(0))), value_((float)spec.number("mask_value", 0)),
+        within_(spec.flag("within")) {
     if (spec.inputs.size() > 1) given_ = plan.at(spec.inputs[1]);
     output = plan.slot(spec.name, x_.steps, x_.width, x_.gradient >= 0);
     plan.add_mask(output);
@@ -18,7 +19,7 @@ class Masking : public Op {
   void forward(Run& run) override {
     const Slot& y = plan_.at(output);
     float* mask = run.value(plan_.at(y.mask));
-    const float* before = x_.mask < 0 ? nullptr : run.value(plan_.at(x_.mask));
+    const float* before = within_ && x_.mask >= 0 ? run.value(plan_.at(x_.mask)) : nullptr;
     const float* from = run.value(x_);
     float* to = run.value(y);
     const float* given = given_.width ? run.value(given_) : nullptr;
@@ -50,6 +51,7 @@ class Masking : public Op {
   const Slot x_;
   Slot given_;  // of no width: none
   const float value_;
+  const bool within_;  // whether only steps that counted before can count
 };
 
 const OpWord masking("masking", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {

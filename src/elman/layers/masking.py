@@ -35,7 +35,9 @@ class Masking(Layer):
             ) from None
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
-        return plan.add("masking", self.name, slot, slot.shape, mask_value=self.mask_value)
+        # As in Keras a mask before it is forgotten, but for the ends of unequal sequences.
+        options = {"mask_value": self.mask_value, "within": plan.ragged}
+        return plan.add("masking", self.name, slot, slot.shape, **options)
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
         counts = self.formula_mask(x, mask)
