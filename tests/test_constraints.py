@@ -95,7 +95,7 @@ def test_a_frozen_layer_is_left_alone():
 @pytest.mark.parametrize(
     ("wrong", "error", "words"),
     [
-        (lambda: Dense(2, kernel_constraint="maxnorm"), UnknownNameError, "mean 'max_norm'"),
+        (lambda: Dense(2, kernel_constraint="maxnorm"), UnknownNameError, "mean 'MaxNorm'"),
         (lambda: Dense(2, kernel_constraint=abs), OptionError, "does not call Python"),
         (lambda: MaxNorm(-1), OptionError, "max_value to be a number >= 0, got -1"),
         (lambda: MaxNorm(axis="rows"), OptionError, "axis to be a whole number"),

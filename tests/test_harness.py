@@ -128,14 +128,14 @@ def test_outputs_that_are_not_finite_or_of_another_shape_are_found() -> None:
 class ForgetfulLSTM(LSTM):
     """Its cell state fades; the engine's does not."""
 
-    def step(self, x: Array, states: list[Array], weights: Any) -> Any:
+    def step(self, x: Array, states: list[Array], weights: Any, keep: Any = None) -> Any:
         return super().step(x, [states[0], 0.999 * states[1]], weights)
 
 
 class MirroredGRU(GRU):
     """z and 1 - z change places."""
 
-    def step(self, x: Array, states: list[Array], weights: Any) -> Any:
+    def step(self, x: Array, states: list[Array], weights: Any, keep: Any = None) -> Any:
         (h,), gates = super().step(x, states, weights)
         return [gates["candidate"] + states[0] - h], gates
 

@@ -113,7 +113,8 @@ def _compiled(model: Any) -> Iterator[tuple[str, str, Any, Any]]:
         yield "metrics", _name(metrics), metrics, config["metrics"]
     for option in ("loss_weights", "weighted_metrics"):
         if config.get(option):
-            yield option, str(config[option]), config[option], config[option]
+            several = config[option] if option == "loss_weights" else None
+            yield option, str(config[option]), several, config[option]
 
 
 def _name(value: Any) -> str:
