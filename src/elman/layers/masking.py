@@ -36,8 +36,9 @@ class Masking(Layer):
 
     def emit(self, plan: Plan, slot: Slot) -> Slot:
         # As in Keras a mask before it is forgotten, but for the ends of unequal sequences.
-        options = {"mask_value": self.mask_value, "within": plan.ragged}
-        return plan.add("masking", self.name, slot, slot.shape, **options)
+        return plan.add(
+            "masking", self.name, slot, slot.shape, mask_value=self.mask_value, within=plan.ragged
+        )
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
         counts = self.formula_mask(x, mask)
