@@ -1,94 +1,13 @@
-"""The command `elman`: one small function per command.
-
-A command imports what it needs when it runs, so that `elman --help` and a mistyped option cost
-nothing. Exit codes: 0 done, 2 a request that cannot be met (said on stderr), 130 stopped by
-Ctrl-C.
-"""
+"""Commands that look inside: `count`, `inspect` and `quiz`."""
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import Parameter
 
-from elman.errors import ElmanError, SpecError
-
-
-def _version() -> str:
-    from elman import __version__
-
-    return f"elman {__version__}"
-
-
-app = App(
-    name="elman",
-    help="Train, run and explain recurrent neural networks.",
-    help_epilogue=(
-        "Examples:\n\n"
-        "    elman demo                           text, sound and an ECG in turn\n"
-        "    elman demo ecg                       one of them\n"
-        "    elman bench                          how fast this machine trains\n"
-        "    elman count '60x1 > lstm(16)'        where its parameters come from\n"
-        "    elman quiz                           learn to count them\n"
-        "    elman inspect model.keras ecg-beats  a page of what a model does\n"
-    ),
-    help_format="plaintext",
-    version=_version,
-    suppress_keyboard_interrupt=False,
-)
-
-
-@app.command(
-    help_epilogue=(
-        "Examples:\n\n"
-        "    elman demo                  text, sound and an ECG, one after the other\n"
-        "    elman demo ecg              one of them\n"
-        "    elman demo audio --seed 1   again, from other random weights\n"
-    )
-)
-def demo(task: str = "all", /, *, seed: int = 0, epochs: int | None = None) -> None:
-    """Watch recurrent networks learn from real text, real sound and a real ECG.
-
-    Parameters
-    ----------
-    task
-        text, audio, ecg, two-voices, digits, or all for the first three.
-    seed
-        The same seed gives the same result.
-    epochs
-        How often to go through the data; each task's own number if not given.
-    """
-    from elman import demo as demonstration
-
-    demonstration.run(task, seed=seed, epochs=epochs)
-
-
-@app.command(
-    help_epilogue=(
-        "Examples:\n\n"
-        "    elman bench                 how fast this machine trains\n"
-        "    elman bench ecg gru128 --seconds 3 --json bench.json\n"
-    )
-)
-def bench(*cases: str, seconds: float = 1.0, json: str | None = None) -> None:
-    """Measure how fast elman trains and predicts here, beside the limit of this processor.
-
-    Parameters
-    ----------
-    cases
-        audio, text_rnn, text_lstm, text_gru, ecg, lstm128, gru128, lstm512, gru512; four of them
-        if none is named.
-    seconds
-        How long to measure each case.
-    json
-        A file to write the numbers to.
-    """
-    from elman.bench import short
-
-    short.run(cases or short.USUAL, seconds=seconds, json_file=json)
+from elman.cli.app import app
 
 
 @app.command(
@@ -236,29 +155,3 @@ def quiz(
         if file is not None:
             replace(Path(file), text().encode(), "quiz")
             print(f"Written to {file}")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code.
-
-    Args:
-        arguments: What follows `elman` on the command line; `sys.argv[1:]` if None.
-    """
-    tokens = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
-        sys.stdout.flush()
-    except SpecError as error:  # it points at a place, two lines below
-        print(f"elman: {error}", file=sys.stderr)
-        return 2
-    except (ElmanError, CycloptsError) as error:
-        print("elman:", " ".join(str(error).split()), file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nelman: stopped.", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader left (`elman demo | head`): leave too, and keep Python from flushing again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return 0

@@ -1,0 +1,44 @@
+"""The command `elman`: one small function per command.
+
+A command imports what it needs when it runs, so that `elman --help` and a mistyped option cost
+nothing. Exit codes: 0 done, 2 a request that cannot be met (said on stderr), 130 stopped by
+Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import CycloptsError
+
+from elman.cli import explaining, measuring  # noqa: F401  (each adds its commands to `app`)
+from elman.cli.app import app
+from elman.errors import ElmanError, SpecError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Args:
+        arguments: What follows `elman` on the command line; `sys.argv[1:]` if None.
+    """
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except SpecError as error:  # it points at a place, two lines below
+        print(f"elman: {error}", file=sys.stderr)
+        return 2
+    except (ElmanError, CycloptsError) as error:
+        print("elman:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nelman: stopped.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader left (`elman demo | head`): leave too, and keep Python from flushing again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
