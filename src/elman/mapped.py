@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from elman.pages import PART_BYTES, Pages
 from elman.ragged import Ragged
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-#: What is read of a file before its pages are let go of, in bytes.
-PART_BYTES = 2**24
-#: What the system maps around a place that is touched, in bytes.
-AROUND = 2**16
+#: More blocks than there ever are.
+MANY = 2**31
 
 
 class Mapped:
@@ -26,12 +24,14 @@ class Mapped:
         dtype: what its numbers become.
     """
 
+    #: Tells the loops to ask for it part by part.
+    in_file = True
+
     def __init__(self, array: Array, dtype: type = np.float32) -> None:
         self.array = np.asarray(array)
         self.dtype = np.dtype(dtype)
         self.shape: tuple[int, ...] = array.shape
-        self._file = _file(array)
-        self._touched = 0
+        self._pages = Pages(array)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -49,12 +49,18 @@ class Mapped:
     def reshape(self, *shape: int) -> Mapped:
         """The same numbers with another shape behind the axes of rows and steps."""
         found = Mapped(self.array, self.dtype.type)
-        found._file, found.shape = self._file, shape
+        found._pages, found.shape = self._pages, shape
+        return found
+
+    def astype(self, dtype: type) -> Mapped:
+        """The same as other numbers, once they are read."""
+        found = self.reshape(*self.shape)
+        found.dtype = np.dtype(dtype)
         return found
 
     def __getitem__(self, rows: slice) -> Mapped:
         found = Mapped(self.array[rows], self.dtype.type)
-        found._file = self._file
+        found._pages = self._pages
         found.shape = (len(found.array), *self.shape[1:])
         return found
 
@@ -88,10 +94,7 @@ class Mapped:
         part = self.array[rows] if last is None else self.array[rows, first:last]
         if isinstance(rows, slice):  # a view; rows by number are a copy already
             part = np.array(part)
-        self._touched += part.nbytes + AROUND * len(part)
-        if self._touched > PART_BYTES:
-            self._touched = 0
-            self._let_go()
+        self._pages.touched(part.nbytes, len(part))
         return part
 
     def _converted(self, part: Array) -> Array:
@@ -100,12 +103,6 @@ class Mapped:
         if part.ndim > 1 and len(self.shape) > 1:
             return part.reshape(*part.shape[:2], *self.shape[2:])
         return part.reshape(len(part), *self.shape[1:])
-
-    def _let_go(self) -> None:
-        # Pages that were read count as this process's memory until the system needs room. Those
-        # of a shared mapping can be dropped at any time: they are read again when next touched.
-        if self._file is not None and hasattr(mmap, "MADV_DONTNEED"):
-            self._file.madvise(mmap.MADV_DONTNEED)
 
 
 class Together:
@@ -147,25 +144,15 @@ def joined(parts: list[Any]) -> Any:
     return together([np.concatenate(column) for column in columns])
 
 
-def is_mapped(array: Any) -> bool:
-    """Whether an array lies in a memory-mapped file."""
-    return isinstance(array, np.ndarray) and _map_of(array) is not None
+def in_file(values: Any) -> bool:
+    """Whether something stays in its file, so that it has to be asked for part by part."""
+    return any(getattr(one, "in_file", False) for one in arrays_of(values))
 
 
-def _map_of(array: Any) -> np.memmap[Any, Any] | None:
-    while isinstance(array, np.ndarray):
-        if isinstance(array, np.memmap) and isinstance(getattr(array, "_mmap", None), mmap.mmap):
-            return array
-        array = array.base
-    return None
-
-
-def _file(array: Any) -> mmap.mmap | None:
-    """The mapping under an array, if it is shared: a private one may hold the only copy."""
-    found = _map_of(array)
-    if found is None or found.mode == "c":
-        return None
-    return found._mmap  # type: ignore[attr-defined]
+def blocks_at_once(values: Any, rows: int, steps: int | None) -> int:
+    """How many blocks of so many rows and steps (None: whole rows) to take at once, at most."""
+    found = [one.most(rows, steps) for one in arrays_of(values) if in_file(one)]
+    return min(found, default=MANY)
 
 
 def take(values: Any, rows: Array | slice, first: int = 0, last: int | None = None) -> Any:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from elman.data.records import ecg
     from elman.data.sequences import Sequences
     from elman.data.sounds import audio
+    from elman.data.stored import is_stored, open
     from elman.data.tables import table
     from elman.data.texts import text
 
@@ -19,6 +20,8 @@ _LATER = {
     "Sequences": "elman.data.sequences",
     "audio": "elman.data.sounds",
     "ecg": "elman.data.records",
+    "is_stored": "elman.data.stored",
+    "open": "elman.data.stored",
     "table": "elman.data.tables",
     "text": "elman.data.texts",
 }
@@ -32,4 +35,4 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(_LATER[name]), name)
 
 
-__all__ = ["Preparation", "Sequences", "audio", "ecg", "table", "text"]
+__all__ = ["Preparation", "Sequences", "audio", "ecg", "is_stored", "open", "table", "text"]

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from elman.data.cut_texts import CutTexts
 from elman.data.steps import Fill, Scale, Step, Tokens, step_of
 from elman.data.trusting import MOST, check_keys, check_numbers, entries, refused, word, words
 from elman.errors import DataError
+from elman.mapped_ragged import MappedRagged
+from elman.ragged import Ragged
 
 if TYPE_CHECKING:
     from elman.data.sequences import Sequences
@@ -91,10 +94,8 @@ class Preparation:
         Raises:
             DataError: other features than those it was learned from.
         """
-        return self._apply(list(raw), self.steps)
-
-    def _apply(self, values: list[Any], steps: Sequence[Step]) -> list[Array]:
-        for step in steps:
+        values = list(raw)
+        for step in self.steps:
             values = step.apply(values)
         return values
 
@@ -105,8 +106,9 @@ class Preparation:
             DataError: other features or classes, or another preparation that cannot be undone.
         """
         before = data.prepared.steps if data.prepared and not data.prepared.provisional else ()
+        values: Any
         if before == self.steps[: len(before)]:
-            values, steps = list(data), self.steps[len(before) :]
+            values, steps = data.values, self.steps[len(before) :]
         elif data.raw is not None:
             values, steps = [], self.steps
         else:
@@ -115,10 +117,10 @@ class Preparation:
                 "another way. Load them again."
             )
         if data.raw is not None and len(steps) == len(self.steps):
-            values = list(data.raw)
+            values = data.raw
         found = self.named(data)
         return found.with_values(
-            self._apply(values, steps), prepared=self, **self._described(data, steps)
+            _over(values, steps), prepared=self, **self._described(data, steps)
         )
 
     def named(self, data: Sequences) -> Sequences:
@@ -235,14 +237,31 @@ def _learned(data: Sequences) -> tuple[Step, ...]:
         told = dict(data.prepared.columns) if data.prepared else {}
         unit = str(told.get("tokens", "words"))
         least = told.get("least", 2 if unit == "words" else 1)
+        if isinstance(data.raw, CutTexts):
+            return (Tokens.most_frequent(data.raw.counts(), unit, told.get("size"), least),)
         return (Tokens.learned(data.raw.tolist(), unit, told.get("size"), least),)
-    values = data.values.values
-    if np.isinf(values).any():
-        raise DataError(
-            "Preparation expected finite values, got infinity. Correct it where the data come from."
-        )
-    gone = np.flatnonzero(np.isnan(values).any(axis=0))
-    return Scale.learned(values), Fill(tuple(gone.tolist()))
+    gone = np.zeros(data.features, bool)
+    for _, part in data.values.parts():
+        if np.isinf(part).any():
+            raise DataError(
+                "Preparation expected finite values, got infinity. Correct it where the data come "
+                "from."
+            )
+        gone |= np.isnan(part).any(axis=0)
+    return Scale.learned(data.values), Fill(tuple(np.flatnonzero(gone).tolist()))
+
+
+def _over(values: Any, steps: Sequence[Step]) -> Any:
+    """Raw values taken through some steps: now, or when they are read from their file."""
+    if isinstance(values, MappedRagged):
+        return values.then(*steps)
+    for step in steps:
+        if isinstance(values, CutTexts):
+            assert isinstance(step, Tokens)
+            values = values.as_tokens(step.vocabulary)
+        else:
+            values = step.over(values) if isinstance(values, Ragged) else step.apply(list(values))
+    return values
 
 
 def _column(given: Any) -> Any:
