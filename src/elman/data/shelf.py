@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -24,6 +24,7 @@ from elman.data.tokens import cut
 from elman.data.waiting import over, waiting
 from elman.errors import FileError, ShapeError
 from elman.mapped_ragged import MappedRagged
+from elman.pages import AROUND, Pages
 from elman.ragged import Ragged
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 FilePath = str | os.PathLike[str]
+
+#: Steps that are read together, wherever in a file they lie.
+TOGETHER = 2**10
 
 
 def shelf(folder: FilePath | None, who: str, dtype: type = np.float32) -> Shelf:
@@ -61,9 +65,18 @@ class Shelf:
         for one in values:
             self.append(one)
 
+    def write(self, values: Array) -> None:
+        """Add steps; `in_order` says what they are of."""
+        self._kept.append(values)
+
     def values(self) -> Any:
-        """All of them, as `Sequences` takes them."""
+        """All sequences, as `Sequences` takes them."""
         return self._kept
+
+    def in_order(self, rows: Sequence[Array]) -> Any:
+        """The sequences that steps belong to: of each the places of its steps, in order."""
+        steps = np.concatenate(self._kept)
+        return [steps[one] for one in rows]
 
     def finished(self, data: Sequences) -> Sequences:
         """What was made of them; on disk, opened there."""
@@ -106,9 +119,13 @@ class OnDisk(Shelf):
     def __enter__(self) -> OnDisk:
         with self._told():
             self._started.mkdir()
-            self._file = open(self._started / stored.VALUES, "wb")
-            self._file.write(bytes(stored.HEADER))  # what is in it comes last
+        self._begin(stored.VALUES)
         return self
+
+    def _begin(self, name: str) -> None:
+        with self._told():
+            self._file = open(self._started / name, "wb")  # noqa: SIM115 - __exit__ closes it
+            self._file.write(bytes(stored.HEADER))  # what is in it comes last
 
     def __exit__(self, *error: object) -> None:
         if self._file is not None:
@@ -151,6 +168,26 @@ class OnDisk(Shelf):
         lengths = np.array(self._lengths if lengths is None else lengths, np.int64)
         begins = np.cumsum(lengths) - lengths if begins is None else begins
         return MappedRagged(self.steps(), begins, lengths)
+
+    def in_order(self, rows: Sequence[Array]) -> MappedRagged:
+        """The sequences that steps belong to: of each the places of its steps, in order."""
+        order, lengths = np.concatenate(rows), [len(one) for one in rows]
+        if (np.diff(order) == 1).all():
+            return self.values(lengths=lengths)
+        found = self.steps()
+        assert self._file is not None
+        self._file.close()
+        self._begin("ordered.npy")
+        pages, self.count = Pages(found), 0
+        with waiting("sorting", len(order)) as show:
+            for first in range(0, len(order), TOGETHER):
+                some = order[first : first + TOGETHER]
+                self.write(found[some])
+                pages.touched(0, len(np.unique(some * found[:1].nbytes // AROUND)))
+                show(self.count)
+        with self._told():
+            (self._started / "ordered.npy").replace(self._started / stored.VALUES)
+        return self.values(lengths=lengths)
 
     def steps(self) -> Array:
         """All steps so far, in their file."""

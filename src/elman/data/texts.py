@@ -201,11 +201,10 @@ def _given(labels: Any, texts: Sequence[str]) -> tuple[Any, list[str]]:
 
 def _longest(table: Columns) -> str:
     """The column that has the longest texts."""
-    found: dict[str, float] = {}
+    found: dict[str, int] = {}
     for name in table.names:
-        if table[name].dtype == object and not table.is_numeric(name):
-            length = float(np.mean([len(str(value)) for value in table[name]]))
-            found[name] = length if name.lower() not in TARGETS else 0.0
+        if table.is_text(name):
+            found[name] = table.length(name) if name.lower() not in TARGETS else 0
     if not found:
         raise DataError(
             f"data.text expected a column of texts in {table.where}, got numbers only in "
