@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman.data.cut_texts import CutTexts
 from elman.data.steps import Fill, Scale, Step, Tokens, step_of
 from elman.data.trusting import MOST, check_keys, check_numbers, entries, refused, word, words
 from elman.errors import DataError
-from elman.mapped_ragged import MappedRagged
-from elman.ragged import Ragged
 
 if TYPE_CHECKING:
     from elman.data.sequences import Sequences
@@ -99,6 +96,19 @@ class Preparation:
             values = step.apply(values)
         return values
 
+    def made(self, raw: Any) -> Any:
+        """The same of all that `Sequences` may have: what lies in a file is prepared when read.
+
+        Args:
+            raw: a list, a `Ragged` or `CutTexts`.
+        """
+        return self._made(raw, self.steps)
+
+    def _made(self, values: Any, steps: Sequence[Step]) -> Any:
+        for step in steps:
+            values = step.made(values)
+        return values
+
     def __call__(self, data: Sequences) -> Sequences:
         """The same sequences, prepared; what was done to them already is not done again.
 
@@ -120,7 +130,7 @@ class Preparation:
             values = data.raw
         found = self.named(data)
         return found.with_values(
-            _over(values, steps), prepared=self, **self._described(data, steps)
+            self._made(values, steps), prepared=self, **self._described(data, steps)
         )
 
     def named(self, data: Sequences) -> Sequences:
@@ -237,9 +247,7 @@ def _learned(data: Sequences) -> tuple[Step, ...]:
         told = dict(data.prepared.columns) if data.prepared else {}
         unit = str(told.get("tokens", "words"))
         least = told.get("least", 2 if unit == "words" else 1)
-        if isinstance(data.raw, CutTexts):
-            return (Tokens.most_frequent(data.raw.counts(), unit, told.get("size"), least),)
-        return (Tokens.learned(data.raw.tolist(), unit, told.get("size"), least),)
+        return (Tokens.learned(data.raw, unit, told.get("size"), least),)
     gone = np.zeros(data.features, bool)
     for _, part in data.values.parts():
         if np.isinf(part).any():
@@ -249,19 +257,6 @@ def _learned(data: Sequences) -> tuple[Step, ...]:
             )
         gone |= np.isnan(part).any(axis=0)
     return Scale.learned(data.values), Fill(tuple(np.flatnonzero(gone).tolist()))
-
-
-def _over(values: Any, steps: Sequence[Step]) -> Any:
-    """Raw values taken through some steps: now, or when they are read from their file."""
-    if isinstance(values, MappedRagged):
-        return values.then(*steps)
-    for step in steps:
-        if isinstance(values, CutTexts):
-            assert isinstance(step, Tokens)
-            values = values.as_tokens(step.vocabulary)
-        else:
-            values = step.over(values) if isinstance(values, Ragged) else step.apply(list(values))
-    return values
 
 
 def _column(given: Any) -> Any:

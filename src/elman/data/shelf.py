@@ -49,6 +49,8 @@ class Shelf:
 
     def __init__(self) -> None:
         self._kept: list[Array] = []
+        #: Steps so far.
+        self.count = 0
 
     def __enter__(self) -> Shelf:
         return self
@@ -56,9 +58,11 @@ class Shelf:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def append(self, values: Array) -> None:
-        """Add a sequence."""
+    def append(self, values: Array) -> int:
+        """Add a sequence; the place of its first step, for `pieces`."""
         self._kept.append(values)
+        self.count += len(values)
+        return self.count - len(values)
 
     def extend(self, values: Iterable[Array]) -> None:
         """Add some sequences."""
@@ -72,6 +76,17 @@ class Shelf:
     def values(self) -> Any:
         """All sequences, as `Sequences` takes them."""
         return self._kept
+
+    def pieces(self, begins: Array, lengths: Array) -> Any:
+        """Pieces of them: where each begins, and how many steps it has."""
+        sizes = [len(one) for one in self._kept]
+        ends = np.cumsum(sizes)
+        which = np.searchsorted(ends, begins, side="right")
+        first = begins - (ends - sizes)[which]
+        return [
+            self._kept[one][begin : begin + length]
+            for one, begin, length in zip(which, first, lengths, strict=True)
+        ]
 
     def in_order(self, rows: Sequence[Array]) -> Any:
         """The sequences that steps belong to: of each the places of its steps, in order."""
@@ -113,7 +128,6 @@ class OnDisk(Shelf):
         self._lengths: list[int] = []
         self._file: BinaryIO | None = None
         self._shape: tuple[int, ...] | None = None
-        #: Steps so far.
         self.count = 0
 
     def __enter__(self) -> OnDisk:
@@ -134,7 +148,7 @@ class OnDisk(Shelf):
         # After success it has its name, and there is nothing to remove.
         shutil.rmtree(self._started, ignore_errors=True)
 
-    def append(self, values: Array) -> None:
+    def append(self, values: Array) -> int:
         """Add a sequence, float [steps, features] or tokens [steps].
 
         Raises:
@@ -143,6 +157,7 @@ class OnDisk(Shelf):
         """
         self._lengths.append(len(values))
         self.write(values)
+        return self.count - len(values)
 
     def write(self, values: Array) -> None:
         """Add steps; `values` is told which sequences they are."""
@@ -160,21 +175,25 @@ class OnDisk(Shelf):
             assert self._file is not None
             self._file.write(np.ascontiguousarray(values, self.dtype).data)
 
-    def values(self, begins: Array | None = None, lengths: Any = None) -> MappedRagged:
-        """All of them; or those that begin at these steps, and have so many."""
-        assert self._file is not None
-        with self._told():
-            self._file.flush()
-        lengths = np.array(self._lengths if lengths is None else lengths, np.int64)
-        begins = np.cumsum(lengths) - lengths if begins is None else begins
-        return MappedRagged(self.steps(), begins, lengths)
+    def values(self) -> MappedRagged:
+        """All sequences, in their file."""
+        return self.one_by_one(self._lengths)
+
+    def one_by_one(self, lengths: Any) -> MappedRagged:
+        """Sequences of such lengths that the steps so far are of."""
+        lengths = np.array(lengths, np.int64)
+        return self.pieces(np.cumsum(lengths) - lengths, lengths)
+
+    def pieces(self, begins: Array, lengths: Array) -> MappedRagged:
+        """Pieces of them: where each begins, and how many steps it has."""
+        return MappedRagged(self._steps(), begins, np.asarray(lengths, np.int64))
 
     def in_order(self, rows: Sequence[Array]) -> MappedRagged:
         """The sequences that steps belong to: of each the places of its steps, in order."""
         order, lengths = np.concatenate(rows), [len(one) for one in rows]
         if (np.diff(order) == 1).all():
-            return self.values(lengths=lengths)
-        found = self.steps()
+            return self.one_by_one(lengths)
+        found = self._steps()
         assert self._file is not None
         self._file.close()
         self._begin("ordered.npy")
@@ -187,10 +206,9 @@ class OnDisk(Shelf):
                 show(self.count)
         with self._told():
             (self._started / "ordered.npy").replace(self._started / stored.VALUES)
-        return self.values(lengths=lengths)
+        return self.one_by_one(lengths)
 
-    def steps(self) -> Array:
-        """All steps so far, in their file."""
+    def _steps(self) -> Array:
         assert self._file is not None
         shape = (self.count, *(self._shape or (1,) * (self.dtype.kind == "f")))
         if not np.prod(shape):
@@ -273,7 +291,7 @@ def _texts(data: Sequences, learned: Tokens, place: OnDisk) -> Sequences:
     else:
         assert data.raw is not None
         raw = cut_onto(place, over(data.raw.tolist(), "storing"), learned.unit)
-    return data.with_values(raw.as_tokens(learned.vocabulary), raw=raw)
+    return data.with_values(learned.made(raw), raw=raw)
 
 
 def _copied(values: Ragged, place: OnDisk) -> MappedRagged:
@@ -281,7 +299,7 @@ def _copied(values: Ragged, place: OnDisk) -> MappedRagged:
         for _, part in values.parts():
             place.write(part)
             show(place.count)
-    return place.values(lengths=values.lengths)
+    return place.one_by_one(values.lengths)
 
 
 def cut_onto(place: OnDisk, texts: Iterable[str], unit: str) -> CutTexts:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
 
 from elman.data import tokens as cutting
+from elman.data.cut_texts import CutTexts
 from elman.data.trusting import MOST, check_keys, check_numbers, entries, refused, words
 from elman.errors import DataError, unknown_name
+from elman.mapped_ragged import MappedRagged
 from elman.ragged import Ragged
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -32,6 +34,16 @@ class Step:
     def apply(self, values: list[Any]) -> list[Any]:
         """The values of each sequence, taken one step further."""
         raise NotImplementedError
+
+    def made(self, values: Any) -> Any:
+        """The same of whatever holds them: what lies in a file is taken further when it is read.
+
+        Args:
+            values: a list, a `Ragged`, or `CutTexts`.
+        """
+        if isinstance(values, MappedRagged):
+            return values.then(self)
+        return self.over(values) if isinstance(values, Ragged) else self.apply(list(values))
 
     def over(self, values: Ragged) -> Ragged:
         """The same for sequences that lie one after the other."""
@@ -76,8 +88,16 @@ class Tokens(Step):
             found.append(np.array([number.get(token, 1) for token in cut], np.int32))
         return found
 
+    def made(self, values: Any) -> Any:
+        """Texts that were cut onto disk are renumbered when they are read."""
+        if isinstance(values, CutTexts):
+            return values.as_tokens(self.vocabulary)
+        return super().made(values)
+
     @classmethod
-    def learned(cls, texts: Sequence[str], unit: str, size: int | None, least: int) -> Tokens:
+    def learned(
+        cls, texts: Iterable[str] | CutTexts, unit: str, size: int | None, least: int
+    ) -> Tokens:
         """The tokens of some texts, the most frequent first.
 
         Args:
@@ -86,14 +106,10 @@ class Tokens(Step):
             size: how many tokens at most, the two special ones among them; None: all.
             least: how often a token must be there.
         """
-        counts = Counter(token for text in texts for token in cutting.cut(text, unit))
-        return cls.most_frequent(counts, unit, size, least)
-
-    @classmethod
-    def most_frequent(
-        cls, counts: Mapping[str, int], unit: str, size: int | None, least: int
-    ) -> Tokens:
-        """The same of tokens that were counted."""
+        if isinstance(texts, CutTexts):
+            counts = texts.counts()
+        else:
+            counts = Counter(token for text in texts for token in cutting.cut(text, unit))
         # Of tokens as frequent as each other the order of the alphabet decides, not that of rows.
         ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
         kept = [token for token, count in ordered if count >= least]
