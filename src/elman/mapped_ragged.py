@@ -15,10 +15,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Later(Protocol):
-    """What is done to sequences when they are read: a step of a preparation."""
+    """What is done to sequences when they are read: a step of a preparation.
+
+    From a step of time on that lacks no value (NaN) it must not depend on those before.
+    """
 
     def over(self, values: Ragged) -> Ragged:
-        """Sequences as long as these, each made of its own steps alone."""
+        """Sequences as long as these, each made of itself alone."""
 
 
 class MappedRagged(Ragged):
@@ -122,10 +125,20 @@ class MappedRagged(Ragged):
         if last is None:
             return self._made(self._read(begins, lengths, self.steps))
         lengths = np.minimum(lengths, last)
-        if self.later:  # a step may be made of those before it
-            made = self._made(self._read(begins, lengths, last))
-            return made.take(slice(None), first, last) if first else made
-        return self._read(begins + first, np.maximum(lengths - first, 0), last - first)
+        before = first - self._known(begins, lengths, first, last)
+        read = self._read(begins + before, np.maximum(lengths - before, 0), last - before)
+        made = self._made(read)
+        return made.take(slice(None), first - before, last - before) if before < first else made
+
+    def _known(self, begins: Array, lengths: Array, first: int, last: int) -> int:
+        """How many steps before `first` to read, so that all that follows is known by them."""
+        back, more = 0, last - first
+        while self.later and back < first:
+            here = begins[lengths > first - back] + first - back
+            if not np.isnan(self.source[here]).any():
+                break
+            back, more = min(first, back + more), 2 * more
+        return back
 
     def parts(self) -> Iterator[tuple[tuple[int, int], Array]]:
         """All steps in arrays of bounded size, each after the place (row, step) of its first."""
@@ -150,15 +163,19 @@ class MappedRagged(Ragged):
     def _read(self, begins: Array, lengths: Array, steps: int) -> Ragged:
         offsets = offsets_of(lengths)
         found = np.empty((offsets[-1], *self.source.shape[1:]), self.source.dtype)
-        # However short the rows are, the system may map so much around each.
+        # What follows one another in the file is read in one.
+        apart = np.flatnonzero(begins[1:] != begins[:-1] + lengths[:-1]) + 1
+        firsts = np.concatenate([[0], apart])[: len(begins)]
+        starts, at = begins[firsts].tolist(), offsets[firsts].tolist()
+        ends = [*at[1:], int(offsets[-1])]
+        # However short the rest is, the system may map so much around each place.
         together = PART_BYTES // AROUND
-        for first in range(0, len(begins), together):
-            some = slice(first, first + together)
-            at = offsets[first]
-            for begin, length in zip(begins[some].tolist(), lengths[some].tolist(), strict=True):
-                found[at : at + length] = self.source[begin : begin + length]
-                at += length
-            self._pages.touched(int(at - offsets[first]) * found[:1].nbytes, len(begins[some]))
+        for run in range(0, len(starts), together):
+            some = slice(run, run + together)
+            for start, here, end in zip(starts[some], at[some], ends[some], strict=True):
+                found[here:end] = self.source[start : start + end - here]
+            size = (ends[some][-1] - at[run]) * found[:1].nbytes
+            self._pages.touched(size, len(starts[some]))
         return Ragged(found, offsets, steps)
 
     def _made(self, values: Ragged) -> Ragged:

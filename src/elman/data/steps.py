@@ -206,11 +206,15 @@ class Fill(Step):
                 f"{values.shape[1]}. Bring the features that the model was trained on."
             )
         gone = np.isnan(values)
-        if gone.any():
-            steps = np.arange(len(values))[:, None]
-            last = np.maximum.accumulate(np.where(gone, -1, steps), axis=0)
-            known = np.take_along_axis(values, np.maximum(last, 0), axis=0)
-            values = np.where(last < firsts[:, None], np.float32(0), known)
+        lacking = np.flatnonzero(gone.any(axis=0))
+        if len(lacking):
+            values = values.copy()
+        for feature in lacking:
+            gaps = np.flatnonzero(gone[:, feature])
+            last = np.where(gone[:, feature], -1, np.arange(len(values)))
+            before = np.maximum.accumulate(last)[gaps]
+            known = before >= firsts[gaps]
+            values[gaps, feature] = np.where(known, values[before, feature], np.float32(0))
         if not self.marked:
             return values
         return np.concatenate([values, gone[:, list(self.marked)].astype(np.float32)], axis=1)
