@@ -151,7 +151,9 @@ class Scale(Step):
                 f"Preparation expected {len(center)} features per step, got an array of shape "
                 f"{array.shape} at place {row}. Bring the features that the model was trained on."
             )
-        return ((array.reshape(-1, len(center)) - center) / scale).astype(np.float32)
+        found = array.reshape(-1, len(center)) - center
+        found /= scale
+        return found.astype(np.float32)
 
     @classmethod
     def learned(cls, values: Ragged) -> Scale:
@@ -164,8 +166,10 @@ class Scale(Step):
         count = np.maximum(count, 1)
         center = total / count
         for _, part in values.parts():
-            off = np.where(np.isfinite(part), part - center, 0.0)
-            squares = squares + (off**2).sum(axis=0)
+            off = part - center
+            off[~np.isfinite(part)] = 0.0
+            off *= off
+            squares = squares + off.sum(axis=0)
         deviation = np.sqrt(squares / count)
         # What never changes has no scale; rounding leaves a trace of its size.
         constant = deviation <= 1e-6 * np.abs(center)
