@@ -27,7 +27,7 @@ FLOORS: list[set[str]] = [
     {"_core", "version"},
     {"errors", "config", "mixed_precision"},
     {"activations", "constraints", "initializers", "regularizers", "seeds"},
-    {"mapped", "mapped_ragged", "pages", "ragged"},
+    {"mapped", "ragged", "ragged_file"},
     {"losses", "metrics", "optimizers", "data", "baselines"},
     {"layers", "plan", "graph", "checks"},
     {"batches", "progress", "callbacks", "diverged", "samples", "scores", "windows"},

@@ -21,8 +21,8 @@ from elman.data.delimited import csv_pieces, jsonl_pieces
 from elman.data.steps import Fill, Scale
 from elman.errors import DataError, FileError, ShapeError
 from elman.layers import GRU, Dense, Embedding
-from elman.mapped_ragged import MappedRagged
 from elman.ragged import Ragged
+from elman.ragged_file import RaggedFile, StepsFile
 
 ATTRIBUTES = (
     "kind", "names", "feature_names", "units", "step", "rate", "about", "prepared", "vocabulary",
@@ -74,7 +74,7 @@ def long(folder: Path) -> dict[str, Any]:
     rows = [
         (
             f"v{visit}",
-            f"2026-01-01T00:{t:02}:00",
+            f"2026-01-{1 + visit:02}T00:00:{t:02}",
             draw.gauss(0, 1),
             "" if t == 2 else t,
             "xy"[visit % 2],
@@ -181,13 +181,13 @@ def test_what_is_read_onto_disk_is_what_is_read_into_memory(
 ) -> None:
     options = made(tmp_path)
     data, disk = load(**options), load(**options, on_disk=tmp_path / "disk")
-    assert isinstance(disk.values, MappedRagged)
+    assert isinstance(disk.values, RaggedFile)
     assert_same(data, disk)
     assert_same(data, elman.data.open(tmp_path / "disk"))
     assert_same(data, data.store(tmp_path / "stored"))
     parts = zip(data.split(0.3, seed=1), disk.split(0.3, seed=1), strict=True)
     for number, (one, other) in enumerate(parts):
-        assert isinstance(other.values, MappedRagged)
+        assert isinstance(other.values, RaggedFile)
         assert_same(one, other)  # prepared by what the training part teaches
         assert_same(one, other.store(tmp_path / f"part {number}"))
         assert_same(one[::-2], other[::-2])
@@ -267,10 +267,10 @@ def some(n: int = 60, features: int = 2, longest: int = 9) -> Sequences:
     return Sequences(values, targets, kind="table", groups=np.arange(n) // 2)
 
 
-def mapped(values: Ragged, path: Path, *later: Any) -> MappedRagged:
-    np.save(path, values.values)
-    source = np.load(path, mmap_mode="r")
-    return MappedRagged(source, values.offsets[:-1], values.lengths, None, later)
+def mapped(values: Ragged, path: Path, *later: Any) -> RaggedFile:
+    path.write_bytes(b"begin" + values.values.tobytes())
+    source = StepsFile(path, values.dtype, values.values.shape, offset=5)
+    return RaggedFile(source, values.offsets[:-1], values.lengths, None, later)
 
 
 ROWS = {
@@ -292,7 +292,7 @@ def test_any_rows_and_steps_of_a_file_are_those_of_memory(
     memory = given
     for step in later:
         memory = step.over(memory)
-    disk = mapped(given, tmp_path / "x.npy", *later)[rows]
+    disk = mapped(given, tmp_path / "x.raw", *later)[rows]
     chosen = memory[rows]
     assert len(disk) == len(chosen) and disk.shape[2:] == chosen.shape[2:] == (3,)
     found, wanted = disk.take(slice(None), *steps), chosen
@@ -308,9 +308,9 @@ def test_any_rows_and_steps_of_a_file_are_those_of_memory(
 def test_parts_are_cut_alike_in_memory_and_on_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("elman.ragged.PART_BYTES", 100)  # twelve steps of two features
+    monkeypatch.setattr("elman.ragged.TOGETHER_BYTES", 100)  # twelve steps of two features
     given = some(50, longest=30).values
-    disk = mapped(given, tmp_path / "x.npy")
+    disk = mapped(given, tmp_path / "x.raw")
     parts = list(given.parts())
     assert len(parts) > 50 and max(len(part) for _, part in parts) <= 12
     np.testing.assert_array_equal(np.concatenate([part for _, part in parts]), given.values)
@@ -324,7 +324,7 @@ def test_parts_are_cut_alike_in_memory_and_on_disk(
 def test_reading_a_window_looks_back_no_further_than_a_gap_reaches(tmp_path: Path) -> None:
     values = np.ones((10_000, 1), np.float32)
     values[5_000:5_100] = np.nan
-    disk = mapped(Ragged.of([values]), tmp_path / "x.npy", Fill())
+    disk = mapped(Ragged.of([values]), tmp_path / "x.raw", Fill())
     reads: list[int] = []
     read = disk._read
     disk._read = lambda *a: reads.append(int(a[1].sum())) or read(*a)  # type: ignore[method-assign]

@@ -9,10 +9,9 @@ import numpy as np
 
 from elman import _core
 from elman.errors import DataError, OptionError, ShapeError
-from elman.mapped import Mapped, parts
-from elman.mapped_ragged import MappedRagged, Padded
-from elman.pages import is_mapped
+from elman.mapped import Mapped, is_mapped, parts
 from elman.ragged import Ragged, is_ragged
+from elman.ragged_file import Padded, RaggedFile
 
 if TYPE_CHECKING:
     from elman.layers.layer import Shape
@@ -314,7 +313,7 @@ def padded(values: Any, x: Ragged, what: str, who: str) -> Any:
             f"{who} expected {what} for every step, got {found.lengths[row]} for the "
             f"{x.lengths[row]} steps of row {row}. Give each step its own."
         )
-    if isinstance(found, MappedRagged):
+    if isinstance(found, RaggedFile):
         return Padded(found, x.steps)
     return Ragged(found.values, found.offsets, x.steps).padded()
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from elman.pages import PART_BYTES, Pages
 from elman.ragged import Ragged
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 #: More blocks than there ever are.
 MANY = 2**31
+#: What is read of a file before its pages are let go of, in bytes.
+PART_BYTES = 2**24
+#: What the system maps around a place that is touched, in bytes.
+AROUND = 2**16
 
 
 class Mapped:
@@ -31,7 +35,8 @@ class Mapped:
         self.array = np.asarray(array)
         self.dtype = np.dtype(dtype)
         self.shape: tuple[int, ...] = array.shape
-        self._pages = Pages(array)
+        self._file = _file(array)
+        self._touched = 0
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -49,7 +54,7 @@ class Mapped:
     def reshape(self, *shape: int) -> Mapped:
         """The same numbers with another shape behind the axes of rows and steps."""
         found = Mapped(self.array, self.dtype.type)
-        found._pages, found.shape = self._pages, shape
+        found._file, found.shape = self._file, shape
         return found
 
     def astype(self, dtype: type) -> Mapped:
@@ -60,7 +65,7 @@ class Mapped:
 
     def __getitem__(self, rows: slice) -> Mapped:
         found = Mapped(self.array[rows], self.dtype.type)
-        found._pages = self._pages
+        found._file = self._file
         found.shape = (len(found.array), *self.shape[1:])
         return found
 
@@ -94,7 +99,10 @@ class Mapped:
         part = self.array[rows] if last is None else self.array[rows, first:last]
         if isinstance(rows, slice):  # a view; rows by number are a copy already
             part = np.array(part)
-        self._pages.touched(part.nbytes, len(part))
+        self._touched += part.nbytes + AROUND * len(part)
+        if self._touched > PART_BYTES:
+            self._touched = 0
+            self._let_go()
         return part
 
     def _converted(self, part: Array) -> Array:
@@ -103,6 +111,12 @@ class Mapped:
         if part.ndim > 1 and len(self.shape) > 1:
             return part.reshape(*part.shape[:2], *self.shape[2:])
         return part.reshape(len(part), *self.shape[1:])
+
+    def _let_go(self) -> None:
+        # Pages that were read count as this process's memory until the system needs room. Those
+        # of a shared mapping can be dropped at any time: they are read again when next touched.
+        if self._file is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._file.madvise(mmap.MADV_DONTNEED)
 
 
 class Together:
@@ -142,6 +156,27 @@ def joined(parts: list[Any]) -> Any:
     """Arrays one after the other; several outputs' each by itself."""
     columns = zip(*map(arrays_of, parts), strict=True)
     return together([np.concatenate(column) for column in columns])
+
+
+def is_mapped(array: Any) -> bool:
+    """Whether an array lies in a memory-mapped file."""
+    return isinstance(array, np.ndarray) and _map_of(array) is not None
+
+
+def _map_of(array: Any) -> np.memmap[Any, Any] | None:
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap) and isinstance(getattr(array, "_mmap", None), mmap.mmap):
+            return array
+        array = array.base
+    return None
+
+
+def _file(array: Any) -> mmap.mmap | None:
+    """The mapping under an array, if it is shared: a private one may hold the only copy."""
+    found = _map_of(array)
+    if found is None or found.mode == "c":
+        return None
+    return found._mmap  # type: ignore[attr-defined]
 
 
 def in_file(values: Any) -> bool:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from elman.pages import PART_BYTES
-
 Array = np.ndarray[Any, np.dtype[Any]]
+
+#: What is looked at together, in bytes: whoever prepares it may need it several times over.
+TOGETHER_BYTES = 2**22
 
 
 class Ragged:
@@ -21,7 +22,7 @@ class Ragged:
         steps: as many as the longest has, or more; counted where None.
     """
 
-    #: Whether they stay in their file: `MappedRagged`.
+    #: Whether they stay in their file: `RaggedFile`.
     in_file = False
 
     def __init__(self, values: Array, offsets: Array, steps: int | None = None) -> None:
@@ -147,7 +148,7 @@ def cuts(lengths: Array, shape: tuple[int, ...]) -> Iterator[tuple[int, int, int
         lengths: steps of each sequence.
         shape: of one step, in numbers of 4 bytes.
     """
-    most = max(1, PART_BYTES // (4 * max(1, int(np.prod(shape)))))
+    most = max(1, TOGETHER_BYTES // (4 * max(1, int(np.prod(shape)))))
     ends = np.cumsum(lengths, dtype=np.int64)
     row = 0
     while row < len(lengths):

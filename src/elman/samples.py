@@ -8,8 +8,7 @@ import numpy as np
 
 from elman import checks
 from elman.errors import DataError, OptionError, ShapeError, unknown_name
-from elman.mapped import blocks_at_once, in_file, take
-from elman.pages import PART_BYTES, is_mapped
+from elman.mapped import PART_BYTES, blocks_at_once, in_file, is_mapped, take
 from elman.ragged import Ragged
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from elman import _core, checks
 from elman.errors import DataError, NotReadyError, OptionError, ShapeError, unknown_name
 from elman.layers.layer import whole
-from elman.pages import is_mapped
+from elman.mapped import is_mapped
 from elman.plan import Plan, require_causal, require_own_start, require_single
 
 if TYPE_CHECKING:

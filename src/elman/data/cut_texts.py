@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from elman.data.trusting import refused
-from elman.mapped_ragged import MappedRagged
 from elman.ragged import Ragged
+from elman.ragged_file import RaggedFile
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -23,7 +23,7 @@ class CutTexts:
         tokens: the token of each number.
     """
 
-    def __init__(self, numbers: MappedRagged, tokens: Sequence[str]) -> None:
+    def __init__(self, numbers: RaggedFile, tokens: Sequence[str]) -> None:
         self.numbers = numbers
         self.tokens = tokens
 
@@ -41,7 +41,7 @@ class CutTexts:
         there = np.flatnonzero(found).tolist()
         return Counter({self.tokens[number]: int(found[number]) for number in there})
 
-    def as_tokens(self, vocabulary: Sequence[str]) -> MappedRagged:
+    def as_tokens(self, vocabulary: Sequence[str]) -> RaggedFile:
         """The texts by the numbers of a vocabulary; 1 is whatever it lacks."""
         place = {token: number for number, token in enumerate(vocabulary)}
         table = np.array([place.get(token, 1) for token in self.tokens], np.int32)

@@ -23,9 +23,8 @@ from elman.data.steps import Tokens
 from elman.data.tokens import cut
 from elman.data.waiting import over, waiting
 from elman.errors import FileError, ShapeError
-from elman.mapped_ragged import MappedRagged
-from elman.pages import AROUND, Pages
 from elman.ragged import Ragged
+from elman.ragged_file import RaggedFile, StepsFile
 
 if TYPE_CHECKING:
     from elman.data.sequences import Sequences
@@ -34,7 +33,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 FilePath = str | os.PathLike[str]
 
 #: Steps that are read together, wherever in a file they lie.
-TOGETHER = 2**10
+TOGETHER = 2**14
 
 
 def shelf(folder: FilePath | None, who: str, dtype: type = np.float32) -> Shelf:
@@ -175,48 +174,43 @@ class OnDisk(Shelf):
             assert self._file is not None
             self._file.write(np.ascontiguousarray(values, self.dtype).data)
 
-    def values(self) -> MappedRagged:
+    def values(self) -> RaggedFile:
         """All sequences, in their file."""
         return self.one_by_one(self._lengths)
 
-    def one_by_one(self, lengths: Any) -> MappedRagged:
+    def one_by_one(self, lengths: Any) -> RaggedFile:
         """Sequences of such lengths that the steps so far are of."""
         lengths = np.array(lengths, np.int64)
         return self.pieces(np.cumsum(lengths) - lengths, lengths)
 
-    def pieces(self, begins: Array, lengths: Array) -> MappedRagged:
+    def pieces(self, begins: Array, lengths: Array) -> RaggedFile:
         """Pieces of them: where each begins, and how many steps it has."""
-        return MappedRagged(self._steps(), begins, np.asarray(lengths, np.int64))
+        return RaggedFile(self._steps(), begins, np.asarray(lengths, np.int64))
 
-    def in_order(self, rows: Sequence[Array]) -> MappedRagged:
+    def in_order(self, rows: Sequence[Array]) -> RaggedFile:
         """The sequences that steps belong to: of each the places of its steps, in order."""
         order, lengths = np.concatenate(rows), [len(one) for one in rows]
         if (np.diff(order) == 1).all():
             return self.one_by_one(lengths)
-        found = self._steps()
+        found = RaggedFile(self._steps(), order, np.ones_like(order))
         assert self._file is not None
         self._file.close()
         self._begin("ordered.npy")
-        pages, self.count = Pages(found), 0
+        self.count = 0
         with waiting("sorting", len(order)) as show:
             for first in range(0, len(order), TOGETHER):
-                some = order[first : first + TOGETHER]
-                self.write(found[some])
-                pages.touched(0, len(np.unique(some * found[:1].nbytes // AROUND)))
+                self.write(found.take(slice(first, first + TOGETHER)).values)
                 show(self.count)
         with self._told():
             (self._started / "ordered.npy").replace(self._started / stored.VALUES)
         return self.one_by_one(lengths)
 
-    def _steps(self) -> Array:
+    def _steps(self) -> StepsFile:
         assert self._file is not None
-        shape = (self.count, *(self._shape or (1,) * (self.dtype.kind == "f")))
-        if not np.prod(shape):
-            return np.empty(shape, self.dtype)
         with self._told():
             self._file.flush()
-        path = self._started / stored.VALUES
-        return np.memmap(path, self.dtype, "r", stored.HEADER, shape)
+        shape = (self.count, *(self._shape or (1,) * (self.dtype.kind == "f")))
+        return StepsFile(self._started / stored.VALUES, self.dtype, shape, stored.HEADER)
 
     def finished(self, data: Sequences) -> Sequences:
         """Write what is known of the sequences beside them, and give the folder its name.
@@ -225,7 +219,7 @@ class OnDisk(Shelf):
             data: of `values`, as they are or prepared.
         """
         values = data.raw.numbers if isinstance(data.raw, CutTexts) else data.values
-        assert self._file is not None and isinstance(values, MappedRagged)
+        assert self._file is not None and isinstance(values, RaggedFile)
         with self._told():
             self._file.seek(0)
             self._file.write(stored.header(self.dtype, values.source.shape))
@@ -278,8 +272,8 @@ def store(data: Sequences, folder: FilePath) -> Sequences:
         if data.raw is not None and learned is not None:
             return place.finished(_texts(data, learned, place))
         values = data.values
-        later = values.later if isinstance(values, MappedRagged) else ()
-        if isinstance(values, MappedRagged):
+        later = values.later if isinstance(values, RaggedFile) else ()
+        if isinstance(values, RaggedFile):
             values = values.before(len(later))
         return place.finished(data.with_values(_copied(values, place).then(*later), raw=None))
 
@@ -294,7 +288,7 @@ def _texts(data: Sequences, learned: Tokens, place: OnDisk) -> Sequences:
     return data.with_values(learned.made(raw), raw=raw)
 
 
-def _copied(values: Ragged, place: OnDisk) -> MappedRagged:
+def _copied(values: Ragged, place: OnDisk) -> RaggedFile:
     with waiting("storing", int(values.lengths.sum())) as show:
         for _, part in values.parts():
             place.write(part)

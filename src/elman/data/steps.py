@@ -13,8 +13,8 @@ from elman.data import tokens as cutting
 from elman.data.cut_texts import CutTexts
 from elman.data.trusting import MOST, check_keys, check_numbers, entries, refused, words
 from elman.errors import DataError, unknown_name
-from elman.mapped_ragged import MappedRagged
 from elman.ragged import Ragged
+from elman.ragged_file import RaggedFile
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -41,7 +41,7 @@ class Step:
         Args:
             values: a list, a `Ragged`, or `CutTexts`.
         """
-        if isinstance(values, MappedRagged):
+        if isinstance(values, RaggedFile):
             return values.then(self)
         return self.over(values) if isinstance(values, Ragged) else self.apply(list(values))
 

@@ -25,8 +25,8 @@ from elman.data.preparing import Preparation
 from elman.data.steps import Tokens
 from elman.data.trusting import check_keys, check_numbers, refused, word, words
 from elman.errors import DataError, FileError, ShapeError
-from elman.mapped_ragged import MappedRagged
 from elman.ragged import Ragged
+from elman.ragged_file import RaggedFile, StepsFile
 
 if TYPE_CHECKING:
     from elman.data.sequences import Sequences
@@ -90,7 +90,7 @@ def described(data: Sequences) -> dict[str, Any]:
     """What is known of sequences as a whole, as JSON can hold it."""
     prepared, values = data.prepared, data.values
     raw = data.raw if isinstance(data.raw, CutTexts) else None
-    later = values.later if isinstance(values, MappedRagged) and raw is None else ()
+    later = values.later if isinstance(values, RaggedFile) and raw is None else ()
     return {
         "version": VERSION,
         "kind": data.kind,
@@ -108,7 +108,7 @@ def described(data: Sequences) -> dict[str, Any]:
     }
 
 
-def beside(data: Sequences, values: MappedRagged) -> dict[str, Array | Ragged]:
+def beside(data: Sequences, values: RaggedFile) -> dict[str, Array | Ragged]:
     """What is known of each sequence, by the file that it is kept in."""
     found: dict[str, Any] = {BEGINS: values.begins, LENGTHS: values.lengths, TARGETS: data.targets}
     for name in ("groups", "times", "ids"):
@@ -144,9 +144,9 @@ def _opened(place: Path, about: Any) -> Sequences:
     prepared = None if about["prepared"] is None else Preparation.from_dict(about["prepared"])
     if prepared is not None and about["provisional"] is True:
         prepared = replace(prepared, provisional=True)
-    source = _array(place / VALUES, mapped=True)
+    source = _steps(place / VALUES)
     wanted = (np.int32, 1) if about["kind"] == "text" else (np.float32, 2)
-    if (source.dtype, source.ndim) != wanted:
+    if (source.dtype, len(source.shape)) != wanted:
         raise refused(f"values of type {source.dtype} and shape {source.shape}")
     arrays: dict[str, Any] = {
         name: _array(place / name) for name in BESIDE if (place / name).exists()
@@ -154,11 +154,13 @@ def _opened(place: Path, about: Any) -> Sequences:
     for name, array in arrays.items():
         if array.dtype.kind not in BESIDE[name]:
             raise refused(f"{name} of type {array.dtype}")
+    if BEGINS not in arrays or LENGTHS not in arrays:
+        raise refused(f"no {BEGINS} or no {LENGTHS}")
     begins, lengths = arrays.pop(BEGINS), arrays.pop(LENGTHS)
     right = begins.dtype == lengths.dtype == np.int64 and begins.shape == lengths.shape
     if not right or begins.ndim != 1 or (len(begins) and not _within(begins, lengths, len(source))):
         raise refused(f"{BEGINS} and {LENGTHS} that do not fit {VALUES}")
-    values: Any = MappedRagged(source, begins, lengths)
+    values: Any = RaggedFile(source, begins, lengths)
     raw, targets = None, arrays.pop(TARGETS, None)
     if about["tokens"] is not None:
         first = prepared.steps[0] if prepared is not None and prepared.steps else None
@@ -174,8 +176,7 @@ def _opened(place: Path, about: Any) -> Sequences:
     if about["by_step"] is True:
         if targets is None or len(targets) != lengths.sum():
             raise refused("another number of targets than of steps")
-        mapped = _array(place / TARGETS, mapped=True)
-        targets = MappedRagged(mapped, np.cumsum(lengths) - lengths, lengths)
+        targets = RaggedFile(_steps(place / TARGETS), np.cumsum(lengths) - lengths, lengths)
     more: dict[str, Any] = {name: words(about[name], name) for name in WORDS}
     more |= {name.removesuffix(".npy"): array for name, array in arrays.items()}
     return Sequences(
@@ -196,9 +197,15 @@ def _within(begins: Array, lengths: Array, steps: int) -> bool:
     return bool(begins.min() >= 0 and lengths.min() >= 0 and (begins <= steps - lengths).all())
 
 
-def _array(path: Path, mapped: bool = False) -> Array:
-    """An array of a .npy file that is as long as it says, without objects."""
-    found = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-    if isinstance(found, np.memmap) and path.stat().st_size != found.offset + found.nbytes:
-        raise refused(f"{path.name} of another length than it says")
-    return found
+def _array(path: Path) -> Array:
+    return np.load(path, allow_pickle=False)
+
+
+def _steps(path: Path) -> StepsFile:
+    """What a .npy file holds that is as long as it says, without objects."""
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    if not found.size:
+        return StepsFile(path, found.dtype, found.shape)
+    if path.stat().st_size != found.offset + found.nbytes or not found.flags.c_contiguous:
+        raise refused(f"{path.name} of another length or order than it says")
+    return StepsFile(path, found.dtype, found.shape, found.offset)

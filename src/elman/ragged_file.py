@@ -2,16 +2,66 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from elman.errors import FileError
 from elman.mapped import Mapped
-from elman.pages import AROUND, PART_BYTES, Pages
-from elman.ragged import Ragged, cuts, longest, offsets_of
+from elman.ragged import TOGETHER_BYTES, Ragged, cuts, longest, offsets_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+#: No system reads more bytes at once.
+MOST_BYTES = 2**30
+
+
+class StepsFile:
+    """Steps one after the other in a file, which is open as long as somebody has this.
+
+    They are read, not mapped: nothing of the file counts as memory, and one that is cut short
+    meanwhile is an error, not the end of the process.
+
+    Args:
+        path: the file.
+        dtype: of its numbers.
+        shape: (steps, ...).
+        offset: bytes before the first.
+    """
+
+    def __init__(
+        self, path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int = 0
+    ) -> None:
+        self.path, self.dtype, self.shape, self.offset = path, dtype, shape, offset
+        self._file = path.open("rb", buffering=0)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __reduce__(self) -> Any:
+        return StepsFile, (self.path, self.dtype, self.shape, self.offset)
+
+    def read(self, first: int, into: Array) -> None:
+        """Copy the steps from `first` on into an array [steps, ...].
+
+        Raises:
+            FileError: the file has become shorter.
+        """
+        wanted = memoryview(into.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
+        place = self.offset + first * into[:1].nbytes
+        while len(wanted):
+            # With the place in the call, as many threads and processes as like may read one file.
+            found = os.pread(self._file.fileno(), min(len(wanted), MOST_BYTES), place)
+            if not found:
+                raise FileError(
+                    f"data expected {len(self):,} steps in '{self.path}', got fewer: the file was "
+                    "cut short. Store the data anew."
+                )
+            wanted[: len(found)] = found
+            wanted, place = wanted[len(found) :], place + len(found)
 
 
 class Later(Protocol):
@@ -24,14 +74,14 @@ class Later(Protocol):
         """Sequences as long as these, each made of itself alone."""
 
 
-class MappedRagged(Ragged):
-    """Sequences in one memory-mapped file, wherever they lie in it.
+class RaggedFile(Ragged):
+    """Sequences in one file, wherever they lie in it.
 
     Indexing reads nothing: whatever part, in whatever order, is a choice of rows. `take` and
-    `parts` copy what they are asked for, and let go of the file's pages.
+    `parts` read what they are asked for.
 
     Args:
-        source: the file: float32 [steps, features], or int32 [steps]; any array will do.
+        source: the file: float32 [steps, features], or int32 [steps].
         begins: int64 [n], the step at which each sequence begins; they may overlap.
         lengths: int64 [n], how many steps each has.
         steps: as many as the longest has, or more; counted where None.
@@ -42,36 +92,36 @@ class MappedRagged(Ragged):
 
     def __init__(
         self,
-        source: Array,
+        source: StepsFile,
         begins: Array,
         lengths: Array,
         steps: int | None = None,
         later: Sequence[Later] = (),
     ) -> None:
-        self.source = np.asarray(source)
+        self.source = source
         self.begins = begins
         self._lengths = lengths
         self.steps = steps or longest(lengths)
         self.later = tuple(later)
-        self._pages = Pages(source)
         # What comes of nothing has the features and the type of whatever comes.
-        self._nothing = self._made(Ragged(self.source[:0], np.zeros(1, np.int64))).values
+        nothing = np.empty((0, *source.shape[1:]), source.dtype)
+        self._nothing = self._made(Ragged(nothing, np.zeros(1, np.int64))).values
 
-    def _chosen(self, begins: Array, lengths: Array, steps: int | None = None) -> MappedRagged:
-        found = object.__new__(MappedRagged)
+    def _chosen(self, begins: Array, lengths: Array, steps: int | None = None) -> RaggedFile:
+        found = object.__new__(RaggedFile)
         found.__dict__.update(self.__dict__, begins=begins, _lengths=lengths)
         found.steps = steps or longest(lengths)
         return found
 
-    def then(self, *later: Later) -> MappedRagged:
+    def then(self, *later: Later) -> RaggedFile:
         """The same sequences with more that is done to them when they are read."""
         made = (*self.later, *later)
-        return MappedRagged(self.source, self.begins, self._lengths, self.steps, made)
+        return RaggedFile(self.source, self.begins, self._lengths, self.steps, made)
 
-    def before(self, count: int) -> MappedRagged:
+    def before(self, count: int) -> RaggedFile:
         """The same without the last `count` things that are done."""
         made = self.later[: len(self.later) - count]
-        return MappedRagged(self.source, self.begins, self._lengths, self.steps, made)
+        return RaggedFile(self.source, self.begins, self._lengths, self.steps, made)
 
     # -- as a Ragged ------------------------------------------------------------------------------
 
@@ -135,7 +185,7 @@ class MappedRagged(Ragged):
         back, more = 0, last - first
         while self.later and back < first:
             here = begins[lengths > first - back] + first - back
-            if not np.isnan(self.source[here]).any():
+            if not np.isnan(self._read(here, np.ones_like(here), 1).values).any():
                 break
             back, more = min(first, back + more), 2 * more
         return back
@@ -158,7 +208,7 @@ class MappedRagged(Ragged):
     def most(self, rows: int, steps: int | None) -> int:
         """How many blocks of so many rows and steps (None: whole rows) to hold at once."""
         width = max(1, int(np.prod(self.shape[2:])))
-        return max(1, PART_BYTES // max(1, 4 * rows * (steps or self.steps) * width))
+        return max(1, TOGETHER_BYTES // max(1, 4 * rows * (steps or self.steps) * width))
 
     def _read(self, begins: Array, lengths: Array, steps: int) -> Ragged:
         offsets = offsets_of(lengths)
@@ -166,16 +216,11 @@ class MappedRagged(Ragged):
         # What follows one another in the file is read in one.
         apart = np.flatnonzero(begins[1:] != begins[:-1] + lengths[:-1]) + 1
         firsts = np.concatenate([[0], apart])[: len(begins)]
-        starts, at = begins[firsts].tolist(), offsets[firsts].tolist()
-        ends = [*at[1:], int(offsets[-1])]
-        # However short the rest is, the system may map so much around each place.
-        together = PART_BYTES // AROUND
-        for run in range(0, len(starts), together):
-            some = slice(run, run + together)
-            for start, here, end in zip(starts[some], at[some], ends[some], strict=True):
-                found[here:end] = self.source[start : start + end - here]
-            size = (ends[some][-1] - at[run]) * found[:1].nbytes
-            self._pages.touched(size, len(starts[some]))
+        at = offsets[firsts]
+        ends = np.append(at, offsets[-1])[1:]
+        runs = zip(begins[firsts].tolist(), at.tolist(), ends.tolist(), strict=True)
+        for start, here, end in runs:
+            self.source.read(start, found[here:end])
         return Ragged(found, offsets, steps)
 
     def _made(self, values: Ragged) -> Ragged:
@@ -192,7 +237,7 @@ class Padded(Mapped):
         steps: as many as the longest has, or more; as `rows` says where None.
     """
 
-    def __init__(self, rows: MappedRagged, steps: int | None = None) -> None:
+    def __init__(self, rows: RaggedFile, steps: int | None = None) -> None:
         self.rows = rows
         self.dtype = rows.dtype
         self.shape = (len(rows), steps or rows.steps, *rows.shape[2:])
@@ -212,6 +257,10 @@ class Padded(Mapped):
         found = Padded(self.rows[rows], self.shape[1])
         found.dtype, found.shape = self.dtype, (len(found.rows), *self.shape[1:])
         return found
+
+    def most(self, rows: int, steps: int | None) -> int:
+        """How many blocks of so many rows and steps (None: whole rows) to hold at once."""
+        return self.rows.most(rows, steps or self.shape[1])
 
     def parts(self, raw: bool = False) -> Iterator[tuple[tuple[int, ...], Array]]:
         """All numbers in copies of bounded size, each after its place (row, step)."""
