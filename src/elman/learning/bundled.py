@@ -39,7 +39,7 @@ def load(name: str) -> tuple[Sequences, Sequences]:
     )
     parts = []
     for x, y in stored:
-        real: np.ndarray = x != 0 if x.ndim == 2 else x.any(axis=2)
+        real = np.asarray(x != 0 if x.ndim == 2 else x.any(axis=2))
         # A step in the middle may be zero in all features; behind the last other one is padding.
         lengths = x.shape[1] - real[:, ::-1].argmax(axis=1)
         parts.append(

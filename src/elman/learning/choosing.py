@@ -56,7 +56,7 @@ def layers_for(train: Sequences) -> str:
     rows = len(train)
     each = train.by_step
     if train.kind == "text":
-        return f"embedding(?,32,mask) > dropout(0.3) > {_recurrent(train, 32)}"
+        return f"embedding(?,32,mask) > dropout(0.5) > {_recurrent(train, 32)}"
     units = 16 if rows < 100 else 32 if rows < 1000 else 48
     recurrent = _recurrent(train, units)
     lengths = train.lengths

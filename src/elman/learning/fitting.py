@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from elman import seeds
 from elman.callbacks import Callback, EarlyStopping
 from elman.data.sequences import Sequences
+from elman.data.splitting import way
 from elman.errors import DataError
 from elman.learning.choosing import Settings
 from elman.learning.looking import Look
-from elman.learning.network import build, numbers_of, to_units
+from elman.learning.network import numbers_of, to_units
 from elman.models import Sequential
 from elman.ragged import Ragged
 
@@ -74,12 +74,10 @@ def split(found: Look, valid: float, test: float, by: str = "auto", seed: int = 
     if held_out is not None:
         assert parts[0].prepared is not None
         parts.append(parts[0].prepared(held_out))
-    if by == "auto":
-        by = "group" if data.groups is not None else "time" if data.times is not None else "random"
     what = {
         "group": f"by group: each of {_different(data.groups)} is in one part only",
         "time": "by time: the latest are held out",
-    }.get(by, "at random, each class in proportion" if data.names else "at random")
+    }.get(way(data, by), "at random, each class in proportion" if data.names else "at random")
     if held_out is not None:
         what += "; the test rows are the data's own"
     return Parts(parts[0], parts[1], parts[2], what, _notes(parts))
@@ -123,10 +121,10 @@ def _listed(names: Array) -> str:
     return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
-def train(
+def fit(
+    model: Sequential,
     parts: Parts,
     settings: Settings,
-    seed: int = 0,
     balanced: bool = False,
     watchers: Sequence[Callback] = (),
 ) -> Fitted:
@@ -135,18 +133,15 @@ def train(
     Ctrl-C ends it too; it then has the best weights so far.
 
     Args:
+        model: what `network.build` returned.
         parts: what `split` returned.
         settings: what `choose` returned.
-        seed: of weights, order and dropout. The same seed and threads: the same bits.
         balanced: whether each class counts as much as any other, however rare.
         watchers: callbacks, such as a progress bar.
 
     Raises:
-        SpecError, OptionError: settings.arch cannot be read, or does not fit the data.
         DivergedError: a loss is not finite.
     """
-    seeds.set_random_seed(seed)
-    model = build(parts.train, settings.arch, settings.lr)
     given, valid, (center, scale) = _scaled(parts.train, parts.valid)
     stopper = EarlyStopping(patience=settings.patience, restore_best_weights=True)
     began, stopped = time.perf_counter(), False

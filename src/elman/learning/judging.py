@@ -73,7 +73,7 @@ def judge(model: Model, train: Sequences, test: Sequences) -> Judgement:
         spread = np.maximum(((truth - truth.mean(axis=0)) ** 2).mean(axis=0), 1e-30)
         worth = [1 - ((said - truth) ** 2 / spread).mean(axis=1) for said in (answers, free)]
     gain, noise = _gain(worth[0] - worth[1], _clusters(test))
-    rows = f"{len(test):,} test rows"
+    rows = f"{len(test):,} sequences"
     return Judgement(
         scores(truth, answers, test.classes),
         scores(truth, constant, test.classes),
@@ -142,7 +142,7 @@ def _gain(better: Array, clusters: Array) -> tuple[float, float]:
     mean = float(better.mean())
     sums = np.bincount(clusters, better - mean)
     error = float(np.sqrt((sums**2).sum())) / len(better)
-    return mean, max(2 * error, 1 / len(np.unique(clusters)))
+    return mean, max(2 * error, 1 / len(better))
 
 
 def _order_free(train: Sequences, test: Sequences) -> Array:

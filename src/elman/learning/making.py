@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from elman import seeds
 from elman.callbacks import Callback
 from elman.errors import FileError, OptionError
 from elman.learning.choosing import Settings, choose
-from elman.learning.fitting import Fitted, Parts, split, train
+from elman.learning.fitting import Fitted, Parts, fit, split
 from elman.learning.judging import Judgement, judge
 from elman.learning.looking import TASKS, Look, look
+from elman.learning.network import build
+from elman.models import Sequential
 from elman.saving.replacing import place
 
 
@@ -42,7 +45,7 @@ class Listener(Protocol):
     def looked(self, source: str, found: Look) -> None:
         """What the data are."""
 
-    def chose(self, parts: Parts, settings: Settings, seed: int) -> None:
+    def chose(self, parts: Parts, settings: Settings, model: Sequential, seed: int) -> None:
         """How they were split, and what will be trained."""
 
     def watchers(self) -> Sequence[Callback]:
@@ -98,8 +101,10 @@ def make(
     listener.looked(source, found)
     parts = split(found, valid, test, by, seed)
     settings = choose(parts.train, arch, epochs, batch_size, lr)
-    listener.chose(parts, settings, seed)
-    fitted = train(parts, settings, seed, balanced, listener.watchers())
+    seeds.set_random_seed(seed)
+    model = build(parts.train, settings.arch, settings.lr)
+    listener.chose(parts, settings, model, seed)
+    fitted = fit(model, parts, settings, balanced, listener.watchers())
     judgement = None
     if fitted.best:
         fitted.model.save(path, overwrite=overwrite)

@@ -15,7 +15,9 @@ from elman.learning.fitting import Parts
 from elman.learning.judging import Judgement, Scores
 from elman.learning.looking import Look
 from elman.learning.making import Made
-from elman.progress import ProgressBar, duration, number
+from elman.models import Sequential
+from elman.progress import ProgressBar, duration
+from elman.spec import write
 
 if TYPE_CHECKING:
     pass
@@ -39,7 +41,7 @@ class Silent:
     def looked(self, source: str, found: Look) -> None:
         """Nothing."""
 
-    def chose(self, parts: Parts, settings: Settings, seed: int) -> None:
+    def chose(self, parts: Parts, settings: Settings, model: Sequential, seed: int) -> None:
         """Nothing."""
 
     def watchers(self) -> Sequence[Callback]:
@@ -72,24 +74,26 @@ class Tables(Silent):
     def looked(self, source: str, found: Look) -> None:
         self._rule(source)
         lines = dict(found.data.describe().lines)
-        lines.pop("kind", None)
         why = dict(found.why)
-        first = [("kind", why.pop("kind", found.data.kind))]
-        told = {"classify": "a class", "regress": "a number", "tag": "at every step"}[found.task]
-        self._grid([*first, *lines.items(), *why.items(), ("answers", told)])
+        lines["kind"] = why.get("kind", lines["kind"])
+        targets = [lines.pop("targets"), why.get("target", "")]
+        lines["predicts"] = "; ".join(filter(None, targets))
+        self._lines(lines.items())
 
-    def chose(self, parts: Parts, settings: Settings, seed: int) -> None:
+    def chose(self, parts: Parts, settings: Settings, model: Sequential, seed: int) -> None:
         self._rule("training")
         sizes = ", ".join(
-            f"{len(part):,} to {what}"
+            f"{len(part):,} {what}"
             for part, what in (
-                (parts.train, "train on"), (parts.valid, "stop by"), (parts.test, "test on"),
+                (parts.train, "sequences to train on"),
+                (parts.valid, "to stop by"),
+                (parts.test, "to test on"),
             )
-        )  # fmt: skip
-        self._grid(
+        )
+        self._lines(
             [
                 ("split", f"{sizes}; {parts.by}"),
-                ("network", settings.arch),
+                ("network", f"{write(model)} ({model.count_params():,} parameters)"),
                 (
                     "settings",
                     f"Adam, learning rate {settings.lr:g}, batches of {settings.batch_size}, at "
@@ -99,21 +103,23 @@ class Tables(Silent):
             ]
         )
         for note in parts.notes:
-            self.console.print(note, style="yellow", markup=False)
-        self.console.print()
+            self._lines([("note", note)])
 
     def watchers(self) -> Sequence[Callback]:
         return _bar()
 
     def made(self, made: Made) -> None:
-        fitted, console = made.fitted, self.console
+        fitted = made.fitted
         epochs = len(fitted.history.get("loss", []))
         if fitted.best:
-            console.print(
-                f"{'Stopped' if fitted.stopped else 'Trained'} after {epochs} epochs, "
-                f"{duration(fitted.seconds)}; the weights are those of epoch {fitted.best}, the "
-                "best on the rows to stop by.",
-                markup=False,
+            self._lines(
+                [
+                    (
+                        "stopped" if fitted.stopped else "trained",
+                        f"{epochs} epochs, {duration(fitted.seconds)}; epoch {fitted.best} was the "
+                        "best for the rows to stop by, and its weights are kept",
+                    )
+                ]
             )
         if made.judgement is not None:
             self._judged(made.judgement, made)
@@ -123,7 +129,7 @@ class Tables(Silent):
         from rich.table import Table
 
         test = made.parts.test
-        self._rule(f"{len(test):,} test rows")
+        self._rule(f"{len(test):,} sequences held out")
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
         table.add_column("")
         for name in judgement.network.values:
@@ -153,30 +159,41 @@ class Tables(Silent):
         self.console.print(Text.assemble("Written to ", (str(made.path), "bold")))
         if made.fitted.stopped:
             return
-        for command in (f"elman predict {made.path} NEW", f"elman evaluate {made.path} NEW"):
+        known = made.source if made.found.held_out is not None else None
+        for command in (
+            f"elman predict {made.path} NEW",
+            f"elman evaluate {made.path} NEW",
+            f"elman inspect {made.path} {known}" if known else f"elman count {made.path}",
+        ):
             self.console.print(f"    {command}", markup=False)
 
     def _rule(self, title: str) -> None:
         from rich.rule import Rule
         from rich.text import Text
 
+        self.console.print()
         self.console.print(Rule(Text(title, "bold"), style="dim", align="left"))
 
-    def _grid(self, lines: Iterable[tuple[str, str]]) -> None:
-        from rich.table import Table
+    def _lines(self, lines: Iterable[tuple[str, str]]) -> None:
+        """Names and texts side by side; no spaces behind them, which a table would leave."""
+        from textwrap import wrap
+
         from rich.text import Text
 
-        table = Table.grid(padding=(0, 2))
-        for name, text in lines:
-            table.add_row(Text(name, style="bold"), Text(text))
-        self.console.print(table)
+        listed = list(lines)
+        margin = max(len(name) for name, _ in listed) + 2
+        for name, text in listed:
+            first, *rest = wrap(text, self.console.width - margin) or [""]
+            self.console.print(Text.assemble((f"{name:<{margin}}", "bold"), first))
+            for line in rest:
+                self.console.print(Text(" " * margin + line))
 
 
 def score(name: str, value: float) -> str:
     """A score in words."""
     if name in SHARES:
         return f"{100 * value:.1f} %"
-    return f"{value:.3f}" if name == "r2" else number(value)
+    return f"{value:.3f}" if name == "r2" else f"{value:#.4g}"
 
 
 def confusion(found: Scores, names: Sequence[str]) -> Any:
