@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from elman.data.sequences import Sequences
 from elman.data.sounds import audio
 from elman.data.tables import NUMBERING, table
 from elman.data.texts import TARGETS, text
-from elman.errors import DataError, OptionError, nearest
+from elman.errors import DataError, OptionError
 from elman.learning import bundled
 
 #: What the network is to answer. "tag" is an answer at every step.
@@ -139,13 +140,9 @@ def _kind(path: Path) -> tuple[str, str]:
     if not path.exists():
         if path.suffix == "" and path.with_suffix(".hea").is_file():
             return "ecg", "a WFDB record"
-        near = nearest(path.name, bundled.NAMES)
-        beside = (
-            nearest(path.name, [one.name for one in path.parent.iterdir()])
-            if (path.parent.is_dir())
-            else None
-        )
-        hint = f"Did you mean {beside or near!r}?" if beside or near else "Check the path."
+        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = get_close_matches(path.name, [*bundled.NAMES, *beside], 1, cutoff=0.75)
+        hint = f"Did you mean {near[0]!r}?" if near else "Check the path."
         raise DataError(
             f"train expected a file, a folder or one of {', '.join(bundled.NAMES)}, got nothing "
             f"at {str(path)!r}. {hint}"

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 WIDTH = 80
-#: A confusion matrix of more classes is told by its largest errors.
-FEW = 8
+#: Of so many classes, those that were found worst are listed where a matrix has no room.
+WORST = 12
 SHARES = {"accuracy", "balanced_accuracy"}
 #: How scores are called.
 CALLED = {
@@ -147,7 +147,7 @@ class Tables(Silent):
         self.console.print(said[0].upper() + said[1:], markup=False)
         if judgement.network.confusion is not None:
             self.console.print()
-            self.console.print(confusion(judgement.network, test.names))
+            self.console.print(confusion(judgement.network, test.names, self.console.width))
 
     def _end(self, made: Made) -> None:
         from rich.text import Text
@@ -196,26 +196,26 @@ def score(name: str, value: float) -> str:
     return f"{value:.3f}" if name == "r2" else f"{value:#.4g}"
 
 
-def confusion(found: Scores, names: Sequence[str]) -> Any:
-    """Truths in rows and answers in columns; of many classes the largest errors."""
+def confusion(found: Scores, names: Sequence[str], width: int = WIDTH) -> Any:
+    """Truths in rows and answers in columns; where they have no room, the worst classes."""
     from rich.table import Table
 
     counts = found.confusion
     assert counts is not None
     truths, answers = counts.sum(axis=1), counts.sum(axis=0)
-    recall = [_share(counts[c, c], truths[c]) for c in range(len(names))]
-    precision = [_share(counts[c, c], answers[c]) for c in range(len(names))]
+    columns = [max(len(name), len(f"{n:,}")) + 2 for name, n in zip(names, answers, strict=True)]
+    fits = max(map(len, names)) + sum(columns) + 22 <= width
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    few = len(names) <= FEW
-    table.add_column("truth" if few else "class", no_wrap=True, max_width=24)
-    for name in names if few else ("rows",):
-        table.add_column(str(name), justify="right", max_width=12, overflow="fold")
-    table.add_column("found", justify="right")
-    table.add_column("right", justify="right")
-    order = range(len(names)) if few else np.argsort(counts.diagonal() / np.maximum(truths, 1))[:12]
-    for c in order:
-        cells = [f"{n:,}" for n in counts[c]] if few else [f"{truths[c]:,}"]
-        table.add_row(names[c], *cells, recall[c], precision[c])
+    table.add_column("true \\ answered" if fits else "class", no_wrap=True, max_width=30)
+    for name in names if fits else ("sequences",):
+        table.add_column(str(name), justify="right", no_wrap=True)
+    table.add_column("recall", justify="right")
+    table.add_column("precision", justify="right")
+    recall = counts.diagonal() / np.maximum(truths, 1)
+    for c in range(len(names)) if fits else np.argsort(recall, kind="stable")[:WORST]:
+        cells = [f"{n:,}" for n in counts[c]] if fits else [f"{truths[c]:,}"]
+        shares = (_share(counts[c, c], of) for of in (truths[c], answers[c]))
+        table.add_row(names[c], *cells, *shares)
     return table
 
 
