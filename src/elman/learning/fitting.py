@@ -70,12 +70,15 @@ def split(found: Look, valid: float, test: float, by: str = "auto", seed: int = 
     """
     data, held_out = found.data, found.held_out
     shares = (valid, test) if held_out is None else valid
-    parts = list(data.split(shares, by=by, seed=seed))
+    try:
+        parts = list(data.split(shares, by=by, seed=seed))
+    except DataError as error:  # in the words of the command line
+        raise DataError(str(error).replace('by="random"', "--by random")) from error
     if held_out is not None:
         assert parts[0].prepared is not None
         parts.append(parts[0].prepared(held_out))
     what = {
-        "group": f"by group: each of {_different(data.groups)} is in one part only",
+        "group": f"by group: each of {_different(data.groups)} stays whole",
         "time": "by time: the latest are held out",
     }.get(way(data, by), "at random, each class in proportion" if data.names else "at random")
     if held_out is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from elman.data import sound_files
+from elman.data import arrays, sound_files
 from elman.data.frames import READERS as TABLES
 from elman.data.frames import Columns, columns
 from elman.data.records import ecg
@@ -178,7 +178,18 @@ def _kind(path: Path) -> tuple[str, str]:
             f"train expected many recordings, got the single one {path.name!r}. Name the folder "
             "that has a folder of recordings for each class."
         )
+    if ending == ".npz" and not _has_sequences(path):
+        return "ecg", "it has a recording in each array"
     return ENDINGS[ending], f"its name ends in {ending}"
+
+
+def _has_sequences(path: Path) -> bool:
+    """Whether an NPZ file has an array of sequences; one that cannot be read is for its loader."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return any(name.lower() in arrays.VALUES for name in stored.files)
+    except arrays.BROKEN:
+        return True
 
 
 def _kind_of_table(found: Columns, given: Mapping[str, Any]) -> tuple[str, str]:

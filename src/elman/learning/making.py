@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from elman import seeds
 from elman.callbacks import Callback
 from elman.errors import FileError, OptionError
+from elman.layers.layer import whole
 from elman.learning.choosing import Settings, choose
 from elman.learning.fitting import Fitted, Parts, fit, split
 from elman.learning.judging import Judgement, judge
@@ -18,6 +19,7 @@ from elman.learning.looking import TASKS, Look, look
 from elman.learning.network import build
 from elman.models import Sequential
 from elman.saving.replacing import place
+from elman.spec import parsing
 
 
 @dataclass
@@ -94,8 +96,15 @@ def make(
         raise OptionError(
             f"train expected task to be one of auto, {', '.join(TASKS)}, got {task!r}."
         )
-    if seed < 0:
-        raise OptionError(f"train expected a seed from 0 up, got {seed}.")
+    for name, given, least in (
+        ("epochs", epochs, 1), ("batch_size", batch_size, 1), ("seed", seed, 0),
+    ):  # fmt: skip
+        if given is not None:
+            whole("train", name, given, least)
+    if lr is not None and not 0 < lr < float("inf"):
+        raise OptionError(f"train expected lr above 0, got {lr}. Use e.g. 0.003.")
+    if arch is not None:
+        parsing.layers(arch, unknown=3)  # says what is wrong with the line before data are read
     path = target(source, out, overwrite)
     found = look(source, kind=kind, task=task, options=options)
     listener.looked(source, found)
@@ -105,11 +114,14 @@ def make(
     model = build(parts.train, settings.arch, settings.lr)
     listener.chose(parts, settings, model, seed)
     fitted = fit(model, parts, settings, balanced, listener.watchers())
-    judgement = None
     if fitted.best:
         fitted.model.save(path, overwrite=overwrite)
+    judgement = None
     if not fitted.stopped:
-        judgement = judge(fitted.model, parts.train, parts.test)
+        try:
+            judgement = judge(fitted.model, parts.train, parts.test)
+        except KeyboardInterrupt:
+            fitted.stopped = True
     made = Made(
         source, found, parts, settings, seed, fitted, path if fitted.best else None, judgement
     )

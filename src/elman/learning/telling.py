@@ -16,7 +16,7 @@ from elman.learning.judging import Judgement, Scores
 from elman.learning.looking import Look
 from elman.learning.making import Made
 from elman.models import Sequential
-from elman.progress import ProgressBar, duration
+from elman.progress import TrainingBar, duration
 from elman.spec import write
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def _share(part: float, of: float) -> str:
 
 
 def _bar() -> Sequence[Callback]:
-    return [ProgressBar(1, file=sys.stderr)] if sys.stderr.isatty() else []
+    return [TrainingBar(1, file=sys.stderr)] if sys.stderr.isatty() else []
 
 
 def document(made: Made) -> dict[str, Any]:
