@@ -181,8 +181,8 @@ class Preparation:
             raise refused(f"{type(given).__name__} in place of a dict")
         if given.get("version") != VERSION:
             raise DataError(
-                f"Preparation expected version {VERSION}, got {given.get('version')!r}. A newer "
-                "elman may open this."
+                f"Preparation expected version {VERSION}, got {str(given.get('version'))[:80]}. A "
+                "newer elman may open this."
             )
         known = {field.name for field in fields(cls)} - {"provisional"}
         check_keys(given, known | {"version"}, {"kind", "steps"})
