@@ -77,17 +77,21 @@ def split(found: Look, valid: float, test: float, by: str = "auto", seed: int = 
     if held_out is not None:
         assert parts[0].prepared is not None
         parts.append(parts[0].prepared(held_out))
-    what = {
-        "group": f"by group: each of {_different(data.groups)} stays whole",
-        "time": "by time: the latest are held out",
-    }.get(way(data, by), "at random, each class in proportion" if data.names else "at random")
+    what = _how(data, way(data, by))
     if held_out is not None:
         what += "; the test rows are the data's own"
     return Parts(parts[0], parts[1], parts[2], what, _notes(parts))
 
 
-def _different(groups: Array | None) -> str:
-    return f"{0 if groups is None else len(np.unique(groups)):,}"
+def _how(data: Sequences, by: str) -> str:
+    """A way to split in words."""
+    if by == "time":
+        return "by time: the latest are held out"
+    if by == "group" and data.groups is not None:
+        if data.kind == "text" and data.groups.dtype.kind == "i":
+            return "at random, equal texts together"
+        return f"by group: each of {len(np.unique(data.groups)):,} stays whole"
+    return "at random, each class in proportion" if data.names else "at random"
 
 
 def _notes(parts: Sequence[Sequences]) -> list[str]:
@@ -159,14 +163,12 @@ def fit(
             class_weight=_weights(parts.train) if balanced else None,
         )
     except KeyboardInterrupt:
-        stopped = True
-        stopper.on_train_end()
+        stopped = True  # the best weights are back already
     seconds = time.perf_counter() - began
     best = stopper.best_epoch + 1 if stopper.best_weights is not None else 0
     history = model.history.history if model.history is not None else {}
     if not parts.train.names:
         to_units(model, center, scale)
-    model.prepared = parts.train.prepared  # type: ignore[attr-defined]
     return Fitted(model, history, best, seconds, stopped)
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 WIDTH = 80
+#: Where texts begin, behind their names.
+MARGIN = 10
 #: Of so many classes, those that were found worst are listed where a matrix has no room.
 WORST = 12
 SHARES = {"accuracy", "balanced_accuracy"}
@@ -112,12 +114,15 @@ class Tables(Silent):
         fitted = made.fitted
         epochs = len(fitted.history.get("loss", []))
         if fitted.best:
+            more = ""
+            if fitted.best == made.settings.epochs:
+                more = f"; more may do better: --epochs {2 * fitted.best}"
             self._lines(
                 [
                     (
                         "stopped" if fitted.stopped else "trained",
                         f"{epochs} epochs, {duration(fitted.seconds)}; epoch {fitted.best} was the "
-                        "best for the rows to stop by, and its weights are kept",
+                        f"best for the rows to stop by, and its weights are kept{more}",
                     )
                 ]
             )
@@ -181,7 +186,7 @@ class Tables(Silent):
         from rich.text import Text
 
         listed = list(lines)
-        margin = max(len(name) for name, _ in listed) + 2
+        margin = max(MARGIN, *(len(name) + 2 for name, _ in listed))
         for name, text in listed:
             first, *rest = wrap(text, self.console.width - margin) or [""]
             self.console.print(Text.assemble((f"{name:<{margin}}", "bold"), first))
