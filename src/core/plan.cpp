@@ -540,7 +540,7 @@ long Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
       };
       // Written when something is wrong only, so that no other core waits for it.
       const auto judge = [&](const Run& run) {
-        if (updater->stops() && !sound(run)) stop.store(b);
+        if (updater->trains() && !sound(run)) stop.store(b);
       };
       const auto stopped = [&] { return stop.load() <= b; };
       const auto begin = [&](int part) {

@@ -28,9 +28,8 @@ class Updater {
   /// Between change and finish, for every part: puts weights back to where they may be.
   virtual bool constrains() const { return false; }
   virtual void constrain(int /*part*/, int /*parts*/) {}
-  /// Whether a batch whose losses or gradients are not finite changes nothing and ends the run.
-  virtual bool stops() const { return false; }
-  /// Whether this is training, and not only a look at gradients.
+  /// Whether this is training, and not only a look at gradients: then a batch whose losses or gradients
+  /// are not finite changes nothing and ends the run.
   virtual bool trains() const { return true; }
   /// Whether the change of a part needs what others have gathered, and so must wait for them.
   virtual bool needs_all() const { return true; }
