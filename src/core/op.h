@@ -130,8 +130,6 @@ class Op {
   /// After a step of training: changes what no gradient changes. The first shard's run is given.
   virtual bool learns() const { return false; }
   virtual void learn(const Run&) {}
-  /// Whether it is a loss in which only some of the targets may count.
-  virtual bool counts() const { return false; }
   /// Copies changed weights into the layout of the kernels: part `thread` of `threads`.
   virtual void pack(int /*thread*/, int /*threads*/) {}
   using Visit = std::function<void(int param, const std::vector<int32_t>& rows)>;

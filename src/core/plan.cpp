@@ -188,8 +188,8 @@ int Plan::add_output(int slot) {
   return outputs_.back();
 }
 
-int Plan::add_loss(int slot, long width) {
-  losses_.push_back({slot, width});
+int Plan::add_loss(int slot, long width, bool counts) {
+  losses_.push_back({slot, width, counts});
   return (int)losses_.size() - 1;
 }
 
@@ -238,9 +238,7 @@ void Plan::seal() {
 }
 
 bool Plan::counts_targets() const {
-  for (int i = 0; i < losses(); ++i)
-    if (counts_targets(i)) return true;
-  return false;
+  return std::any_of(losses_.begin(), losses_.end(), [](const Compared& c) { return c.counts; });
 }
 
 void Plan::check_run(const Batch& given, long samples, int batch, long losses) const {

@@ -56,8 +56,9 @@ class Plan {
   int add(const std::string& word, const Spec& spec);
   /// One more slot to hand out, asked for before the first loss. The one that will have its rows.
   int add_output(int slot);
-  /// By a loss: it compares that slot with so many floats for each step. Its number.
-  int add_loss(int slot, long width);
+  /// By a loss: it compares that slot with so many floats for each step; whether only some of its
+  /// targets may count. Its number.
+  int add_loss(int slot, long width, bool counts);
   /// By an op that adds to `run.penalty`.
   void add_penalty() { penalized_ = true; }
   /// Takes the memory.
@@ -133,11 +134,13 @@ class Plan {
   bool recomputes = false;
   /// Whether only some of the targets of any loss, or of a certain one, may count.
   bool counts_targets() const;
-  bool counts_targets(int loss) const { return ops_[first_loss_ + loss]->counts(); }
+  bool counts_targets(int loss) const { return losses_[loss].counts; }
   /// Per sample of a run of `batch`: floats of a slot and of its mask; of the targets of a loss.
   long floats_of(const Slot& s, const Batch& batch) const { return steps_of(s, batch) * s.width; }
   long steps_of(const Slot& s, const Batch& batch) const;
-  long target_floats(int loss, const Batch& batch) const;
+  long target_floats(int loss, const Batch& batch) const {
+    return steps_of(compared(loss), batch) * losses_[loss].width;
+  }
 
   const Slot& at(int slot) const { return slots_[slot]; }
   Slot& at(int slot) { return slots_[slot]; }
@@ -247,6 +250,7 @@ class Plan {
   struct Compared {
     int slot;
     long width;  // floats of y for each step
+    bool counts;
   };
   std::vector<Compared> losses_;  // by number
   std::vector<Spec> specs_;       // of each op, as it was asked for

@@ -51,12 +51,6 @@ long Plan::steps_of(const Slot& s, const Batch& batch) const {
   return !s.sequence ? 1 : carry_ ? batch.to - batch.from : s.steps;
 }
 
-long Plan::target_floats(int loss, const Batch& batch) const {
-  const Slot& s = compared(loss);
-  const long steps = !s.sequence ? 1 : carry_ ? batch.sources[0].length : s.steps;
-  return steps * losses_[loss].width;
-}
-
 long Plan::carry(long record, bool stays) {
   records_.push_back({state_floats_, record, stays});
   state_floats_ += record * rows_;
@@ -104,9 +98,9 @@ void Plan::recompute(Team::Member& me, Updater* updater, bool lookups, Rooms out
   const size_t needed = counted ? first_loss_ : last_with_states_;
   const auto pass = [&](Run& run) {
     forward(run, 0, needed);
-    for (size_t i = 0; counted && i < losses_.size(); ++i) {
+    for (size_t i = 0; i < losses_.size(); ++i) {
       Op& loss = *ops_[first_loss_ + i];
-      if (!loss.counts() || (loss.late && !run.at_end())) continue;
+      if (!losses_[i].counts || (loss.late && !run.at_end())) continue;
       loss.share(run, Way::up);
       run.losses[i].counted += run.losses[i].counting;
     }

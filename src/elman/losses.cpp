@@ -34,16 +34,15 @@ class LossOp : public Op {
     ignore_ = (float)spec.number("ignore_class", std::numeric_limits<double>::quiet_NaN());
     loss_weight_ = spec.number("loss_weight", 1);
     y_width_ = sparse_ ? 1 : p_.width;
-    number_ = plan.add_loss(spec.inputs.at(0), y_width_);
+    counts_ = p_.mask >= 0 || ignore_ == ignore_;
+    number_ = plan.add_loss(spec.inputs.at(0), y_width_, counts_);
     y_ = plan.reserve((long)p_.steps * y_width_);
     weight_ = plan.reserve(p_.steps);
   }
 
-  bool counts() const override { return p_.mask >= 0 || ignore_ == ignore_; }
-
   /// Keras: the mean is over the targets that count, in the whole batch.
   bool needs_all(const Run& run, Way way) const override {
-    return way == Way::up && counts() && !run.batch.targets.empty() &&
+    return way == Way::up && counts_ && !run.batch.targets.empty() &&
            run.losses[number_].divisor == 0;
   }
 
@@ -94,6 +93,7 @@ class LossOp : public Op {
   const Slot p_;
   Loss loss_;
   bool sparse_, sum_;
+  bool counts_;  // whether only some of the targets may
   double loss_weight_;  // of its gradient, beside those of other losses
   float option_, ignore_;
   int number_;
