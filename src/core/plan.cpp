@@ -88,17 +88,16 @@ void Plan::look_up(int param) {
 
 void Plan::bypass(int slot) {
   if (slots_[slot].read) return;
-  Op& op = filled(slot);
+  Op& op = *ops_[filled(slot)];
   op.bypassed = true;
   for (const int input : op.inputs) slots_[input].read = false;
 }
 
-/// The op that fills a slot.
-Op& Plan::filled(int slot) {
-  for (const auto& op : ops_) {
+size_t Plan::filled(int slot) const {
+  for (size_t i = 0; i < ops_.size(); ++i) {
     bool found = false;
-    op->each_output([&](int output) { found |= output == slot; });
-    if (found) return *op;
+    ops_[i]->each_output([&](int output) { found |= output == slot; });
+    if (found) return i;
   }
   throw std::logic_error("no op fills '" + slots_[slot].name + "'");
 }
@@ -114,7 +113,7 @@ int Plan::read(int slot) {
   if (again.gradient < 0) return adopt(again);
   again.gradient = reserve(again.steps * again.row);
   const int reader = adopt(again);
-  filled(slot).further.push_back({slot, reader, true});
+  ops_[filled(slot)]->further.push_back({slot, reader, true});
   return reader;
 }
 
@@ -122,13 +121,10 @@ int Plan::read(int slot) {
 int Plan::every_row(int slot) {
   const auto made = every_row_.find(slot);
   if (made != every_row_.end()) return made->second;
-  for (size_t i = 0; i < ops_.size(); ++i) {
-    if (ops_[i]->output != slot) continue;
-    Spec spec = specs_[i];
-    spec.name += "/every_row";
-    return every_row_[slot] = add(ops_[i]->kind, spec);
-  }
-  throw std::logic_error("no op fills '" + slots_[slot].name + "'");
+  const size_t filler = filled(slot);
+  Spec spec = specs_[filler];
+  spec.name += "/every_row";
+  return every_row_[slot] = add(ops_[filler]->kind, spec);
 }
 
 int Plan::input(const std::string& name, int steps, int width, bool tokens, bool ragged) {

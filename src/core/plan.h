@@ -192,7 +192,8 @@ class Plan {
   /// The slot that one more op reads: the first reads the slot itself; others the same values, with
   /// a gradient of their own.
   int read(int slot);
-  Op& filled(int slot);
+  /// Which op fills a slot.
+  size_t filled(int slot) const;
   /// The slot with a row for every step, of one whose readers so far want each different row once.
   int every_row(int slot);
   /// Before an op's backward: adds up what the readers of its outputs left.
