@@ -140,13 +140,11 @@ class Merge : public Op {
   float factor_of(size_t k) const { return mode_ == Mode::sub && k > 0 ? -1.0f : scale_; }
 
   void merge_masks(const Run& run, float* to) const {
-    const int steps = run.steps_of(plan_.at(output));
-    for (int t = 0; t < steps; ++t)
-      for (int row = 0; row < run.rows; ++row) {
-        bool counts = false;
-        for (const Slot& x : x_) counts |= !left_out(run, x, t, row);
-        to[(long)t * run.rows + row] = counts ? 1.0f : 0.0f;
-      }
+    each_step(run, [&](int t, int row) {
+      bool counts = false;
+      for (const Slot& x : x_) counts |= !left_out(run, x, t, row);
+      to[(long)t * run.rows + row] = counts ? 1.0f : 0.0f;
+    });
   }
 
   /// The product of a unit over all inputs but one, as Keras: what is left out is a 1, and where
