@@ -147,7 +147,7 @@ int Plan::input(const std::string& name, int steps, int width, bool tokens, bool
 }
 
 int Plan::add(const std::string& word, const Spec& spec) {
-  const long before = arena_floats_ * threads() + shared_floats_;
+  const double before = bytes();
   Spec own = spec;
   const OpMaker& maker = op_maker(word);
   const size_t losses_before = losses_.size();
@@ -156,17 +156,15 @@ int Plan::add(const std::string& word, const Spec& spec) {
     input = read(input);
   }
   std::unique_ptr<Op> op = maker.make(*this, own);
-  op->bytes = 4.0 * (arena_floats_ * threads() + shared_floats_ - before);
+  op->bytes = bytes() - before;
   op->kind = word;
   op->name = spec.name;
   op->inputs = own.inputs;
   if (carry_ && !op->carries())
     throw std::invalid_argument("'" + op->name + "' needs whole sequences: a plan that carries "
                                 "states from run to run cannot hold a " + word);
-  follows_ = follows_ && op->follows();
   // What is made of something without a time axis has none, unless it spans several steps.
   op->late = !op->inputs.empty() && !slots_[op->inputs[0]].sequence;
-  some_late_ |= op->late;
   op->each_output([&](int slot) {
     if (op->late && slots_[slot].steps == 1) slots_[slot].sequence = false;
   });
@@ -207,11 +205,13 @@ void Plan::find_way_back() {
 
 void Plan::seal() {
   if (!losses_.empty()) find_way_back();
-  for (size_t i = 0; i < ops_.size(); ++i)
-    if (!ops_[i]->state_names().empty()) last_with_states_ = i + 1;
-  for (const auto& op : ops_) {
-    meets_ |= op->meets();
-    if (op->learns()) learning_.push_back(op.get());
+  for (size_t i = 0; i < ops_.size(); ++i) {
+    Op& op = *ops_[i];
+    if (!op.state_names().empty()) last_with_states_ = i + 1;
+    if (op.learns()) learning_.push_back(&op);
+    some_late_ |= op.late;
+    follows_ &= op.follows();
+    meets_ |= op.meets();
   }
   if (carry_ || !records_.empty()) sorted_by_ = -1;  // a row's states are in its own place
   for (Floats& arena : arenas_) arena.resize(arena_floats_);
