@@ -648,6 +648,21 @@ void Plan::take(Run& run, const Batch& batch, long first, long last, long w) con
   window(run, w, (int)w);
 }
 
+void Plan::predict_rows(Run& run, const Batch& batch, long first, long last, bool chosen,
+                        Rooms out) {
+  const long windows = this->windows(batch);
+  for (long w = 0; w < windows; ++w) {
+    take(run, batch, first, last, w);
+    if (chosen) {
+      run.states = chosen_[w % 2].data();
+      run.next_states = chosen_[(w + 1) % 2].data();
+    }
+    load(run);
+    forward(run, 0, ops_.size());
+    write(run, out);
+  }
+}
+
 void Plan::predict(const Batch& batch, long samples, Rooms out) {
   if (stays() && samples > rows_) {  // a batch needs what the one before it left
     run(batch, samples, rows_, false, 0, 0, nullptr, nullptr, out, nullptr);
@@ -658,14 +673,6 @@ void Plan::predict(const Batch& batch, long samples, Rooms out) {
   const long piece = std::min<long>(shard_rows_, (samples + threads() - 1) / threads());
   const bool stale = packed_version_ != weights_->version;
   const long windows = this->windows(batch);
-  const auto alone = [&](Run& run, long at) {
-    for (long w = 0; w < windows; ++w) {
-      take(run, batch, at, std::min(at + piece, samples), w);
-      load(run);
-      forward(run, 0, ops_.size());
-      write(run, out);
-    }
-  };
   if (samples < threads() && meets_) {  // no row for every thread: all go through each
     team_->run([&](Team::Member& me) {
       if (stale) me.phase([&](int part) { pack(part); });
@@ -687,13 +694,14 @@ void Plan::predict(const Batch& batch, long samples, Rooms out) {
   } else if (samples == 1) {  // done before another thread is awake
     const FlushDenormals flush;
     if (stale) pack_all();
-    alone(shards_[0], 0);
+    predict_rows(shards_[0], batch, 0, 1, false, out);
   } else {
     // Each thread keeps to its own arena and takes the next piece as long as there is one.
     std::atomic<long> next{0};
     team_->run([&](Team::Member& me) {
       if (stale) me.phase([&](int part) { pack(part); });
-      for (long at; (at = next.fetch_add(piece)) < samples;) alone(shards_[me.index], at);
+      for (long at; (at = next.fetch_add(piece)) < samples;)
+        predict_rows(shards_[me.index], batch, at, std::min(at + piece, samples), false, out);
     });
   }
   end_windows(windows, samples);
@@ -704,33 +712,23 @@ void Plan::predict(const Batch& batch, long samples, Rooms out) {
 void Plan::advance(const Batch& batch, long count, const int* rows, Rooms out) {
   weights_->settle();
   const bool stale = packed_version_ != weights_->version;
-  const long windows = this->windows(batch);
   if (rows) choose_states(count, rows);
-  const auto go = [&](Run& run, long first, long last) {
-    for (long w = 0; w < windows; ++w) {
-      take(run, batch, first, last, w);
-      if (rows) {
-        run.states = chosen_[w % 2].data();
-        run.next_states = chosen_[(w + 1) % 2].data();
-      }
-      load(run);
-      forward(run, 0, ops_.size());
-      write(run, out);
-    }
-  };
   if (count <= shard_rows_) {  // one step of a few rows is done before another thread is awake
     const FlushDenormals flush;
     if (stale) pack_all();
-    go(shards_[0], 0, count);
+    predict_rows(shards_[0], batch, 0, count, rows, out);
     for (int part = 1; part < threads(); ++part) shards_[part].rows = 0;
   } else {
     if (team_->elsewhere()) team_ = Team::of(team_->size());
     const long n = threads();
     team_->run([&](Team::Member& me) {
       if (stale) me.phase([&](int part) { pack(part); });
-      me.phase([&](int part) { go(shards_[part], count * part / n, count * (part + 1) / n); });
+      me.phase([&](int part) {
+        predict_rows(shards_[part], batch, count * part / n, count * (part + 1) / n, rows, out);
+      });
     });
   }
+  const long windows = this->windows(batch);
   if (rows) return_states(count, rows, chosen_[windows % 2]);
   else end_windows(windows, count);
   packed_version_ = weights_->version;

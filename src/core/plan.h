@@ -203,6 +203,9 @@ class Plan {
   void pack(int part);
   void pack_all();
   void take(Run& run, const Batch& batch, long first, long last, long w) const;
+  /// Forward only, the rows [first, last) of a batch from window to window: of the plan's own states,
+  /// or of the `chosen_` ones.
+  void predict_rows(Run& run, const Batch& batch, long first, long last, bool chosen, Rooms out);
   void recompute(Team::Member& me, Updater* updater, bool lookups, Rooms out);
   void visit(Team::Member& me, Updater* updater) const;
   /// Whether all that a shard's run has found is finite.
