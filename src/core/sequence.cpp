@@ -82,8 +82,6 @@ std::shared_ptr<Team> team_of(int members) {
   return *team;
 }
 
-int blocks_of(int units, int lanes) { return (units + lanes - 1) / lanes; }
-
 /// to [columns][rows] = from [rows][columns], transposed
 template <class Real>
 void transpose(const Real* from, long rows, long columns, Real* to) {

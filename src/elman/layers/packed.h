@@ -10,8 +10,6 @@
 
 namespace elman {
 
-inline int blocks_of(int units, int lanes) { return (units + lanes - 1) / lanes; }
-
 /// bf16 in memory that a plan gave out as floats.
 inline bf16* as_bf16(float* p) { return reinterpret_cast<bf16*>(p); }
 inline long even(long k) { return (k + 1) / 2 * 2; }
