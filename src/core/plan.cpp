@@ -774,7 +774,7 @@ std::vector<float> Plan::peek(const std::string& name, int& rows, int& steps, in
     if (r.rows && v.steps > 1) steps = std::min(steps, v.steps - r.short_by);
   width = v.width;
   std::vector<float> out((size_t)rows * steps * width);
-  const int blocks = (width + v.lanes - 1) / v.lanes;
+  const int blocks = blocks_of(width, v.lanes);
   long first = 0;
   for (const Run& r : shards_) {
     for (int row = 0; row < r.rows; ++row)
