@@ -336,23 +336,42 @@ auto Sequence<Real>::part(int shard, int direction) const -> Part {
   return p;
 }
 
+/// A guest's states, zeros where it has none, as the kernels have them: h [rows][row_] and, of so many
+/// `numbers` of its own that a unit has, own [blocks][rows][numbers][L], of which c is the first.
+template <class Real>
+void Sequence<Real>::take(const Part& part, const States<const Real>& from, Real* h, Real* own,
+                          int numbers) const {
+  const long units = shape_.units, rows = part.rows, record = (long)numbers * lanes_;
+  std::fill_n(h, rows * row_, Real(0));
+  std::fill_n(own, rows * blocks_ * record, Real(0));
+  const long first = ((long)part.direction * shape_.rows + part.first_row) * units;
+  for (long row = 0; row < rows; ++row) {
+    if (from.h) std::copy_n(from.h + first + row * units, units, h + row * row_);
+    for (long unit = 0; from.c && unit < units; ++unit)
+      own[(unit / lanes_ * rows + row) * record + unit % lanes_] = from.c[first + row * units + unit];
+  }
+}
+
+/// And back to the guest, if it wants them.
+template <class Real>
+void Sequence<Real>::give(const Part& part, const Real* h, const Real* own, int numbers,
+                          const States<Real>& to) const {
+  const long units = shape_.units, rows = part.rows, record = (long)numbers * lanes_;
+  const long first = ((long)part.direction * shape_.rows + part.first_row) * units;
+  for (long row = 0; row < rows; ++row) {
+    if (to.h) std::copy_n(h + row * row_, units, to.h + first + row * units);
+    for (long unit = 0; to.c && unit < units; ++unit)
+      to.c[first + row * units + unit] = own[(unit / lanes_ * rows + row) * record + unit % lanes_];
+  }
+}
+
 /// What there is before the first step.
 template <class Real>
 void Sequence<Real>::begin(const Part& part, const States<const Real>& initial) const {
-  const long own = (long)cell_->shape.own * lanes_, rows = part.rows;
-  std::fill_n(part.h0, rows * row_, Real(0));
-  std::fill_n(part.own0, rows * blocks_ * own, Real(0));
-  const long from = ((long)part.direction * shape_.rows + part.first_row) * shape_.units;
-  for (long row = 0; row < rows; ++row) {
-    if (initial.h) std::copy_n(initial.h + from + row * shape_.units, shape_.units, part.h0 + row * row_);
-    if (initial.c)
-      for (int unit = 0; unit < shape_.units; ++unit)
-        part.own0[(unit / lanes_ * rows + row) * own + unit % lanes_] =
-            initial.c[from + row * shape_.units + unit];
-  }
+  take(part, initial, part.h0, part.own0, cell_->shape.own);
   if (part.mask)
     for (int t = 0; t < shape_.steps; ++t)
-      for (int row = 0; row < rows; ++row) part.mask[t * rows + row] = row < live(part, t);
+      for (int row = 0; row < part.rows; ++row) part.mask[t * part.rows + row] = row < live(part, t);
 }
 
 template <class Real>
@@ -430,17 +449,9 @@ void Sequence<Real>::walk(const Part& part, const Packed& weights, const Timelin
         std::copy_n(h, units, y.at(t, part.first_row + row) + part.direction * units);
     }
   }
-  const int t = p.reverse ? 0 : T - 1;
-  const long own = (long)cell_->shape.own * lanes_;
-  const Real* h = part.h + (t % h_steps_) * part.rows * row_;
-  const Real* c = part.own + (t % own_steps_) * part.rows * blocks_ * own;
-  const long to = ((long)part.direction * shape_.rows + part.first_row) * units;
-  for (long row = 0; row < part.rows; ++row) {
-    if (last.h) std::copy_n(h + row * row_, units, last.h + to + row * units);
-    if (last.c)
-      for (int unit = 0; unit < units; ++unit)
-        last.c[to + row * units + unit] = c[(unit / lanes_ * part.rows + row) * own + unit % lanes_];
-  }
+  const int t = p.reverse ? 0 : T - 1, own = cell_->shape.own;
+  give(part, part.h + (t % h_steps_) * part.rows * row_,
+       part.own + (t % own_steps_) * (long)part.rows * blocks_ * own * lanes_, own, last);
 }
 
 // -- backward ---------------------------------------------------------------------------------------
@@ -451,19 +462,12 @@ void Sequence<Real>::walk_back(const Part& part, const Packed& weights,
                                const Timeline<const Real>& d_y, const States<const Real>& d_last,
                                const States<Real>& d_initial, Real* work) const {
   const int T = shape_.steps, units = shape_.units;
-  const long rows = part.rows, carry = (long)cell_->shape.own_carry * lanes_;
+  const int carry = cell_->shape.own_carry;
+  const long rows = part.rows;
   Real* d_out = work;
   Real* d_h = d_out + T * rows * row_;
   Real* d_own = d_h + rows * row_;
-  std::fill_n(d_h, rows * row_, Real(0));
-  std::fill_n(d_own, rows * blocks_ * carry, Real(0));
-  const long at = ((long)part.direction * shape_.rows + part.first_row) * units;
-  for (long row = 0; row < rows; ++row) {
-    if (d_last.h) std::copy_n(d_last.h + at + row * units, units, d_h + row * row_);
-    if (d_last.c)
-      for (int unit = 0; unit < units; ++unit)
-        d_own[(unit / lanes_ * rows + row) * carry + unit % lanes_] = d_last.c[at + row * units + unit];
-  }
+  take(part, d_last, d_h, d_own, carry);
   RecurrentPassOf<Real> p = pass(part, weights);
   p.d_h = d_h;
   p.d_own = d_own;
@@ -479,12 +483,7 @@ void Sequence<Real>::walk_back(const Part& part, const Packed& weights,
   }
   p.last = T;
   (usual_ ? cell_->backward : cell_->backward_any)(p);
-  for (long row = 0; row < rows; ++row) {
-    if (d_initial.h) std::copy_n(d_h + row * row_, units, d_initial.h + at + row * units);
-    if (d_initial.c)
-      for (int unit = 0; unit < units; ++unit)
-        d_initial.c[at + row * units + unit] = d_own[(unit / lanes_ * rows + row) * carry + unit % lanes_];
-  }
+  give(part, d_h, d_own, carry, d_initial);
 }
 
 /// d_x = d_z W^T; the second direction adds to the first.
