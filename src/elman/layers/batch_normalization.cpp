@@ -119,9 +119,7 @@ class BatchNormalization : public Op {
   const float* mask(const Run& run) const {
     return x_.mask < 0 ? nullptr : run.value(plan_.at(x_.mask));
   }
-  float* weight(int param) const {
-    return plan_.weights().values.data() + plan_.weights().params[param].offset;
-  }
+  float* weight(int param) const { return plan_.weights().at(param); }
 
   void share_statistics(const Run& run) {
     Shared& own = shared_[run.thread];

@@ -36,9 +36,7 @@ class Convolution : public Op {
 
   void pack(int thread, int threads) override {
     for (const PackedMatrix& w : w_) w.pack(thread, threads);
-    if (thread != 0 || bias_ < 0) return;
-    const float* b = plan_.weights().values.data() + plan_.weights().params[bias_].offset;
-    std::copy_n(b, filters_, packed_bias_);
+    if (thread == 0 && bias_ >= 0) std::copy_n(plan_.weights().at(bias_), filters_, packed_bias_);
   }
 
   void forward(Run& run) override {

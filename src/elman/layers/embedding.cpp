@@ -50,7 +50,7 @@ class Embedding : public Op {
     const Slot& y = plan_.at(output);
     const int32_t* tokens = y.shared ? different_tokens(run) : run.tokens(tokens_);
     const long count = y.shared ? run.places(y)[0] : all(run);
-    const float* table = plan_.weights().values.data() + plan_.weights().params[table_].offset;
+    const float* table = plan_.weights().at(table_);
     float* to = run.value(y);
     for (long i = 0; i < count; ++i, to += y.row) {
       if (i + kAhead < count) {

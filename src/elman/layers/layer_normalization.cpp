@@ -37,7 +37,6 @@ class LayerNormalization : public Op {
 
  private:
   RowScale rows(const Run& run) const {
-    const float* weights = plan_.weights().values.data();
     RowScale a{};
     a.rows = (long)run.steps_of(x_) * run.rows;
     a.width = x_.width;
@@ -45,8 +44,8 @@ class LayerNormalization : public Op {
     a.centered = centered_;
     a.epsilon = epsilon_;
     a.x = run.value(x_);
-    a.gamma = gamma_ < 0 ? nullptr : weights + offset(gamma_);
-    a.beta = beta_ < 0 ? nullptr : weights + offset(beta_);
+    a.gamma = gamma_ < 0 ? nullptr : plan_.weights().at(gamma_);
+    a.beta = beta_ < 0 ? nullptr : plan_.weights().at(beta_);
     a.y = run.value(plan_.at(output));
     return a;
   }

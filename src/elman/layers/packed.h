@@ -65,7 +65,7 @@ class PackedMatrix {
   void pack(int thread, int threads) const {
     const Param& p = weights_->params[param_];
     const long row = p.shape.back();
-    const float* w = weights_->values.data() + p.offset + column0_;
+    const float* w = weights_->at(param_) + column0_;
     const int first = groups_ * thread / threads, last = groups_ * (thread + 1) / threads;
     const int k_groups = (blocks_of(k_, kernels().lanes) + 3) / 4;
     if (pairs_) {
@@ -128,7 +128,7 @@ class PackedMatrix {
   bf16* transpose16 = nullptr;
 
  private:
-  const Weights* weights_ = nullptr;
+  Weights* weights_ = nullptr;
   const Bf16Kernels* pairs_ = nullptr;
   int param_ = -1;
   long column0_ = 0;

@@ -135,7 +135,7 @@ class Recurrent : public Op {
     for (int s = 0; s < shape_.stages; ++s) u_[s].pack(thread, threads);
     if (thread != 0 || bias_ < 0) return;
     // One bias per kept vector: the input's, the recurrent one, or both added.
-    const float* b = plan_.weights().values.data() + plan_.weights().params[bias_].offset;
+    const float* b = plan_.weights().at(bias_);
     std::memset(packed_bias_, 0, sizeof(float) * blocks_ * shape_.vectors * lanes_);
     add_bias(b, shape_.input);
     if (recurrent_bias_ >= 0) add_bias(b + recurrent_bias_, shape_.recurrent[0]);

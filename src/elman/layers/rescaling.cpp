@@ -38,9 +38,8 @@ class Rescaling : public Op {
 
   void pack(int thread, int) override {
     if (thread != 0 || mean_param_ < 0) return;
-    const Weights& w = plan_.weights();
-    const float* mean = w.values.data() + w.params[mean_param_].offset;
-    const float* variance = w.values.data() + w.params[variance_param_].offset;
+    Weights& w = plan_.weights();
+    const float *mean = w.at(mean_param_), *variance = w.at(variance_param_);
     const bool one = w.params[mean_param_].size == 1;  // for all columns
     for (int u = 0; u < x_.width; ++u) {
       const float deviation = std::max(std::sqrt(variance[one ? 0 : u]), kLeast);
