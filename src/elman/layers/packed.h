@@ -81,6 +81,43 @@ class PackedMatrix {
                               k_groups * (thread + 1) / threads);
   }
 
+  /// y = x W for a matrix without gates; `start` is left to the caller.
+  Product product(long rows, const float* x, long x_row, float* y, long y_row) const {
+    Product p{};
+    p.rows = (int)rows;
+    p.a = x;
+    p.a_row = x_row;
+    p.k = k_;
+    p.a_blocks = 1;
+    p.b = packed;
+    p.c = y;
+    p.c_row = y_row;
+    p.vectors = vectors_;
+    p.per_group = columns_.per_group;
+    p.c_group = p.start_group = p.per_group * kernels().lanes;
+    return p;
+  }
+
+  /// d_x = d_y W^T. Where there are gates, d_y lies in blocks `d_block` apart.
+  Product transposed_product(long rows, const float* d_y, long d_row, float* d_x, long x_row,
+                             long d_block = 0) const {
+    const int lanes = kernels().lanes;
+    Product p{};
+    p.rows = (int)rows;
+    p.a = d_y;
+    p.a_row = d_row;
+    p.a_blocks = columns_.per_group ? 1 : blocks_;
+    p.a_block = d_block;
+    p.k = vectors_ / p.a_blocks * lanes;
+    p.b = transpose;
+    p.c = d_x;
+    p.c_row = x_row;
+    p.vectors = blocks_of(k_, lanes);
+    p.per_group = 4;
+    p.c_group = p.start_group = 4 * lanes;
+    return p;
+  }
+
   /// The gradient of the matrix: G += A^T D. Rows of D that are not `live` are zero.
   void gradient(const Run& run, long rows, const float* a, long a_row, const float* d, long d_row,
                 long d_group, const float* live = nullptr) const {

@@ -190,25 +190,13 @@ class Recurrent : public Op {
                             in_group});
       d_in = sums;
     }
-    if (x_.gradient >= 0 && !x_pairs_) {  // the driver has just made it if products are of bf16
-      Product d{};
-      d.rows = (int)in_rows;
-      d.a = d_in;
-      d.a_row = in_record;
-      d.k = shape_.input.count * lanes_;
-      d.a_blocks = blocks_;
-      d.a_block = in_group;
-      d.b = w_.transpose;
-      d.c = run.gradient(x_);
-      d.c_row = x_.row;
-      d.c_group = 4 * lanes_;
-      d.vectors = blocks_of(x_.width, lanes_);
-      d.per_group = 4;
-      kernels().product(d);
-    }
-    if (!x_pairs_)
+    if (!x_pairs_) {  // else the driver has made d_x already, and d_W comes with the other gradients
+      if (x_.gradient >= 0)
+        kernels().product(w_.transposed_product(in_rows, d_in, in_record, run.gradient(x_), x_.row,
+                                                in_group));
       w_.gradient(run, in_rows, run.value(x_), x_.row, d_in, in_record, in_group,
                   x_.shared ? nullptr : p.mask);
+    }
     const float* d_rec = p.z + shape_.recurrent[0].first * lanes_;
     if (pairs_) {
       other_gradients_of_pairs(run, p);
