@@ -192,6 +192,10 @@ struct OpMaker {
   std::unique_ptr<Op> (*make)(Plan&, const Spec&);
   bool takes_repeats;  // whether values that repeat may be there once (Slot::places)
 };
+template <class T>
+std::unique_ptr<Op> make_op(Plan& plan, const Spec& spec) {
+  return std::make_unique<T>(plan, spec);
+}
 /// A static object of this type in a layer's .cpp makes its op known under a word.
 struct OpWord {
   OpWord(const char* word, decltype(OpMaker::make) make, bool takes_repeats = false);

@@ -100,9 +100,7 @@ class LossOp : public Op {
   long y_width_, y_, weight_;
 };
 
-const OpWord loss("loss", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<LossOp>(plan, spec);
-});
+const OpWord loss("loss", make_op<LossOp>);
 
 }  // namespace
 }  // namespace elman

@@ -51,9 +51,7 @@ class ActivationOp : public Op {
   int number_ = 0;
 };
 
-const OpWord activation("activation", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<ActivationOp>(plan, spec);
-});
+const OpWord activation("activation", make_op<ActivationOp>);
 
 }  // namespace
 }  // namespace elman

@@ -196,10 +196,7 @@ class BatchNormalization : public Op {
   std::vector<Shared> shared_;
 };
 
-const OpWord batch_normalization(
-    "batch_norm", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-      return std::make_unique<BatchNormalization>(plan, spec);
-    });
+const OpWord batch_normalization("batch_norm", make_op<BatchNormalization>);
 
 }  // namespace
 }  // namespace elman

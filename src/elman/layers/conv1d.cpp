@@ -90,9 +90,7 @@ class Convolution : public Op {
   float* packed_bias_;
 };
 
-const OpWord convolution("conv1d", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Convolution>(plan, spec);
-});
+const OpWord convolution("conv1d", make_op<Convolution>);
 
 }  // namespace
 }  // namespace elman

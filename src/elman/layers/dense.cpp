@@ -107,9 +107,7 @@ class Dense : public Op {
   long row16_ = 0, scratch_ = 0;
 };
 
-const OpWord dense("dense", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Dense>(plan, spec);
-});
+const OpWord dense("dense", make_op<Dense>);
 
 }  // namespace
 }  // namespace elman

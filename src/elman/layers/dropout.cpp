@@ -64,9 +64,7 @@ class Dropout : public Op {
   const bool same_each_step_;
 };
 
-const OpWord dropout("dropout", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Dropout>(plan, spec);
-});
+const OpWord dropout("dropout", make_op<Dropout>);
 
 }  // namespace
 }  // namespace elman

@@ -142,9 +142,7 @@ class Embedding : public Op {
   std::vector<std::vector<int32_t>> visited_;  // [thread]
 };
 
-const OpWord embedding("embedding", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Embedding>(plan, spec);
-});
+const OpWord embedding("embedding", make_op<Embedding>);
 
 }  // namespace
 }  // namespace elman

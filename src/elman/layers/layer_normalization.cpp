@@ -58,10 +58,7 @@ class LayerNormalization : public Op {
   int gamma_ = -1, beta_ = -1;
 };
 
-const OpWord layer_normalization(
-    "layer_norm", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-      return std::make_unique<LayerNormalization>(plan, spec);
-    });
+const OpWord layer_normalization("layer_norm", make_op<LayerNormalization>);
 
 }  // namespace
 }  // namespace elman

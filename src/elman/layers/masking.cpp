@@ -54,9 +54,7 @@ class Masking : public Op {
   const bool within_;  // whether only steps that counted before can count
 };
 
-const OpWord masking("masking", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Masking>(plan, spec);
-});
+const OpWord masking("masking", make_op<Masking>);
 
 }  // namespace
 }  // namespace elman

@@ -205,9 +205,7 @@ class Merge : public Op {
   bool across_ = false;                   // whether one step of an input stands for several
 };
 
-const OpWord merge("merge", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Merge>(plan, spec);
-});
+const OpWord merge("merge", make_op<Merge>);
 
 /// Sequences one after the other. A step of one without a mask counts where another has one.
 class Append : public Op {
@@ -256,9 +254,7 @@ class Append : public Op {
   std::vector<Slot> x_;
 };
 
-const OpWord append("append", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Append>(plan, spec);
-});
+const OpWord append("append", make_op<Append>);
 
 }  // namespace
 }  // namespace elman

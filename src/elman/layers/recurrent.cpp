@@ -640,9 +640,7 @@ class Recurrent : public Op {
   long h16_ = 0, reset16_ = 0, x16_ = 0, x_row16_ = 0, d_z16_ = 0, scratch16_ = 0;
 };
 
-const OpWord recurrent("recurrent", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Recurrent>(plan, spec);
-}, true);
+const OpWord recurrent("recurrent", make_op<Recurrent>, true);
 
 }  // namespace
 }  // namespace elman

@@ -60,9 +60,7 @@ class Bend : public Op {
   const float slope_, threshold_, most_, alpha_;
 };
 
-const OpWord bend("bend", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Bend>(plan, spec);
-});
+const OpWord bend("bend", make_op<Bend>);
 
 }  // namespace
 }  // namespace elman

@@ -72,9 +72,7 @@ class Rescaling : public Op {
   float *mean_, *scale_, *shift_, *zeros_;
 };
 
-const OpWord rescaling("rescaling", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Rescaling>(plan, spec);
-});
+const OpWord rescaling("rescaling", make_op<Rescaling>);
 
 }  // namespace
 }  // namespace elman

@@ -37,9 +37,7 @@ class ReverseEach : public Op {
   const Slot x_;
 };
 
-const OpWord word("reverse_each", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<ReverseEach>(plan, spec);
-});
+const OpWord word("reverse_each", make_op<ReverseEach>);
 
 }  // namespace
 }  // namespace elman
