@@ -82,6 +82,8 @@ struct Run {
   /// Whether this run ends with the last step of the sequence.
   bool at_end() const { return start + steps + short_by >= batch.to; }
   int steps_of(const Slot& s) const { return s.sequence ? s.steps - short_by : 1; }
+  /// Rows of a slot that this run fills: one for each of its steps and each row of samples.
+  long rows_of(const Slot& s) const { return (long)steps_of(s) * rows; }
   long start_of(const Slot& s) const { return s.sequence ? start : 0; }
   float* value(const Slot& s) const {
     return arena + s.value +

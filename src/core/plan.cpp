@@ -397,7 +397,7 @@ void Plan::learn() const {
 void Plan::join(Run& run, const Op& op) const {
   for (const Op::Further& f : op.further) {
     const Slot& s = slots_[f.slot];
-    const long rows = s.shared ? run.places(s)[0] : (long)run.steps_of(s) * run.rows;
+    const long rows = s.shared ? run.places(s)[0] : run.rows_of(s);
     const float* from = run.gradient(slots_[f.reader]);
     if (f.add) kernels().add(rows * s.row, run.gradient(s), from);
     else std::copy_n(from, rows * s.row, run.gradient(s));

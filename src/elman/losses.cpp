@@ -80,7 +80,7 @@ class LossOp : public Op {
     }
     if (divisor == 0) divisor = (double)run.batch_rows * run.steps_of(p_);
     const double scale = sum_ ? 1.0 : 1.0 / divisor;
-    LossRows a{(long)run.steps_of(p_) * run.rows, p_.width, run.value(p_), p_.row, run.arena + y_, y_width_,
+    LossRows a{run.rows_of(p_), p_.width, run.value(p_), p_.row, run.arena + y_, y_width_,
                run.arena + weight_, (float)(scale * loss_weight_), p_.gradient >= 0 ? run.gradient(p_) : nullptr,
                option_, ignore_};
     part.sum += kernels().losses[(int)loss_](a) * scale;

@@ -145,7 +145,7 @@ class ActivityPenalty : public Op {
     const float* mask = zero_masked_ ? run.value(plan_.at(x_.mask)) : nullptr;
     const float scale = 1.0f / (float)run.batch_rows;
     double sum = 0;
-    for (long i = 0; i < (long)run.steps_of(x_) * run.rows; ++i, x += x_.row) {
+    for (long i = 0; i < run.rows_of(x_); ++i, x += x_.row) {
       if (d) std::fill_n(d + i * x_.row, x_.row, 0.0f);
       if (mask && mask[i] == 0.0f) continue;
       sum += penalize(x_.width, l1_, l2_, x, scale, d ? d + i * x_.row : nullptr, false);

@@ -41,7 +41,7 @@ class Dense : public Op {
 
   void forward(Run& run) override {
     const Slot& y = plan_.at(output);
-    Product p = w_.product((long)run.steps_of(x_) * run.rows, run.value(x_), x_.row, run.value(y), y.row);
+    Product p = w_.product(run.rows_of(x_), run.value(x_), x_.row, run.value(y), y.row);
     p.start = packed_bias_;
     multiply(run, p, x_.width, w_.packed16);
   }
@@ -49,7 +49,7 @@ class Dense : public Op {
   void backward(Run& run) override {
     const Slot& y = plan_.at(output);
     const float* d_y = run.gradient(y);
-    const long rows = (long)run.steps_of(x_) * run.rows;
+    const long rows = run.rows_of(x_);
     if (x_.gradient >= 0)
       multiply(run, w_.transposed_product(rows, d_y, y.row, run.gradient(x_), x_.row), units_,
                w_.transpose16);

@@ -38,7 +38,7 @@ class LayerNormalization : public Op {
  private:
   RowScale rows(const Run& run) const {
     RowScale a{};
-    a.rows = (long)run.steps_of(x_) * run.rows;
+    a.rows = run.rows_of(x_);
     a.width = x_.width;
     a.row = x_.row;
     a.centered = centered_;

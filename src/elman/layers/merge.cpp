@@ -84,7 +84,7 @@ class Merge : public Op {
     const bool folded = mode_ == Mode::max || mode_ == Mode::min;
     for (const Slot& x : x_)
       if (x.gradient >= 0 && (folded || spread(x)))
-        std::fill_n(run.gradient(x), (long)run.steps_of(x) * run.rows * x.row, 0.0f);
+        std::fill_n(run.gradient(x), run.rows_of(x) * x.row, 0.0f);
     each_step(run, [&](int t, int row) {
       const float* d_y = run.gradient(y) + place(run, y, t, row) * y.row;
       for (int u = 0; folded && u < y.width; ++u) unfold(run, t, row, u, d_y[u]);
@@ -232,7 +232,7 @@ class Append : public Op {
     if (y.mask < 0) return;
     float* mask = run.value(plan_.at(y.mask));
     for (const Slot& x : x_) {
-      const long count = (long)run.steps_of(x) * run.rows;
+      const long count = run.rows_of(x);
       mask = x.mask < 0 ? std::fill_n(mask, count, 1.0f)
                         : std::copy_n(run.value(plan_.at(x.mask)), count, mask);
     }
@@ -248,7 +248,7 @@ class Append : public Op {
 
  private:
   static long floats(const Run& run, const Slot& x) {
-    return (long)run.steps_of(x) * run.rows * x.row;
+    return run.rows_of(x) * x.row;
   }
   Plan& plan_;
   std::vector<Slot> x_;

@@ -92,7 +92,7 @@ class Rearrange : public Op {
 
   void backward(Run& run) override {
     if (x_.gradient < 0) return;
-    std::fill_n(run.gradient(x_), (long)run.steps_of(x_) * run.rows * x_.row, 0.0f);
+    std::fill_n(run.gradient(x_), run.rows_of(x_) * x_.row, 0.0f);
     each(run, run.gradient(x_), run.gradient(plan_.at(output)), [](float* d_x, const float* d_y, int count) {
       for (int i = 0; i < count; ++i) d_x[i] += d_y[i];
     });

@@ -376,7 +376,7 @@ class Recurrent : public Op {
   void hand_out(const Run& run) const {
     const Slot& y = plan_.at(output);
     const int first = first_returned(run) % h_steps_;
-    std::copy_n(run.arena + h_ + first * run.rows * row_, run.steps_of(y) * run.rows * row_,
+    std::copy_n(run.arena + h_ + first * run.rows * row_, run.rows_of(y) * row_,
                 run.value(y));
     zero_masked(run, run.value(y));
   }
@@ -384,7 +384,7 @@ class Recurrent : public Op {
   /// Of the outputs, or of their gradients.
   void zero_masked(const Run& run, float* to) const {
     const float* mask = run.value(plan_.at(x_.mask)) + first_returned(run) * run.rows;
-    for (long i = 0; i < (long)run.steps_of(plan_.at(output)) * run.rows; ++i)
+    for (long i = 0; i < run.rows_of(plan_.at(output)); ++i)
       if (mask[i] == 0.0f) std::fill_n(to + i * row_, units_, 0.0f);
   }
 

@@ -61,7 +61,7 @@ class Rescaling : public Op {
 
  private:
   void scale(const Run& run, const float* from, const float* mean, const float* shift, float* to) const {
-    kernels().scale_columns({(long)run.steps_of(x_) * run.rows, x_.width, x_.row, from, mean, scale_,
+    kernels().scale_columns({run.rows_of(x_), x_.width, x_.row, from, mean, scale_,
                              shift, to});
   }
 
