@@ -33,10 +33,6 @@ Rule by_step(const Slot& x, int steps, const F& from) {
   return rule;
 }
 
-Rule reverse(const Slot& x, const Spec&) {
-  return by_step(x, x.steps, [&](int t) { return x.steps - 1 - t; });
-}
-
 /// Each step so many times.
 Rule repeat(const Slot& x, const Spec& spec) {
   const int times = (int)spec.number("times", 1);
@@ -79,7 +75,6 @@ class Rearrange : public Op {
     for (const Stretch& s : stretches_) filled += s.count;
     leaves_gaps_ = filled < (long)rule.steps * rule.width;
     if (spec.flag("flat")) plan.at(output).sequence = false;
-    if (spec.flag("keep_mask")) plan.at(output).mask = x_.mask;
   }
 
   void forward(Run& run) override {
@@ -120,8 +115,8 @@ std::unique_ptr<Op> made(Plan& plan, const Spec& spec) {
   return std::make_unique<Rearrange>(plan, spec, make);
 }
 
-const OpWord words[] = {{"reverse", made<reverse>}, {"repeat", made<repeat>}, {"pad", made<pad>},
-                        {"reshape", made<reshape>}, {"transpose", made<transpose>}};
+const OpWord words[] = {{"repeat", made<repeat>}, {"pad", made<pad>}, {"reshape", made<reshape>},
+                        {"transpose", made<transpose>}};
 
 }  // namespace
 }  // namespace elman

@@ -326,9 +326,7 @@ def in_order(plan: Plan, layer: Any, slot: Slot) -> Slot:
 
 def turned(plan: Plan, name: str, slot: Slot) -> Slot:
     """A sequence turned round in time; its mask is not, as in Keras."""
-    if plan.ragged:
-        return plan.add("reverse_each", name, slot, slot.shape)
-    return plan.add("reverse", name, slot, slot.shape, keep_mask=True)
+    return plan.add("reverse_each" if plan.ragged else "reverse", name, slot, slot.shape)
 
 
 def product(state: Array, weights: Array, keep: Array | None) -> Array:
