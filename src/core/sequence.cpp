@@ -6,14 +6,12 @@
 #include <stdexcept>
 
 #include "op.h"
+#include "projection.h"
 #include "threads.h"
 
 namespace elman {
 namespace {
 
-// As in layers/recurrent.cpp: steps projected at once, few enough to stay in a core's cache.
-constexpr int kMostSteps = 16;
-constexpr long kSegmentBytes = 256l << 10;
 // FLOPs of a forward pass for which one more thread is worth meeting. Between two calls a guest does
 // other things for so long that threads fall asleep, and waking them takes 50 us. Measured.
 constexpr double kWorthThread = 1e7;
@@ -153,8 +151,7 @@ Sequence<Real>::Sequence(SequenceShape shape)
 
   int widest = 0;
   for (int i = 0; i < shards_; ++i) widest = std::max(widest, bounds_[i + 1] - bounds_[i]);
-  const long fit = kSegmentBytes / (long)(sizeof(Real) * blocks_ * record_ * widest);
-  segment_ = (int)std::clamp<long>(fit, 2, kMostSteps);
+  segment_ = steps_at_once(sizeof(Real) * blocks_ * record_ * widest, 2);
   packed_size_ = rounded((long)blocks_ * record_ * (rounded(shape_.features) + rounded(shape_.units) + 1));
   sums_size_ = rounded((long)columns_ * (shape_.features + shape_.units + 2));
   work_size_ = T * row_ + row_ + rounded((long)blocks_ * cell.own_carry * lanes_) + x_row_;
@@ -266,17 +263,11 @@ void Sequence<Real>::pack(const Packed& to, const GuestWeights<const Real>& from
   if (recurrent) return;
   std::fill_n(to.bias, blocks_ * record_, Real(0));
   if (!shape_.biased) return;
-  add_bias(to.bias, from.bias, cell.input);
-  add_bias(to.bias, from.recurrent_bias, cell.recurrent[0]);
-}
-
-template <class Real>
-void Sequence<Real>::add_bias(Real* to, const Real* bias, const Window& window) const {
-  const Columns c = columns(window);
-  for (int unit = 0; unit < shape_.units; ++unit)
-    for (int v = 0; v < window.count; ++v)
-      to[(unit / lanes_) * record_ + (window.first + v) * lanes_ + unit % lanes_] +=
-          bias[(long)c.gates[v] * shape_.units + unit];
+  const auto add = [&](const Window& window, const Real* bias) {
+    add_bias(columns(window), bias, window.first, cell.vectors, lanes_, to.bias);
+  };
+  add(cell.input, from.bias);
+  add(cell.recurrent[0], from.recurrent_bias);
 }
 
 /// For backward: what the kernels' `pack_transposed` makes. The guest's rows are its rows already.
@@ -434,11 +425,7 @@ void Sequence<Real>::walk(const Part& part, const Packed& weights, const Timelin
                           const Timeline<Real>& y, const States<Real>& last) const {
   RecurrentPassOf<Real> p = pass(part, weights);
   const int T = shape_.steps, units = shape_.units;
-  for (int first = 0, steps; first < T; first += steps) {
-    // Segments begin at multiples of segment_ in time, whichever way it is walked.
-    const int odd = T % segment_;
-    steps = std::min(T - first, p.reverse && first == 0 && odd ? odd : segment_);
-    const int t0 = p.reverse ? T - first - steps : first;
+  each_segment(T, segment_, p.reverse, [&](int first, int steps, int t0) {
     project(part, weights, x, t0, steps);
     p.first = first;
     p.last = first + steps;
@@ -448,7 +435,7 @@ void Sequence<Real>::walk(const Part& part, const Packed& weights, const Timelin
       for (int row = 0; row < live(part, t); ++row, h += row_)
         std::copy_n(h, units, y.at(t, part.first_row + row) + part.direction * units);
     }
-  }
+  });
   const int t = p.reverse ? 0 : T - 1, own = cell_->shape.own;
   give(part, part.h + (t % h_steps_) * part.rows * row_,
        part.own + (t % own_steps_) * (long)part.rows * blocks_ * own * lanes_, own, last);

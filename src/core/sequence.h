@@ -98,7 +98,6 @@ class Sequence {
   void pack(const Packed& to, const GuestWeights<const Real>& from, bool recurrent,
             Real* scratch) const;
   void pack_transposed(const Packed& to, const GuestWeights<const Real>& from, bool recurrent) const;
-  void add_bias(Real* to, const Real* bias, const Window& window) const;
   RecurrentPassOf<Real> pass(const Part& part, const Packed& weights) const;
   void take(const Part& part, const States<const Real>& from, Real* h, Real* own, int numbers) const;
   void give(const Part& part, const Real* h, const Real* own, int numbers, const States<Real>& to) const;

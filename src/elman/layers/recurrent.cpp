@@ -5,14 +5,11 @@
 #include <stdexcept>
 
 #include "packed.h"
+#include "projection.h"
 
 namespace elman {
 namespace {
 
-// Steps projected at once before the recurrence uses them: few enough for their projections to stay in
-// the cache of a core, beside the recurrent weights.
-constexpr int kMostSteps = 16;
-constexpr long kSegmentBytes = 256l << 10;
 // Bytes, over all threads, for projected rows that are kept while predicting.
 constexpr long kKeptBytes = 64l << 20;
 
@@ -71,8 +68,7 @@ class Recurrent : public Op {
                           ? (long)G * units_ : -1;
 
     const long z_step = (long)blocks_ * shape_.vectors * lanes;
-    const long fit = kSegmentBytes / (long)(sizeof(float) * z_step * plan.shard_rows());
-    segment_ = (int)std::clamp<long>(fit, 1, kMostSteps);
+    segment_ = steps_at_once(sizeof(float) * z_step * plan.shard_rows(), 1);
     z_steps_ = keeps ? T : std::min(T, segment_);
     ring_ = keeps ? T : std::min(T, 2);
     row_ = row_floats(units_);
@@ -137,8 +133,11 @@ class Recurrent : public Op {
     // One bias per kept vector: the input's, the recurrent one, or both added.
     const float* b = plan_.weights().at(bias_);
     std::memset(packed_bias_, 0, sizeof(float) * blocks_ * shape_.vectors * lanes_);
-    add_bias(b, shape_.input);
-    if (recurrent_bias_ >= 0) add_bias(b + recurrent_bias_, shape_.recurrent[0]);
+    const auto add = [&](const PackedMatrix& w, const float* bias, int first) {
+      add_bias(w.columns(), bias, first, shape_.vectors, lanes_, packed_bias_);
+    };
+    add(w_, b, shape_.input.first);
+    if (recurrent_bias_ >= 0) add(u_[0], b + recurrent_bias_, shape_.recurrent[0].first);
   }
 
   void forward(Run& run) override {
@@ -320,11 +319,7 @@ class Recurrent : public Op {
     } else {
       project.c_row = shape_.vectors * lanes_;
       project.c_group = (long)z_steps_ * run.rows * project.c_row;
-      // Segments begin at multiples of segment_ in time, whichever way it is walked.
-      for (int first = 0, steps; first < T; first += steps) {
-        const int odd = T % segment_;
-        steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : segment_);
-        const long t = reverse_ ? T - first - steps : first;
+      each_segment(T, segment_, reverse_, [&](int first, int steps, long t) {
         project.rows = steps * run.rows;
         project.a = run.value(x_) + t * run.rows * x_.row;
         project.c = p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
@@ -336,7 +331,7 @@ class Recurrent : public Op {
           deal([&](int i, int of) { kernels().product(groups_of(project, i, of)); });
         }
         recur(first, first + steps);
-      }
+      });
     }
     if (carries_ || !last_.empty())
       deal([&](int i, int) {
@@ -580,17 +575,6 @@ class Recurrent : public Op {
   void own_units(Float* own, int tensor, const F& f) const {
     for (int unit = 0; unit < units_; ++unit)
       f(own[((long)(unit / lanes_) * shape_.own + tensor) * lanes_ + unit % lanes_], unit);
-  }
-
-  void add_bias(const float* b, const Window& window) {
-    for (int block = 0; block < blocks_; ++block)
-      for (int v = 0; v < window.count; ++v)
-        for (int lane = 0; lane < lanes_; ++lane) {
-          const int unit = block * lanes_ + lane;
-          if (unit < units_)
-            packed_bias_[((long)block * shape_.vectors + window.first + v) * lanes_ + lane] +=
-                b[(long)window.gates[v] * units_ + unit];
-        }
   }
 
   /// Names for what a step keeps, so that looking inside is reading a place.
