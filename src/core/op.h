@@ -71,7 +71,7 @@ struct Run {
   double penalty = 0;        // out: what this shard adds to all of them
   bool penalized = true;     // whether what weights cost is part of this run
   Batch batch;
-  int steps = 0;             // of this run: at most the plan's, and
+  int steps = 0;             // of the plan; this run has
   int short_by = 0;          // so many fewer
   long start = 0;            // where in its sequence this run begins
   const float* states = nullptr;  // carried in, a record per row of the plan; null: zeros
@@ -80,7 +80,7 @@ struct Run {
   bool joined = false;            // backward: gradients of the last states are there already
 
   /// Whether this run ends with the last step of the sequence.
-  bool at_end() const { return start + steps + short_by >= batch.to; }
+  bool at_end() const { return start + steps >= batch.to; }
   int steps_of(const Slot& s) const { return s.sequence ? s.steps - short_by : 1; }
   /// Rows of a slot that this run fills: one for each of its steps and each row of samples.
   long rows_of(const Slot& s) const { return (long)steps_of(s) * rows; }

@@ -9,12 +9,10 @@ long Plan::windows(const Batch& batch) const { return (batch.to - batch.from + s
 
 void Plan::window(Run& run, long number, int before) const {
   run.start = run.batch.from + number * steps_;
-  run.steps = (int)std::min<long>(steps_, run.batch.to - run.start);
-  run.short_by = steps_ - run.steps;
+  run.short_by = (int)std::max<long>(run.start + steps_ - run.batch.to, 0);
   if (!carry_) {
     run.rank = nullptr;  // that of the batch before
     run.short_by = padding(run);
-    run.steps -= run.short_by;
   }
   if (records_.empty()) return;
   run.states = states_[(now_ + before) % 2].data();
