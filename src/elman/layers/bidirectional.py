@@ -35,7 +35,6 @@ class Bidirectional(RecurrentWrapper):
         OptionError: a layer that is not recurrent, or two that cannot be merged.
     """
 
-    takes_states = True
     MODES: ClassVar[tuple[str, ...]] = ("concat", "sum", "mul", "ave")
     absent: ClassVar = {**RecurrentWrapper.absent, "weights": (None,)}
 
