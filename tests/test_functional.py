@@ -227,6 +227,42 @@ def test_keras_finds_every_weight_of_any_graph_where_it_looks(seed: int, tmp_pat
             np.testing.assert_array_equal(got, wanted)
 
 
+#: What may stand between a mask and the layer that heeds it.
+BETWEEN: dict[str, Callable[[Any], Any]] = {
+    "RNN": lambda k: k.layers.RNN(k.layers.LSTMCell(4), return_sequences=True),
+    "ZeroPadding1D": lambda k: k.layers.ZeroPadding1D(1),
+    "Cropping1D": lambda k: k.layers.Cropping1D(1),
+    "UpSampling1D": lambda k: k.layers.UpSampling1D(2),
+    "Conv1D": lambda k: k.layers.Conv1D(4, 2),
+    "SpatialDropout1D": lambda k: k.layers.SpatialDropout1D(0.1),
+}
+
+
+def beside(k: Any, name: str, depth: int) -> Any:
+    """A branch with masks, through a layer, beside one of so many layers without."""
+    a, b = k.Input((6, 3)), k.Input((6, 3))
+    masked = k.layers.Concatenate(axis=1)([k.layers.Masking()(a), k.layers.Masking()(a)])
+    ends = [k.layers.LSTM(4)(BETWEEN[name](k)(masked)), b]
+    for _ in range(depth):
+        ends[1] = k.layers.Dense(4)(ends[1])
+    ends[1] = k.layers.LSTM(4)(ends[1])
+    return k.Model([a, b], k.layers.Dense(1)(k.layers.Concatenate()(ends)))
+
+
+@pytest.mark.filterwarnings("ignore:.* mask")
+@pytest.mark.parametrize("depth", range(1, 7))
+@pytest.mark.parametrize("name", BETWEEN)
+def test_layers_are_in_the_order_of_keras_wherever_a_mask_ends(name: str, depth: int) -> None:
+    keras = keras_judge.keras()
+    if keras is None:
+        pytest.skip("Keras is not installed")
+    theirs, ours = (
+        [kind for kind in (type(layer).__name__ for layer in model.layers) if kind in layers.LAYERS]
+        for model in (beside(keras, name, depth), beside(Elman, name, depth))
+    )
+    assert ours == theirs
+
+
 # -- how they are made ----------------------------------------------------------------------------
 
 
