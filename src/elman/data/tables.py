@@ -12,7 +12,7 @@ import numpy as np
 from elman.data.arrays import read_npz
 from elman.data.frames import Columns, check_file, columns
 from elman.data.labelling import numbered, targets
-from elman.data.preparing import Preparation
+from elman.data.preparing import Preparation, with_preparation
 from elman.data.sequences import Sequences
 from elman.data.uea import read_ts
 from elman.errors import DataError, OptionError
@@ -103,14 +103,7 @@ def table(
             data = _wide(found, chosen, y, names, group, time)
     if units:
         data = data.with_values(data.values, units=units)
-    if prepared is not None:
-        return prepared(data)
-    return data.with_values(
-        data.values,
-        prepared=Preparation(
-            "table", (), data.names, data.feature_names, data.units, None, tuple(told.items())
-        ),
-    )
+    return with_preparation(data, told, prepared)
 
 
 def _features(
