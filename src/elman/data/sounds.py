@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from elman.data import acoustics
-from elman.data.folders import files_in, groups_of
+from elman.data.folders import check_one_each, files_in, groups_of
 from elman.data.frames import READERS, Columns, columns
 from elman.data.hearing import Hearing
 from elman.data.labelling import numbered, targets
@@ -159,14 +159,9 @@ def _listed(
         return _Listed(files, labels, names, groups)
     if not files:
         raise DataError("audio expected at least one file, got an empty list. Name some.")
-    found = _Listed(files, labels, names, groups_of("audio", source, files, group))
-    for what, given in (("label", found.labels), ("group", found.groups)):
-        if given is not None and len(given) != len(files):
-            raise DataError(
-                f"audio expected one {what} for each of {len(files)} files, got {len(given)}. "
-                "Give each file its own."
-            )
-    return found
+    groups = groups_of("audio", source, files, group)
+    check_one_each("audio", "file", len(files), label=labels, group=groups)
+    return _Listed(files, labels, names, groups)
 
 
 def _paths(table: Columns) -> str:
