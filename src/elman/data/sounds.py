@@ -17,7 +17,7 @@ from elman.data.hearing import Hearing
 from elman.data.labelling import numbered, targets
 from elman.data.preparing import Preparation, with_preparation
 from elman.data.sequences import Sequences
-from elman.data.sound_files import ENDINGS, read_sound
+from elman.data.sound_files import ENDINGS, Sound, read_sound
 from elman.errors import DataError
 
 
@@ -85,13 +85,18 @@ def audio(
     column, target = column or told.get("column"), target or told.get("target")
     listed = _listed(source, labels, column, target, group, prepared is not None)
     files = listed.files
+    first: Sound | None = None  # where it is read already, for its rate
     if prepared is not None:
         hearing = Hearing.from_dict(told)
         rate, channel = hearing.rate, hearing.channel
     else:
+        wanted = rate
+        if wanted is None:
+            first = read_sound(files[0], channel)
+            wanted = first.rate
         hearing = Hearing(
             features,
-            rate=read_sound(files[0], channel).rate if rate is None else rate,
+            rate=wanted,
             slice=slice,
             hop=hop if hop is not None else acoustics.FEATURES.get(features) or slice,
             bands=bands,
@@ -102,7 +107,7 @@ def audio(
         )
     values, seconds, counts = [], 0.0, Counter[int]()
     for file in files:
-        recording = read_sound(file, channel)
+        recording, first = first or read_sound(file, channel), None
         if rate is None and recording.rate != hearing.rate:
             raise DataError(
                 f"audio expected one sampling rate, got {hearing.rate:,} Hz in {files[0]} and "
