@@ -102,8 +102,7 @@ class Columns:
                     f"data expected numbers in column {name!r}, got {str(column[row])[:60]!r} in "
                     f"{self.place(row)}. Correct it, or leave this column out of the features."
                 ) from None
-        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite to a model
-            infinite = np.isinf(found.astype(np.float32))
+        infinite = np.isinf(as_float32(found))
         if infinite.any():
             row = int(np.argmax(infinite))
             raise DataError(
@@ -279,6 +278,12 @@ def _array(column: Any) -> Array:
     found = np.empty(len(values), object)
     found[:] = values
     return found
+
+
+def as_float32(values: Any) -> Array:
+    """Numbers as a model takes them: what float32 cannot hold is infinite, as checks then say."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values, np.float32)
 
 
 def _is_missing(value: Any) -> bool:
