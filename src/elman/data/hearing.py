@@ -90,14 +90,16 @@ class Hearing(Recipe):
     def heard(self, samples: np.ndarray) -> np.ndarray:
         """The features of samples that already have the recipe's rate, float32 [T, F]."""
         cut = acoustics.slices(samples, self.samples_per_slice, round(self.hop * self.rate))
-        if self.trim is not None:
-            loud = np.flatnonzero(acoustics.level(cut) >= self.trim)
-            cut = cut[loud[0] : loud[-1] + 1] if len(loud) else cut[:0]
         if self.features == "basic":
-            return acoustics.basic(cut, self.rate)
-        if self.features == "log_mel":
-            return acoustics.log_mel(cut, self.rate, self.bands)
-        return acoustics.mfcc(cut, self.rate, self.bands, self.coefficients)
+            found = acoustics.basic(cut, self.rate)
+        elif self.features == "log_mel":
+            found = acoustics.log_mel(cut, self.rate, self.bands)
+        else:
+            found = acoustics.mfcc(cut, self.rate, self.bands, self.coefficients)
+        if self.trim is not None and len(cut):
+            loud = np.flatnonzero(acoustics.level(cut) >= self.trim)
+            found = found[loud[0] : loud[-1] + 1] if len(loud) else found[:0]
+        return found
 
     def features_of(self, recording: Sound, path: str | Path) -> np.ndarray:
         """The features of one recording, float32 [T, F]; `path` is for messages.
