@@ -163,9 +163,7 @@ class Engine:
 
     def _fit(self, asked: Options) -> Any:
         model = self._model
-        if asked["class_weight"] is not None and asked["sample_weight"] is not None:
-            raise Declined("Keras takes either class_weight or sample_weight")
-        x, y, weight = (arrays(asked[name], name) for name in ("x", "y", "sample_weight"))
+        x, y, weight = _samples(asked)
         held_out = asked["validation_data"]
         if held_out is not None:
             if not isinstance(held_out, tuple | list):
@@ -202,7 +200,7 @@ class Engine:
         return model.history
 
     def _evaluate(self, asked: Options) -> Any:
-        x, y, weight = (arrays(asked[name], name) for name in ("x", "y", "sample_weight"))
+        x, y, weight = _samples(asked)
         twin = self._ready(x)
         bridge = Bridge(self._callbacks(asked["callbacks"], asked), self._model, twin)
         with _before_any_work(bridge):
@@ -233,9 +231,7 @@ class Engine:
             )
 
     def _train_on_batch(self, asked: Options) -> Any:
-        x, y, weight = (arrays(asked[name], name) for name in ("x", "y", "sample_weight"))
-        if asked["class_weight"] is not None and weight is not None:
-            raise Declined("Keras takes either class_weight or sample_weight")
+        x, y, weight = _samples(asked)
         twin = self._ready(x, state=True, thorough=False)
         with _before_any_work(), _keras_randomness():
             found = twin.model.train_on_batch(
@@ -245,7 +241,7 @@ class Engine:
         return found
 
     def _test_on_batch(self, asked: Options) -> Any:
-        x, y, weight = (arrays(asked[name], name) for name in ("x", "y", "sample_weight"))
+        x, y, weight = _samples(asked)
         twin = self._ready(x, thorough=False)
         with _before_any_work():
             return twin.model.evaluate(
@@ -282,6 +278,17 @@ class Engine:
         if metrics is not None and not metrics.built:
             outputs = getattr(model, "_outputs_struct", None)
             metrics.build(shapes_of(y), model.outputs[0] if outputs is None else outputs)
+
+
+def _samples(asked: Options) -> tuple[Any, Any, Any]:
+    """Inputs, targets and the weights of samples."""
+    if asked.get("class_weight") is not None and asked["sample_weight"] is not None:
+        raise Declined("Keras takes either class_weight or sample_weight")
+    return (
+        arrays(asked["x"], "x"),
+        arrays(asked["y"], "y"),
+        arrays(asked["sample_weight"], "sample_weight"),
+    )
 
 
 @contextmanager
