@@ -15,6 +15,7 @@ import pytest
 import elman
 import keras_judge
 from elman import DataError, FileError, Model, OptionError, Sequential, ShapeError, layers
+from elman.callbacks import Callback
 from elman.errors import ElmanError, NotReadyError, UnknownNameError
 from elman.layers import GRU, LSTM, Add, Concatenate, Dense, Dropout, Embedding, Input
 
@@ -358,6 +359,21 @@ def test_inputs_and_outputs_by_name() -> None:
     assert in_order[0] == pytest.approx(in_order[1] + in_order[2])
     outputs = Model(model.inputs, {"p": model.outputs[0], "q": model.outputs[1]}).predict(X2)
     np.testing.assert_array_equal(outputs["q"], model.predict(X2)[1])
+
+
+def test_callbacks_get_the_outputs_of_a_batch_as_predict_returns_them() -> None:
+    a = Input((3,), name="a")
+    seen = []
+
+    class Watch(Callback):
+        def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+            seen.append(logs["outputs"])
+
+    model = Model(a, {"one": Dense(1, name="one")(a), "two": Dense(2, name="two")(a)})
+    x = np.eye(3, dtype="f4")
+    found = model.predict(x, 2, 0, callbacks=[Watch()])
+    for name, output in found.items():
+        np.testing.assert_array_equal(np.concatenate([part[name] for part in seen]), output)
 
 
 def test_an_output_without_a_loss_is_predicted_and_not_trained() -> None:
