@@ -50,8 +50,9 @@ def _chosen(data: Sequences) -> list[int]:
 def _classes(data: Sequences) -> Array | None:
     """The class number of each sequence, where each has one."""
     targets = data.targets
-    one_each = data.names and isinstance(targets, np.ndarray) and targets.ndim == 1
-    return targets if one_each else None
+    if data.names and isinstance(targets, np.ndarray) and targets.ndim == 1:
+        return targets
+    return None
 
 
 def _lengths(axes: Axes, data: Sequences) -> None:
