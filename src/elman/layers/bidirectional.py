@@ -187,7 +187,8 @@ class Bidirectional(RecurrentWrapper):
     # -- the readable side ------------------------------------------------------------------------
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
-        return self.walk(x, weights, mask)[0]
+        pairs = zip(self.leaves(), self.own_weights(weights), strict=True)
+        return self._merged([leaf.formula(x, own, mask) for leaf, own in pairs])
 
     def walk(
         self,
