@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
 from elman import Input, Sequential, _core
 from elman.errors import OptionError, ShapeError, UnknownNameError
 from elman.layers import (
@@ -425,10 +424,9 @@ def test_training_both_ways_learns_what_one_way_cannot() -> None:
 
 @pytest.mark.parametrize("sequences", [False, True])
 @pytest.mark.parametrize("backwards", [False, True])
-def test_without_merging_both_directions_are_returned_as_in_keras(sequences, backwards, tmp_path):
-    keras = keras_judge.keras()
-    if keras is None:
-        pytest.skip("Keras is not installed here")
+def test_without_merging_both_directions_are_returned_as_in_keras(
+    sequences, backwards, tmp_path, keras
+):
 
     def made(api):
         options = {"return_sequences": sequences}

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
 from elman import Input, Sequential, _core
 from elman.errors import DataError, OptionError, ShapeError
 from elman.graph import Call, Graph
@@ -215,14 +214,6 @@ KINDS = (
     np.zeros((B, T), bool),
 )
 MASKS = {"no mask": None, "every kind": np.concatenate(KINDS)}
-
-
-@pytest.fixture
-def keras() -> Any:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed")
-    return found
 
 
 def pair(api: Any, name: str, both: bool, **options: Any) -> Any:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
 from harness import randomize
 from test_cells import CELLS, kept_steps
 
@@ -23,14 +22,6 @@ TIMES = [
 ]
 #: In predict nothing is dropped, whatever these say.
 DROPPED = {"dropout": 0.2, "recurrent_dropout": 0.3}
-
-
-@pytest.fixture(scope="module")
-def keras() -> ModuleType:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed here")
-    return found
 
 
 def data(rows: int | None, steps: int) -> Array:

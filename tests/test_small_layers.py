@@ -10,19 +10,10 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
 from elman import Input, OptionError, Sequential, _core, layers
 from harness import assert_close, engine_gradients, judged
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-@pytest.fixture(scope="session")
-def keras() -> ModuleType:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed here")
-    return found
 
 
 def normal(*shape: int, seed: int = 0) -> Array:

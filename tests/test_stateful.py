@@ -445,14 +445,6 @@ def stateful_stack(api: Any) -> Any:
     )
 
 
-@pytest.fixture
-def keras() -> Any:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed")
-    return found
-
-
 def test_a_stack_trains_and_predicts_as_in_keras(keras: Any) -> None:
     x = batches(sequences())
     y = np.random.default_rng(5).normal(size=(len(x), 2)).astype("f4")

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
 import trainings
 from elman import Input, OptionError, Sequential, ShapeError, _core, layers
 from elman.errors import ElmanWarning
@@ -25,14 +24,6 @@ from trainings import differences
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Layers = Callable[[Any], list[Any]]
-
-
-@pytest.fixture(scope="session")
-def keras() -> ModuleType:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed here")
-    return found
 
 
 def normal(*shape: int, seed: int = 0) -> Array:
