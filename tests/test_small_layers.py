@@ -10,14 +10,11 @@ import numpy as np
 import pytest
 
 import elman
+from cases import normal
 from elman import Input, OptionError, Sequential, _core, layers
 from harness import assert_close, engine_gradients, judged
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-def normal(*shape: int, seed: int = 0) -> Array:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 # -- bends ----------------------------------------------------------------------------------------
