@@ -88,8 +88,8 @@ class Tables(Silent):
             f"{len(part):,} {what}"
             for part, what in (
                 (parts.train, "sequences to train on"),
-                (parts.valid, "to stop by"),
-                (parts.test, "to test on"),
+                (parts.valid, "to validate"),
+                (parts.test, "to test"),
             )
         )
         self._lines(
@@ -121,8 +121,8 @@ class Tables(Silent):
                 [
                     (
                         "stopped" if fitted.stopped else "trained",
-                        f"{epochs} epochs, {duration(fitted.seconds)}; epoch {fitted.best} was the "
-                        f"best for the rows to stop by, and its weights are kept{more}",
+                        f"{epochs} epochs, {duration(fitted.seconds)}; epoch {fitted.best} had the "
+                        f"lowest validation loss, and its weights are kept{more}",
                     )
                 ]
             )
@@ -148,8 +148,7 @@ class Tables(Silent):
             table.add_row(label, *(score(n, v) for n, v in of.values.items()), style=style)
         self.console.print(table)
         self.console.print()
-        said = judgement.verdict
-        self.console.print(said[0].upper() + said[1:], markup=False)
+        self._lines([("verdict", judgement.verdict)])
         if judgement.network.confusion is not None:
             self.console.print()
             self.console.print(confusion(judgement.network, test.names, self.console.width))
