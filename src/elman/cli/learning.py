@@ -135,7 +135,7 @@ def train(
         "source_rate": source_rate, "cut": cut, "length": length, "hop": hop, "label": label,
         "classes": classes,
     }  # fmt: skip
-    listener = telling.Silent() if quiet else telling.Json() if json else telling.Tables()
+    listener = telling.Json() if json else telling.Silent() if quiet else telling.Tables()
     made = making.make(
         data,
         listener,

@@ -64,7 +64,9 @@ def _lines(data: Sequences) -> Iterator[tuple[str, str]]:
     if data.groups is not None:
         yield "groups", f"{len(np.unique(data.groups)):,}"
     if data.times is not None and len(data):
-        yield "times", f"{data.times.min()} to {data.times.max()}"
+        first, last = data.times.min(), data.times.max()
+        numbers = data.times.dtype.kind == "f"
+        yield "times", f"{first:.6g} to {last:.6g}" if numbers else f"{first} to {last}"
 
 
 def _features(data: Sequences) -> str:

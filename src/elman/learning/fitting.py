@@ -102,14 +102,13 @@ def _notes(parts: Sequence[Sequences]) -> list[str]:
     names = np.array(parts[0].names)
     found = []
     for lacks, so in (
-        (counts[0] == 0, "has no example to train on, and will never be answered"),
-        (
-            (counts[0] > 0) & (counts[2] == 0),
-            "has no example to test on: how well it is told apart is not known",
-        ),
-    ):
-        if lacks.any():
-            found.append(f"Class {_listed(names[lacks])} {so}.")
+        (counts[0] == 0, "no example to train on: the network will never answer it"),
+        ((counts[0] > 0) & (counts[2] == 0), "no example to test on: how well it is told apart "
+         "is not known"),
+    ):  # fmt: skip
+        found += [f"class {name!r} has {so}" for name in names[lacks][:5].tolist()]
+        if lacks.sum() > 5:
+            found.append(f"so have {lacks.sum() - 5} more classes")
     if (counts[0] > 0).sum() < 2:
         raise DataError(
             f"train expected at least two classes to train on, got {_listed(names[counts[0] > 0])} "

@@ -216,7 +216,8 @@ def confusion(found: Scores, names: Sequence[str], width: int = WIDTH) -> Any:
     table.add_column("recall", justify="right")
     table.add_column("precision", justify="right")
     recall = counts.diagonal() / np.maximum(truths, 1)
-    for c in range(len(names)) if fits else np.argsort(recall, kind="stable")[:WORST]:
+    there = np.flatnonzero(truths + answers)
+    for c in there if fits else there[np.argsort(recall[there], kind="stable")][:WORST]:
         cells = [f"{n:,}" for n in counts[c]] if fits else [f"{truths[c]:,}"]
         shares = (_share(counts[c, c], of) for of in (truths[c], answers[c]))
         table.add_row(names[c], *cells, *shares)
