@@ -1,0 +1,54 @@
+"""Commands that use a model: `predict`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from elman.cli.app import app
+
+
+@app.command(
+    help_epilogue=(
+        "Examples:\n\n"
+        "    elman predict mood.keras new.csv --out moods.csv\n"
+        "    elman predict voices.keras recordings/ --top 3\n"
+        "    elman predict heart.keras 208.edf > beats.csv\n"
+        "    echo 'so good' | elman predict mood.keras - --json\n"
+        "\n"
+        "The model's file knows how its data were read and prepared. Of a model without\n"
+        "that, DATA is an .npz file: numpy.savez('data.npz', x=x).\n"
+    )
+)
+def predict(
+    model: str,
+    data: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    /,
+    *,
+    out: str | None = None,
+    top: int | None = None,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Ask a model about new data: a line for each row, with how likely each class is.
+
+    Parameters
+    ----------
+    model
+        A .keras file.
+    data
+        A file or folder as the model was trained on; it needs no targets. - reads texts from
+        standard input, one in each line.
+    out
+        A file to write, .csv or .jsonl.
+    top
+        Only so many classes, the likeliest.
+    overwrite
+        Replace a file that is there.
+    json
+        Print one JSON object in each line.
+    """
+    from elman.learning import asking
+
+    asking.predict(model, data, out=out, top=top, overwrite=overwrite, as_json=json)
