@@ -1,4 +1,4 @@
-"""Commands that use a model: `predict`."""
+"""Commands that use a model: `predict`, `evaluate` and `convert`."""
 
 from __future__ import annotations
 
@@ -52,3 +52,38 @@ def predict(
     from elman.learning import asking
 
     asking.predict(model, data, out=out, top=top, overwrite=overwrite, as_json=json)
+
+
+@app.command(
+    help_epilogue=(
+        "Examples:\n\n"
+        "    elman convert old.h5 model.keras           from Keras 2, or 3\n"
+        "    elman convert model.keras m.weights.h5     the weights alone\n"
+    )
+)
+def convert(
+    model: str,
+    out: str,
+    /,
+    *,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Write a model in another format, and say what that has no room for.
+
+    Parameters
+    ----------
+    model
+        A .keras file, or a whole-model .h5 file of Keras 2 or 3.
+    out
+        The file to write: .keras for everything, .weights.h5 for the weights.
+    overwrite
+        Replace a file that is there.
+    """
+    from elman.saving.converting import convert as write
+
+    made = write(model, out, overwrite)
+    print(f"Written to {made.path}")
+    for what in made.left_out:
+        print(f"Left out: {what}.")
+    for warning in made.warnings:
+        print(f"Note: {warning}")
