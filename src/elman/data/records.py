@@ -111,6 +111,8 @@ def ecg(
         groups = [record.name for record in records]
 
     recorded_rate = records[0].rate
+    if prepared is not None:
+        _check_rate(records, recipe.rate)
     records = _alike(records, recipe.rate)
     if prepared is not None:
         _check_units(records[0], prepared)
@@ -205,6 +207,16 @@ def _alike(records: list[Record], rate: float | None) -> list[Record]:
             )
         found.append(one if rate is None else one.at_rate(rate))
     return found
+
+
+def _check_rate(records: Sequence[Record], rate: float | None) -> None:
+    """What a record was too slow for cannot be made up."""
+    for record in records:
+        if rate is not None and record.rate < rate * (1 - 1e-6):
+            raise DataError(
+                f"ecg expected at least {rate:g} samples per second, as the model was trained on, "
+                f"got {record.rate:g} in {record.name}. Leave it out, or train a model for it."
+            )
 
 
 def _check_units(record: Record, prepared: Preparation) -> None:

@@ -50,21 +50,44 @@ def read(model: Model, source: str, who: str, targets: bool = False) -> Sequence
         DataError: the data cannot be read in this way, or have no targets that are wanted.
         FileError: a file is missing or is not what its name says.
     """
-    if model.prepared is None:
-        data = _arrays(model, source, who)
+    if reads(model.prepared, source):
+        assert model.prepared is not None
+        data = _by_preparation(model.prepared, source, who, targets)
     else:
-        data = _prepared(model.prepared, source, who, targets)
+        data = _arrays(model, source, who)
     if targets and data.targets is None:
-        column = dict(model.prepared.columns).get("target") if model.prepared else "y"
         raise DataError(
             f"{who} expected targets in {source!r}, to compare with what the model says, got none. "
-            + (f"Add a column {column!r}" if column else "Put each class into a folder of its own")
-            + ", or use elman predict."
+            f"{_how_to_bring_targets(model.prepared)}, or use elman predict."
         )
     return data
 
 
-def _prepared(prepared: Preparation, source: str, who: str, targets: bool) -> Sequences:
+def _how_to_bring_targets(prepared: Preparation | None) -> str:
+    column = "y" if prepared is None else dict(prepared.columns).get("target")
+    if column:
+        return f"Add {'an array' if prepared is None else 'a column'} {column!r}"
+    if prepared is not None and prepared.kind == "ecg":
+        return "Put the annotations beside the records"
+    return "Put each class into a folder of its own"
+
+
+def to_inspect(model: Model, source: str) -> Sequences | None:
+    """The same for `elman inspect`, with targets; None of arrays, which it reads by itself."""
+    if reads(model.prepared, source):
+        return read(model, source, "inspect", targets=True)
+    if Path(source).exists():
+        _check_arrays(model, source, "inspect")
+    return None
+
+
+def reads(prepared: Preparation | None, source: str) -> bool:
+    """Whether a preparation says how to read this; texts and sounds are no arrays."""
+    is_arrays = Path(source).suffix.lower() == ".npz"
+    return prepared is not None and not (is_arrays and prepared.kind in ("text", "sound"))
+
+
+def _by_preparation(prepared: Preparation, source: str, who: str, targets: bool) -> Sequences:
     if prepared.kind not in LOADERS:
         raise DataError(
             f"{who} expected a model of {', '.join(LOADERS)}, got one of {prepared.kind[:80]!r}. A "
@@ -117,15 +140,20 @@ def _from_standard_input(prepared: Preparation, who: str) -> Sequences:
     return data.with_values(data.values, ids=[f"line {number}" for number, _ in there])
 
 
+def _check_arrays(model: Model, source: str, who: str) -> None:
+    if Path(source).suffix.lower() != ".npz":
+        raise NotReadyError(
+            f"{who} expected an .npz file, or a model that knows how its data were prepared, got "
+            f"{source!r} and {model.label}, which does not. Write what it takes with "
+            "numpy.savez('data.npz', x=x); or train with elman train, or with fit on "
+            "elman.data.Sequences, and save with elman."
+        )
+
+
 def _arrays(model: Model, source: str, who: str) -> Sequences:
     """The arrays of an .npz file, as they are."""
+    _check_arrays(model, source, who)
     path = Path(source)
-    if path.suffix.lower() != ".npz":
-        raise NotReadyError(
-            f"{who} expected a model that knows how its data were prepared, got {model.label} "
-            "without. Train it with elman train, or with fit on elman.data.Sequences, and save it "
-            "with elman; or write what it takes into an .npz file: numpy.savez('data.npz', x=x)."
-        )
     check_file(path)
     values, targets, more = read_npz(path)
     kind = "text" if model.tokens[0] else "table"

@@ -130,7 +130,10 @@ def reader(loss: losses.Loss, width: int) -> Callable[[Array], Array] | None:
         if binary:
             p = activations.sigmoid(outputs.astype(np.float64)) if logits else outputs
             return np.concatenate([1 - p, p], axis=-1)
-        return activations.softmax(outputs) if logits else outputs / outputs.sum(-1, keepdims=True)
+        if logits:
+            return activations.softmax(outputs)
+        total = outputs.sum(-1, keepdims=True)
+        return outputs / np.where(total > 0, total, 1)  # 0 where a sequence has ended
 
     return read
 
