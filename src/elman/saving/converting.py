@@ -70,11 +70,11 @@ def convert(source: FilePath, target: FilePath, overwrite: bool = False) -> Conv
 
 def _left_out(model: Model) -> list[str]:
     """What a file of weights has no room for."""
-    found = [f"the {len(model.layers)} layers and their options"]
+    found = ["the layers and their options"]
     if model.optimizer is not None:
         found.append("loss, metrics and the optimizer's options; its state is kept")
     if model.history is not None:
-        found.append(f"the history of {len(model.history.epoch)} epochs")
+        found.append("the history of the training")
     if model.prepared is not None:
         found.append("how the data were prepared, without which elman predict cannot read any")
     return found
