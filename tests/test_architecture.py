@@ -237,7 +237,7 @@ def test_importing_elman_costs_little_more_than_numpy(tmp_path: Path) -> None:
 CORE_FLOORS: list[set[str]] = [
     {"kernels"},
     {"isa"},
-    {"aligned", "finite", "numbering", "slot", "weights", "threads"},
+    {"aligned", "finite", "numbering", "projection", "slot", "weights", "threads"},
     {"table", "peak"},
     {"op"},
     {"plan", "segments"},

@@ -233,3 +233,13 @@ def test_stateful_cells_go_on_where_the_batch_before_ended():
     halves = [model.predict(part, verbose=0) for part in (x[:, :2], x[:, 2:])]
     model.reset_states()
     np.testing.assert_allclose(model.predict(x, verbose=0), halves[1], atol=1e-6)
+
+
+def test_initial_states_of_cells_stay_initial_states_when_a_model_is_called_in_another():
+    x, start = Input((20, 3)), Input((4,))
+    layer = RNN(SimpleRNNCell(4), return_sequences=True)
+    inner = elman.Model([x, start], layer(x, initial_state=start))
+    inputs = [Input((20, 3)), Input((4,))]
+    outer = elman.Model(inputs, inner(inputs))
+    assert inner.graph.begins and outer.graph.begins
+    assert outer.get_config()["layers"][-1]["inbound_nodes"][0]["kwargs"]["initial_state"]

@@ -597,7 +597,7 @@ class Model:
         Returns:
             float32 array, one row per input; a list, or a dict, of several outputs.
         """
-        return self._handed_out(training.predict(self, x, batch_size, verbose, steps, callbacks))
+        return self.handed_out(training.predict(self, x, batch_size, verbose, steps, callbacks))
 
     def stream(self, sessions: int = 1) -> Stream:
         """A stream: the model step by step, with its states kept in between.
@@ -661,9 +661,9 @@ class Model:
             return self.predict(x, batch_size=max(1, len(values)), verbose=0)
         batches.size(self, len(values), len(values) or None, "a call")
         plan = self.plan_for(values, rows=max(1, len(values)), training=True, stateful=True)
-        return self._handed_out(plan.forward(values, seeds.draw_seed()))
+        return self.handed_out(plan.forward(values, seeds.draw_seed()))
 
-    def _handed_out(self, outputs: Any) -> Any:
+    def handed_out(self, outputs: Any) -> Any:
         """An array as it is; of several outputs a list, or a dict where they were given in one."""
         if self.output_keys is None:
             return listed(outputs)
