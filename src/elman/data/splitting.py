@@ -28,8 +28,7 @@ def split_rows(
         )
     if by not in WAYS:
         raise OptionError(f"split expected by to be one of {', '.join(WAYS)}, got {by!r}.")
-    if by == "auto":
-        by = "group" if data.groups is not None else "time" if data.times is not None else "random"
+    by = way(data, by)
     shares = np.array([1 - sum(held_out), *held_out])
     if by == "group":
         parts = _by_group(_column(data.groups, "groups", by), _classes(data), shares, seed)
@@ -46,6 +45,17 @@ def split_rows(
             'another share, or split by="random".'
         )
     return parts
+
+
+def way(data: Sequences, by: str = "auto") -> str:
+    """How data are split: "auto" is by group, by time or at random, the first that they allow."""
+    if by != "auto":
+        return by
+    if data.groups is not None:
+        return "group"
+    # Times that each sequence counts from its own beginning say nothing of which was later.
+    apart = data.times is not None and len(np.unique(data.times)) > 1
+    return "time" if apart else "random"
 
 
 def _column(given: Array | None, what: str, by: str) -> Array:
