@@ -21,7 +21,7 @@ import elman
 from elman import DataError, FileError, NotReadyError, OptionError, Sequential, ShapeError, cli
 from elman.data import Sequences
 from elman.layers import GRU, Dense, Embedding
-from elman.learning import answering, reading, writing
+from elman.learning import answering, evaluating, reading, writing
 from test_data_ecg import write_edf
 
 RNG = np.random.default_rng(5)
@@ -395,6 +395,93 @@ def test_a_table_for_a_terminal_shows_the_first_and_says_how_many_there_are():
     assert "and 60 more" in lines[-1]
 
 
+# -- how good it is --------------------------------------------------------------------------------
+
+
+def evaluated(model: Sequential, source: Path) -> evaluating.Evaluation:
+    data = reading.read(model, str(source), "evaluate", targets=True)
+    return evaluating.compare(answering.answer(model, data), data)
+
+
+def test_accuracy_is_what_evaluate_says_and_the_matrix_counts_it(tmp_path):
+    model = of_moods(tmp_path)
+    model.compile("adam", CLASSES, metrics=["accuracy"])
+    found = evaluated(model, moods(tmp_path))
+    data = elman.data.text(moods(tmp_path), prepared=model.prepared)
+    assert found.network.values["accuracy"] == pytest.approx(model.evaluate(data, verbose=0)[1])
+    assert found.network.confusion.sum() == 12 and found.steps is None
+    assert found.constant.values["accuracy"] == 0.5 and found.names == ("no", "yes")
+
+
+def test_every_step_is_judged(tmp_path):
+    model = of_visits(tmp_path)
+    found = evaluated(model, visits(tmp_path))
+    assert found.steps == found.network.confusion.sum() == sum(2 + v % 4 for v in range(8))
+    assert found.sequences == 8
+
+
+def test_a_sigmoid_is_judged_by_its_two_classes(tmp_path):
+    model = of_sounds(tmp_path)
+    said = model.predict(elman.data.audio(WAV, prepared=model.prepared), verbose=0)[:, 0] > 0.5
+    truth = np.arange(10) >= 5  # it, then ru
+    assert evaluated(model, WAV).network.values["accuracy"] == pytest.approx((said == truth).mean())
+
+
+def test_numbers_are_judged_by_their_errors(tmp_path):
+    model = of_widths(tmp_path)
+    data = elman.data.table(widths(tmp_path), prepared=model.prepared)
+    write(tmp_path / "widths2.csv", *(tmp_path / "widths.csv").read_text().splitlines())
+    found = evaluated(model, tmp_path / "widths2.csv")
+    off = model.predict(data, verbose=0)[:, 0] - data.targets
+    assert found.network.values["mae"] == pytest.approx(np.abs(off).mean(), rel=1e-5)
+    assert found.constant.values["r2"] == pytest.approx(0, abs=1e-6)
+    assert found.network.confusion is None
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_targets_may_have_any_form_that_fit_takes(one_hot):
+    shares = np.array([[0.9, 0.1, 0], [0.2, 0.7, 0.1], [0.1, 0.8, 0.1]])
+    said = answering.Answers(["a", "b", "c"], None, None, ("0", "1", "2"), shares)
+    truth = np.eye(3, dtype=np.float32)[[0, 1, 2]] if one_hot else np.array([0.0, 1.0, 2.0])
+    data = Sequences([np.zeros((2, 1))] * 3, truth, kind="table")
+    assert evaluating.compare(said, data).network.values["accuracy"] == pytest.approx(2 / 3)
+    wrong = Sequences([np.zeros((2, 1))] * 3, np.array([0.0, 1.5, 7.0]), kind="table")
+    with pytest.raises(DataError, match="class numbers from 0 to 2"):
+        evaluating.compare(said, wrong)
+
+
+def test_answers_for_sequences_are_not_compared_with_targets_of_steps(tmp_path):
+    data = elman.data.table(visits(tmp_path), "ill", sequence="visit", time="when")
+    said = answering.Answers(["a"] * 8, None, None, ("False", "True"), np.full((8, 2), 0.5))
+    with pytest.raises(ShapeError, match="a target for each answer"):
+        evaluating.compare(said, data)
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "words"),
+    [
+        ("text", ["so good"], "Add a column 'label', or use elman predict"),
+        ("text,label", ["so good,perhaps", "so bad,no"], "expected the classes no, yes, got 'perh"),
+        ("text,label", ["so good,yes", "so bad,"], "column 'label', got none in t.csv, line 3"),
+    ],
+)
+def test_targets_that_are_missing_or_unknown_are_named(header, rows, words, tmp_path):
+    model = of_moods(tmp_path)
+    with pytest.raises(DataError, match=words):
+        evaluated(model, write(tmp_path / "t.csv", header, *rows))
+
+
+def test_a_bundled_dataset_is_judged_on_what_it_holds_out(tmp_path):
+    data = elman.datasets.ecg_beats()
+    with pytest.raises(DataError, match="elman train voices"):
+        reading.read(of_moods(tmp_path), "voices", "evaluate", targets=True)
+    model = Sequential([elman.Input((84, 1)), GRU(2), Dense(2, "softmax")])
+    model.compile("adam", CLASSES)
+    found = reading.read(model, "ecg-beats", "evaluate", targets=True)
+    assert len(found) == len(data.y_test) and found.ids[3] == "ecg-beats, row 3"
+    np.testing.assert_array_equal(found.targets, data.y_test)
+
+
 # -- elman predict ---------------------------------------------------------------------------------
 
 
@@ -489,3 +576,39 @@ def test_a_folder_without_permission_is_asked_before_the_work(folder, monkeypatc
     monkeypatch.setattr(answering, "answer", pytest.fail)
     assert cli.main(["predict", "mood.keras", "moods.csv", "--out", "a.csv"]) == 2
     assert "no permission to write in" in capsys.readouterr().err
+
+
+# -- elman evaluate, and all of them in turn -------------------------------------------------------
+
+
+def test_evaluate_prints_a_table_or_one_json_document(folder, capsys):
+    assert cli.main(["evaluate", "mood.keras", "moods.csv"]) == 0
+    printed = capsys.readouterr().out
+    assert "always the most frequent class of these" in printed and "this network" in printed
+    assert max(map(len, printed.splitlines())) <= 80 and "12 sequences" in printed
+    assert cli.main(["evaluate", "mood.keras", "moods.csv", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["sequences"] == 12 and found["classes"] == ["no", "yes"]
+    assert np.sum(found["confusion"]) == 12
+    assert f"{100 * found['network']['accuracy']:.1f} %" in printed
+    assert cli.main(["evaluate", "mood.keras", "nope.csv"]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and "nope.csv" in said.err
+
+
+def test_a_model_that_was_trained_by_the_command_needs_nothing_but_its_file(folder, capsys):
+    visits(folder)
+    command = ["train", "visits.csv", "--target", "ill", "--sequence", "visit", "--time", "when"]
+    sizes = ["--epochs", "1", "--by", "random", "--test", "0.25", "--valid", "0.25", "--quiet"]
+    assert cli.main([*command, *sizes, "--arch", "gru(2,seq)"]) == 0
+    capsys.readouterr()
+    for name, target in (("new.csv", "ill"), ("bare.csv", "something")):
+        visits(folder, name, target)
+        assert cli.main(["predict", "visits.keras", name]) == 0
+        rows = rows_of(capsys.readouterr().out)
+        assert rows[0] == ["id", "step", "predicted", "p(False)", "p(True)"]
+        assert len(rows) == 1 + sum(2 + v % 4 for v in range(8))
+    assert cli.main(["evaluate", "visits.keras", "new.csv", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == len(rows) - 1
+    assert cli.main(["inspect", "visits.keras", "new.csv"]) == 0
+    assert "new.csv: 8 rows of 5 steps" in " ".join((folder / "report.html").read_text().split())

@@ -57,6 +57,38 @@ def predict(
 @app.command(
     help_epilogue=(
         "Examples:\n\n"
+        "    elman evaluate mood.keras test.csv\n"
+        "    elman evaluate voices.keras voices          what a bundled dataset holds out\n"
+        "    elman evaluate heart.keras records/ --json > scores.json\n"
+    )
+)
+def evaluate(
+    model: str,
+    data: str,
+    /,
+    *,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Compare what a model says of new data with what is true: scores, and who is taken for whom.
+
+    Parameters
+    ----------
+    model
+        A .keras file.
+    data
+        A file or folder as the model was trained on, with targets; or tweets, voices, ecg-beats
+        or digits: their held-out rows.
+    json
+        Print one JSON document.
+    """
+    from elman.learning import asking
+
+    asking.evaluate(model, data, as_json=json)
+
+
+@app.command(
+    help_epilogue=(
+        "Examples:\n\n"
         "    elman convert old.h5 model.keras           from Keras 2, or 3\n"
         "    elman convert model.keras m.weights.h5     the weights alone\n"
     )

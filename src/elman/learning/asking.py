@@ -1,13 +1,16 @@
-"""What `elman predict` does, step by step."""
+"""What `elman predict` and `elman evaluate` do, step by step."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from elman.errors import FileError, OptionError
-from elman.learning import writing
+from elman.learning import telling, writing
 from elman.learning.answering import answer
+from elman.learning.evaluating import Evaluation, compare
 from elman.learning.reading import read
 from elman.saving import load_model
 from elman.saving.replacing import replace, require_free
@@ -67,3 +70,54 @@ def _target(path: Path, overwrite: bool) -> Path:
         )
     require_free(path, "predict", overwrite)
     return path
+
+
+def evaluate(model: str, source: str, as_json: bool = False) -> None:
+    """Open a model, read data as it says, and print how good its answers are.
+
+    Args:
+        model: a .keras file.
+        source: a file or folder with targets; see `read`.
+        as_json: whether to print one JSON document.
+
+    Raises:
+        ElmanError: where model and data cannot be.
+    """
+    opened = load_model(model)
+    data = read(opened, source, "evaluate", targets=True)
+    seen = sys.stdout.isatty() and not as_json
+    found = compare(answer(opened, data, verbose=1 if seen else 0), data)
+    if as_json:
+        print(json.dumps(_document(model, source, found), indent=2, ensure_ascii=False))
+    else:
+        _print(source, found)
+
+
+def _print(source: str, found: Evaluation) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    console.width = min(console.width, telling.WIDTH)
+    steps = f" of {found.steps:,} steps in all" if found.steps is not None else ""
+    console.print(f"{source}: {found.sequences:,} sequences{steps}\n", markup=False)
+    constant = "the most frequent class" if found.names else "the mean"
+    compared = {f"always {constant} of these": found.constant, "this network": found.network}
+    console.print(telling.scoreboard(compared))
+    if found.network.confusion is not None:
+        console.print()
+        console.print(telling.confusion(found.network, found.names, console.width))
+
+
+def _document(model: str, source: str, found: Evaluation) -> dict[str, Any]:
+    document = {
+        "model": model,
+        "data": source,
+        "sequences": found.sequences,
+        "network": found.network.values,
+        "constant": found.constant.values,
+    }
+    if found.steps is not None:
+        document["steps"] = found.steps
+    if found.network.confusion is not None:
+        document |= {"classes": found.names, "confusion": found.network.confusion.tolist()}
+    return document

@@ -19,6 +19,7 @@ from elman.data.sounds import audio
 from elman.data.tables import table
 from elman.data.texts import text
 from elman.errors import DataError, NotReadyError
+from elman.learning import bundled
 from elman.models import Model
 
 #: The loader of each kind of `Sequences`.
@@ -40,7 +41,8 @@ def read(model: Model, source: str, who: str, targets: bool = False) -> Sequence
     Args:
         model: its `prepared` says how. Without one, the arrays of an .npz file are taken as they
             are.
-        source: a file or folder; "-" for texts from standard input, one in each line.
+        source: a file or folder; "-" for texts from standard input, one in each line; or the name
+            of a bundled dataset, for what it holds out.
         who: the command, for the errors.
         targets: whether targets are wanted. If not, what stands in their place does not matter:
             other classes, none, or no such column.
@@ -50,7 +52,9 @@ def read(model: Model, source: str, who: str, targets: bool = False) -> Sequence
         DataError: the data cannot be read in this way, or have no targets that are wanted.
         FileError: a file is missing or is not what its name says.
     """
-    if reads(model.prepared, source):
+    if is_bundled(source):
+        data = _bundled(model, source, who)
+    elif reads(model.prepared, source):
         assert model.prepared is not None
         data = _by_preparation(model.prepared, source, who, targets)
     else:
@@ -74,11 +78,32 @@ def _how_to_bring_targets(prepared: Preparation | None) -> str:
 
 def to_inspect(model: Model, source: str) -> Sequences | None:
     """The same for `elman inspect`, with targets; None of arrays, which it reads by itself."""
+    if is_bundled(source):  # padded, as others want them, unless the model knows better
+        return None if model.prepared is None else _bundled(model, source, "inspect")
     if reads(model.prepared, source):
         return read(model, source, "inspect", targets=True)
     if Path(source).exists():
         _check_arrays(model, source, "inspect")
     return None
+
+
+def is_bundled(source: str) -> bool:
+    """Whether this is the name of a dataset that elman brings, and of no file."""
+    return source in bundled.NAMES and not Path(source).exists()
+
+
+def _bundled(model: Model, source: str, who: str) -> Sequences:
+    """What a bundled dataset holds out, for a model that was trained on the rest."""
+    _, held_out = bundled.load(source)
+    assert held_out.prepared is not None
+    if model.prepared is not None and model.prepared.steps != held_out.prepared.steps:
+        raise DataError(
+            f"{who} expected data like those that the model was trained on, got {source!r}, which "
+            f"are prepared in another way. Train a model on them: elman train {source}."
+        )
+    return held_out.with_values(
+        held_out.values, ids=[f"{source}, row {row}" for row in range(len(held_out))]
+    )
 
 
 def reads(prepared: Preparation | None, source: str) -> bool:

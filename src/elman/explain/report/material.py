@@ -144,11 +144,6 @@ def _measured(data: Sequences) -> tuple[Array | float, Array | float]:
     return np.array([*first.center, *[0.0] * marks]), np.array([*first.scale, *[1.0] * marks])
 
 
-def is_bundled(data: str) -> bool:
-    """Whether this is the name of a bundled dataset."""
-    return data.replace("-", "_") in BUNDLED
-
-
 def read(data: str) -> Material:
     """Data as `elman inspect` is given them: an .npz file, or the name of a bundled dataset.
 
@@ -156,7 +151,7 @@ def read(data: str) -> Material:
         FileError: no such file, or not one with arrays x and y.
     """
     name = data.replace("-", "_")
-    if is_bundled(data):
+    if name in BUNDLED:
         return _bundled(name)
     path = Path(data)
     if path.suffix != ".npz" and not path.exists():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from elman.errors import FileError, NotReadyError
 from elman.explain.report.gathering import gather
-from elman.explain.report.material import Material, is_bundled, material, of_sequences, read
+from elman.explain.report.material import Material, material, of_sequences, read
 from elman.explain.report.page import page
 from elman.saving.replacing import place, replace
 
@@ -59,7 +59,7 @@ def inspect(
 
     target = _page(out, "inspect")
     opened = saving.load_model(model)
-    prepared = None if prepare is None or is_bundled(data) else prepare(opened, data)
+    prepared = None if prepare is None else prepare(opened, data)
     given = read(data) if prepared is None else of_sequences(prepared, Path(data).name)
     if loss is not None:
         opened.compile(loss=loss)
