@@ -106,6 +106,23 @@ def test_a_trace_takes_sequences() -> None:
     np.testing.assert_allclose(found[3], model.trace(padded)["gru/update_gate"][3], atol=1e-6)
 
 
+def test_a_gradient_flow_takes_sequences_and_their_targets() -> None:
+    data = some(4)
+    model = elman.Sequential([elman.Input((None, 2)), GRU(3), Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    flow = model.gradient_flow(data)
+    assert flow.loss == model.gradient_flow(list(data), data.targets).loss
+    assert len(flow["gru/state"].norms) == data.lengths.max()
+
+
+def test_a_ledger_is_of_as_many_steps_and_sequences_as_there_are() -> None:
+    data = some(4)
+    model = elman.Sequential([elman.Input((None, 2)), GRU(3)])
+    longest = int(data.lengths.max())
+    assert str(model.ledger(data)) == str(model.ledger(steps=longest, sentences=4))
+    assert str(model.ledger(data, steps=50)) == str(model.ledger(steps=50, sentences=4))
+
+
 def rows_of(parts: tuple[Sequences, ...]) -> list[list[int]]:
     return [part.ids.tolist() for part in parts]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from cyclopts import CycloptsError
 
-from elman.cli import explaining, learning, measuring  # noqa: F401  (each adds its commands to `app`)
+from elman.cli import explaining, learning, measuring, using  # noqa: F401  (they add to `app`)
 from elman.cli.app import app
 from elman.errors import ElmanError, SpecError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,22 +131,15 @@ class Tables(Silent):
         self._end(made)
 
     def _judged(self, judgement: Judgement, made: Made) -> None:
-        from rich.table import Table
-
         test = made.parts.test
         self._rule(f"{len(test):,} sequences held out")
-        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-        table.add_column("")
-        for name in judgement.network.values:
-            table.add_column(CALLED[name], justify="right", vertical="bottom")
         constant = "the most frequent class" if test.names else "the mean"
-        for label, of, style in (
-            (f"always {constant}", judgement.constant, ""),
-            ("order-free model", judgement.order_free, ""),
-            ("this network", judgement.network, "bold"),
-        ):
-            table.add_row(label, *(score(n, v) for n, v in of.values.items()), style=style)
-        self.console.print(table)
+        compared = {
+            f"always {constant}": judgement.constant,
+            "order-free model": judgement.order_free,
+            "this network": judgement.network,
+        }
+        self.console.print(scoreboard(compared))
         self.console.print()
         self._lines([("verdict", judgement.verdict)])
         if judgement.network.confusion is not None:
@@ -191,6 +184,21 @@ class Tables(Silent):
             self.console.print(Text.assemble((f"{name:<{margin}}", "bold"), first))
             for line in rest:
                 self.console.print(Text(" " * margin + line))
+
+
+def scoreboard(compared: Mapping[str, Scores]) -> Any:
+    """The scores of each, one below the other; the last is what the others are compared with."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("")
+    *_, last = compared
+    for name in compared[last].values:
+        table.add_column(CALLED[name], justify="right", vertical="bottom")
+    for label, of in compared.items():
+        style = "bold" if label == last else ""
+        table.add_row(label, *(score(n, v) for n, v in of.values.items()), style=style)
+    return table
 
 
 def score(name: str, value: float) -> str:
