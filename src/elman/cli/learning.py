@@ -21,7 +21,7 @@ OUTPUT = Parameter(group=Group.create_ordered("Output"), negative="")
         "    elman train recordings/              a folder of WAV files for each class\n"
         "    elman train pulse.csv --target outcome --sequence visit --time when\n"
         "    elman train records/ --cut beats --classes aami\n"
-        "    elman train JapaneseVowels_TRAIN.ts --arch 'bi(gru(32))' --seed 3\n"
+        "    elman train ECG200_TRAIN.ts --test ECG200_TEST.ts --arch 'lstm(32)'\n"
         "    elman train voices --out mine.keras  a dataset that elman brings\n"
     )
 )
@@ -37,7 +37,7 @@ def train(
     arch: Annotated[str | None, TRAINING] = None,
     epochs: Annotated[int | None, TRAINING] = None,
     valid: Annotated[float, TRAINING] = 0.15,
-    test: Annotated[float, TRAINING] = 0.2,
+    test: Annotated[float | str, TRAINING] = 0.2,
     by: Annotated[Literal["auto", "group", "time", "random"], TRAINING] = "auto",
     seed: Annotated[int, TRAINING] = 0,
     lr: Annotated[float | None, TRAINING] = None,
@@ -83,7 +83,7 @@ def train(
     valid
         The share of the data that decides when to stop.
     test
-        The share that is held out until the end.
+        The share that is held out until the end; or a file or folder to test on.
     by
         Split by group, by time or at random; by what the data allow if auto.
     seed

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from elman.callbacks import Callback, EarlyStopping
+from elman.data.preparing import Preparation
 from elman.data.sequences import Sequences
 from elman.data.splitting import way
 from elman.errors import DataError
 from elman.learning.choosing import Settings
 from elman.learning.looking import Look
 from elman.learning.network import numbers_of, to_units
+from elman.learning.reading import LOADERS
 from elman.models import Sequential
 from elman.ragged import Ragged
 
@@ -56,12 +58,13 @@ class Fitted:
     stopped: bool
 
 
-def split(found: Look, valid: float, test: float, by: str = "auto", seed: int = 0) -> Parts:
+def split(found: Look, valid: float, test: float | str, by: str = "auto", seed: int = 0) -> Parts:
     """Deal the sequences, so that nothing of the one part is in the other.
 
     Args:
         found: the data; where they hold a part out themselves, that is the test.
-        valid, test: shares of all sequences.
+        valid: the share of all sequences that decides when to stop.
+        test: the share that is held out to the end; or a file or folder to test on instead.
         by: "group", "time", "random", or "auto": the first of these that the data allow.
         seed: which of the possible splits.
 
@@ -69,18 +72,32 @@ def split(found: Look, valid: float, test: float, by: str = "auto", seed: int = 
         DataError: too few sequences for three parts.
     """
     data, held_out = found.data, found.held_out
-    shares = (valid, test) if held_out is None else valid
+    shares = valid if held_out is not None or isinstance(test, str) else (valid, test)
     try:
         parts = list(data.split(shares, by=by, seed=seed))
     except DataError as error:  # in the words of the command line
         raise DataError(str(error).replace('by="random"', "--by random")) from error
-    if held_out is not None:
-        assert parts[0].prepared is not None
-        parts.append(parts[0].prepared(held_out))
     what = _how(data, way(data, by))
-    if held_out is not None:
-        what += "; the test rows are the data's own"
+    prepared = parts[0].prepared
+    assert prepared is not None
+    if isinstance(test, str):
+        parts.append(_others(data, prepared, test))
+        what += f"; those to test are {test}"
+    elif held_out is not None:
+        parts.append(prepared(held_out))
+        what += "; those to test are set apart by the data themselves"
     return Parts(parts[0], parts[1], parts[2], what, _notes(parts))
+
+
+def _others(data: Sequences, prepared: Preparation, source: str) -> Sequences:
+    """What is at another path, read and prepared as these data are."""
+    found = LOADERS[data.kind](source, prepared=prepared)
+    if found.targets is None or found.by_step != data.by_step:
+        raise DataError(
+            f"train expected targets in {source!r} as in the data to train on, got "
+            f"{'none' if found.targets is None else 'others'}. Hold out a share: --test 0.2."
+        )
+    return found
 
 
 def _how(data: Sequences, by: str) -> str:
