@@ -217,7 +217,7 @@ def confusion(found: Scores, names: Sequence[str], width: int = WIDTH) -> Any:
     truths, answers = counts.sum(axis=1), counts.sum(axis=0)
     columns = [max(len(name), len(f"{n:,}")) + 2 for name, n in zip(names, answers, strict=True)]
     fits = max(map(len, names)) + sum(columns) + 22 <= width
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
     table.add_column("true \\ answered" if fits else "class", no_wrap=True, max_width=30)
     for name in names if fits else ("sequences",):
         table.add_column(str(name), justify="right", no_wrap=True)
@@ -225,6 +225,8 @@ def confusion(found: Scores, names: Sequence[str], width: int = WIDTH) -> Any:
     table.add_column("precision", justify="right")
     recall = counts.diagonal() / np.maximum(truths, 1)
     there = np.flatnonzero(truths + answers)
+    if not fits and len(there) > WORST:
+        table.title = f"The {WORST} of {len(there)} classes that are found worst"
     for c in there if fits else there[np.argsort(recall[there], kind="stable")][:WORST]:
         cells = [f"{n:,}" for n in counts[c]] if fits else [f"{truths[c]:,}"]
         shares = (_share(counts[c, c], of) for of in (truths[c], answers[c]))
