@@ -398,7 +398,7 @@ def test_the_command_tells_everything_within_80_columns(reviews, tmp_path, capsy
     assert said.err == "" and "\x1b" not in said.out
     assert max(map(len, said.out.splitlines())) <= 80
     for part in (
-        "'review' has 9 words", "'liked'", "no 35, yes 25", "embedding(", "Adam", "seed 0",
+        "'review' has 9 words", "'liked'", "no (35), yes (25)", "embedding(", "Adam", "seed 0",
         "epoch 3", "always the most frequent class", "order-free model", "this network",
         "recall", "precision", "Written to reviews.keras", "elman predict reviews.keras",
     ):  # fmt: skip
