@@ -12,6 +12,7 @@ import numpy as np
 from elman.data.arrays import read_npz
 from elman.data.frames import Columns, check_file, columns
 from elman.data.labelling import numbered, targets
+from elman.data.ordering import in_order
 from elman.data.preparing import Preparation
 from elman.data.sequences import Sequences
 from elman.data.uea import read_ts
@@ -203,26 +204,8 @@ def _long(
     time: str | None,
 ) -> Sequences:
     """Each row is a step."""
-    keys = np.array(found.texts(sequence) if sequence else [found.where] * found.rows, object)
-    number = np.array(list({key: None for key in keys}))  # in the order of the file
-    place = {key: n for n, key in enumerate(number)}
-    of = np.array([place[key] for key in keys])
-    moments = None if time is None else found.moments(time)
-    order = np.argsort(of, kind="stable") if moments is None else np.lexsort((moments, of))
-    ends = np.cumsum(np.bincount(of))[:-1]
-    step = None
-    if moments is not None:
-        again = (np.diff(of[order]) == 0) & (moments[order][1:] == moments[order][:-1])
-        if again.any():
-            first, second = order[np.argmax(again) : np.argmax(again) + 2]
-            raise DataError(
-                f"data.table expected each time once in a sequence, got {moments[second]} twice: "
-                f"{found.place(int(first))} and row {int(second)} of {keys[second]!r}. Leave one "
-                "out, or name the column that tells sequences apart: sequence=..."
-            )
-        step = _step(moments[order], of[order])
+    number, rows, moments = in_order(found, sequence, time, "data.table", "sequence")
     values = np.stack([found.numbers(name) for name in chosen], axis=1).astype(np.float32)
-    rows = np.split(order, ends)
     firsts = np.array([one[0] for one in rows])
     given: Any = None
     if y is not None:
@@ -249,15 +232,15 @@ def _long(
         feature_names=chosen,
         groups=groups,
         times=None if moments is None else moments[firsts],
-        step=step,
+        step=None if moments is None else _step([moments[one] for one in rows]),
         ids=number.astype(str),
     )
 
 
-def _step(moments: Array, of: Array) -> float | None:
+def _step(moments: list[Array]) -> float | None:
     """Seconds between steps, the median; None where the times are no dates."""
-    apart = np.diff(moments)[np.diff(of) == 0]
-    if moments.dtype.kind != "M" or not len(apart):
+    apart = np.concatenate([np.diff(one) for one in moments])
+    if apart.dtype.kind != "m" or not len(apart):
         return None
     return float(np.median(apart.astype("timedelta64[ns]").astype(np.int64)) / 1e9)
 
