@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman.data.steps import Fill, Scale, Step, Tokens, step_of
+from elman.data.steps import Fill, Relative, Scale, Step, Tokens, step_of
 from elman.data.trusting import MOST, check_keys, check_numbers, entries, refused, word, words
 from elman.errors import DataError
 
@@ -105,10 +105,14 @@ class Preparation:
             DataError: other features or classes, or another preparation that cannot be undone.
         """
         before = data.prepared.steps if data.prepared and not data.prepared.provisional else ()
+        found = self.named(data)
+        targets = found.targets
         if before == self.steps[: len(before)]:
             values, steps = list(data), self.steps[len(before) :]
-        elif data.raw is not None:
+        elif data.raw is not None and data.prepared is not None:
             values, steps = [], self.steps
+            if targets is not None:
+                targets = data.prepared.restore(targets, data)
         else:
             raise DataError(
                 "Preparation expected data as they were read, got some that were prepared in "
@@ -116,10 +120,28 @@ class Preparation:
             )
         if data.raw is not None and len(steps) == len(self.steps):
             values = list(data.raw)
-        found = self.named(data)
+        for step in steps if targets is not None else ():
+            targets = step.aim(targets, _raw(data))
         return found.with_values(
-            self._apply(values, steps), prepared=self, **self._described(data, steps)
+            self._apply(values, steps),
+            targets=targets,
+            prepared=self,
+            **self._described(data, steps),
         )
+
+    def restore(self, outputs: Any, data: Sequences) -> Any:
+        """What a model says of prepared data, in the unit of the targets that it was trained on.
+
+        Args:
+            outputs: of `model.predict(data)`, or targets as the model takes them.
+            data: what it was said of.
+
+        Returns:
+            Forecasts as float64 [n, horizon, targets]; all else as it is.
+        """
+        for step in reversed(self.steps):
+            outputs = step.restore(outputs, _raw(data))
+        return outputs
 
     def named(self, data: Sequences) -> Sequences:
         """The same sequences with the class numbers of this preparation.
@@ -236,13 +258,24 @@ def _learned(data: Sequences) -> tuple[Step, ...]:
         unit = str(told.get("tokens", "words"))
         least = told.get("least", 2 if unit == "words" else 1)
         return (Tokens.learned(data.raw.tolist(), unit, told.get("size"), least),)
+    first: tuple[Step, ...] = ()
     values = data.values.values
+    if data.kind == "forecast":
+        told = dict(data.prepared.columns) if data.prepared else {}
+        raw, season = _raw(data), told.get("season")
+        first = (Relative.learned(raw, data.targets, told["horizon"], season or 0),)
+        values = np.concatenate(first[0].apply(raw))
     if np.isinf(values).any():
         raise DataError(
             "Preparation expected finite values, got infinity. Correct it where the data come from."
         )
     gone = np.flatnonzero(np.isnan(values).any(axis=0))
-    return Scale.learned(values), Fill(tuple(gone.tolist()))
+    return *first, Scale.learned(values), Fill(tuple(gone.tolist()))
+
+
+def _raw(data: Sequences) -> list[Any]:
+    """What each sequence was made of, where that is known."""
+    return [] if data.raw is None else data.raw.tolist()
 
 
 def _column(given: Any) -> Any:

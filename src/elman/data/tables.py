@@ -89,7 +89,7 @@ def table(
             form = "long" if sequence or (group and time) else "wide"
         if new and target not in found.names:
             target = None
-        chosen = _features(found, features, (target, sequence, group, time))
+        chosen = measurements(found, features, (target, sequence, group, time))
         y: Any = None
         names: list[str] = []
         if target is not None:
@@ -114,7 +114,7 @@ def table(
     )
 
 
-def _features(
+def measurements(
     found: Columns, given: Sequence[str] | None, others: Sequence[str | None]
 ) -> list[str]:
     """The columns of measurements."""
