@@ -245,6 +245,7 @@ def _sequences(
     recipe: Lookahead, every: list[Series], cuts: list[Windows], where: str, upcoming: bool
 ) -> Sequences:
     raw = [window for one in cuts for window in one.seen]
+    coming = [one.coming for one in cuts if one.coming is not None]
     if not raw:
         longest = max(len(one.values) for one in every)
         needed = recipe.window + (0 if upcoming else recipe.horizon)
@@ -266,7 +267,9 @@ def _sequences(
     names = np.repeat([one.name for one in every], [len(cut.seen) for cut in cuts])
     return Sequences(
         raw,
-        None if upcoming else np.concatenate([cut.coming for cut in cuts if cut.coming is not None]),
+        None
+        if upcoming
+        else np.concatenate([cut.coming for cut in cuts if cut.coming is not None]),
         kind="forecast",
         groups=names if len(every) > 1 else None,
         times=np.concatenate([clock.times(one.first, cut.last) for one, cut in both]),

@@ -148,8 +148,9 @@ class Lookahead:
 
     def _begun(self, seen: Array) -> Array:
         """Which windows have a value of every target to begin from."""
-        count = len(self.target)
-        return ~np.isnan(seen[:, :, :count]).all(axis=1).any(axis=1)
+        lacking = np.isnan(seen[:, :, : len(self.target)]).all(axis=1)
+        found: Array = ~lacking.any(axis=1)
+        return found
 
     def _none(self) -> Windows:
         nothing = np.empty((0, self.horizon * len(self.target)))

@@ -13,6 +13,8 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 
 LAST, SEASONAL = "last value", "seasonal naive"
+#: A series that never changes is forecast by its last value: no error to divide by.
+TINY = 1e-30
 #: A season is looked for in the first part of a series, which no usual split holds out.
 FIRST = 0.6
 #: What the autocorrelation of a season is at least, and how much less a nearly as good, shorter

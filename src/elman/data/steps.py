@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from elman.data import tokens as cutting
-from elman.data.naive import SEASONAL, absolute_errors, last_value, naive
+from elman.data.naive import LAST, SEASONAL, TINY, absolute_errors, last_value, naive
 from elman.data.trusting import MOST, check_keys, check_numbers, entries, refused, words
 from elman.errors import DataError, unknown_name
 
@@ -19,6 +19,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 #: What a horizon, window or season of an honest file stays below.
 MOST_STEPS = 10**5
+#: Fewer windows than this do not teach what a season looks like.
+FEW_WINDOWS = 500
 
 
 @dataclass(frozen=True)
@@ -260,7 +262,10 @@ class Relative(Step):
 
     @classmethod
     def learned(cls, raw: list[Any], targets: Array, horizon: int, season: int) -> Relative:
-        """Relative to whichever naive forecast is nearer to what came, in units of its error.
+        """Relative to the last season where that is nearer to what came and windows are few.
+
+        From few windows a network does not learn what a season looks like. From many it learns that
+        better than the last one shows it, which has its own noise.
 
         Args:
             raw: windows [steps, features], those of the training part.
@@ -270,17 +275,15 @@ class Relative(Step):
         coming = np.asarray(targets, np.float64).reshape(len(raw), horizon, -1)
         windows = np.stack(raw)[:, :, : coming.shape[2]]
         forecasts = naive(windows, horizon, season or None)
-        errors = {name: e.mean(axis=0) for name, e in absolute_errors(forecasts, coming).items()}
-        best = min(errors, key=lambda name: float((errors[name] / _least(errors)).sum()))
-        off = np.sqrt(((coming - forecasts[best]) ** 2).mean(axis=(0, 1)))
-        scale = np.where(off > 1e-9 * np.abs(coming).max(axis=(0, 1)), off, 1.0)
-        return cls(horizon, season if best == SEASONAL else 0, tuple(scale.tolist()))
-
-
-def _least(errors: dict[str, Array]) -> Array:
-    """Of each target the least error that any forecast has; 1 where one has none."""
-    least = np.min(list(errors.values()), axis=0)
-    return np.where(least > 0, least, 1.0)
+        errors = absolute_errors(forecasts, coming)
+        usual = np.maximum(errors[LAST].mean(axis=0), TINY)  # of each target in its own unit
+        worth = {name: float((one.mean(axis=0) / usual).mean()) for name, one in errors.items()}
+        chosen = min(worth, key=worth.__getitem__) if len(raw) < FEW_WINDOWS else LAST
+        off = np.sqrt(((coming - forecasts[chosen]) ** 2).mean(axis=(0, 1)))
+        # What is forecast without an error has no scale; rounding leaves a trace of its size.
+        exact = off <= 1e-9 * np.abs(coming).max(axis=(0, 1))
+        scale = tuple(np.where(exact, 1.0, off).tolist())
+        return cls(horizon, season if chosen == SEASONAL else 0, scale)
 
 
 #: All that a file can ask for.
