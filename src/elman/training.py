@@ -91,6 +91,8 @@ def fit(
     watchers.set_params({"epochs": epochs, "steps": per_epoch, "verbose": verbose})
     model.stop_training = False
     model.history = history
+    # How `elman.data.Sequences` were made is how whatever the model is asked later must be made.
+    model.prepared = getattr(x, "model_prepared", None) or model.prepared
     optimizer = model.native_optimizer()
     assert model.optimizer is not None
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from elman.data.clocks import LONGEST_SEASON, Clock
-from elman.data.frames import Columns, columns
+from elman.data.frames import columns
 from elman.data.lookahead import Lookahead, Windows
 from elman.data.naive import strongest_season
-from elman.data.ordering import Ordered, in_order
+from elman.data.ordering import in_order
 from elman.data.preparing import Preparation, with_preparation
 from elman.data.sequences import Sequences
+from elman.data.series import Series, check_varies, clock_of, on_clock
 from elman.data.tables import measurements
 from elman.errors import DataError, ElmanWarning, OptionError
 
@@ -22,16 +23,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 #: Steps of a window where there is no season to see two of.
 WINDOW = 24
-#: So many steps for each row of a table, and more, are no series with gaps.
-GAPS = 4
-
-
-class Series(NamedTuple):
-    """One series on its clock: float64 [steps, columns], NaN where a value is missing."""
-
-    name: str
-    first: Any
-    values: Array
 
 
 def forecast(
@@ -96,7 +87,7 @@ def forecast(
     if prepared is not None:
         recipe = Lookahead.from_dict(dict(prepared.columns))
         ordered = in_order(found, recipe.series, recipe.time, "data.forecast", "series")
-        every = _on_clock(found, recipe.columns, ordered, recipe.clock, recipe.time, new=True)
+        every = on_clock(found, recipe.columns, ordered, recipe.clock, recipe.time, new=True)
         said = ""
     else:
         others = (time, series, *covariates, *known)
@@ -110,9 +101,9 @@ def forecast(
                 "what a forecast sees anyway."
             )
         ordered = in_order(found, series, time, "data.forecast", "series")
-        clock = _clock(ordered)
-        every = _on_clock(found, read, ordered, clock, time, new=False)
-        _check_varies(found, every, targets)
+        clock = clock_of(ordered)
+        every = on_clock(found, read, ordered, clock, time, new=False)
+        check_varies(found, every, targets)
         steps, said = _season(season, clock, every)
         if window is None:
             window = _window(steps, horizon, bool(known), every)
@@ -143,72 +134,6 @@ def times_ahead(data: Sequences) -> Array:
     recipe = Lookahead.from_dict(dict(data.prepared.columns))
     ahead = np.arange(1, recipe.horizon + 1)
     return np.stack([recipe.clock.times(last, ahead) for last in data.times])
-
-
-def _clock(ordered: Ordered) -> Clock:
-    if ordered.moments is None:
-        return Clock()
-    return Clock.of([_moments(ordered.moments[rows]) for rows in ordered.rows])
-
-
-def _moments(times: Array) -> Array:
-    return times.astype("datetime64[ns]") if times.dtype.kind == "M" else times
-
-
-def _on_clock(
-    found: Columns,
-    names: Sequence[str],
-    ordered: Ordered,
-    clock: Clock,
-    time: str | None,
-    new: bool,
-) -> list[Series]:
-    """Every series with a row for each step, whether the table has one or not."""
-    table = np.stack([found.numbers(name) for name in names], axis=1)
-    every = []
-    for name, rows in zip(ordered.names, ordered.rows, strict=True):
-        if ordered.moments is None:
-            every.append(Series(name, 0, table[rows]))
-            continue
-        times = _moments(ordered.moments[rows])
-        wrong = clock.irregular(times)
-        places = clock.places(times)
-        if wrong is None and new and len(rows) > 2 and np.median(np.diff(places)) != 1:
-            wrong = 1
-        if wrong is not None:
-            model = ", as the model was trained on" if new else ""
-            raise DataError(
-                f"data.forecast expected regular times ({clock}{model}) in column {time!r}, got "
-                f"{_spelled(times[wrong])} after {_spelled(times[wrong - 1])} in "
-                f"{found.place(int(rows[wrong]))}. Bring them to one step first, such as the mean "
-                "of each hour, or name the column that tells series apart: series=..."
-            )
-        if places[-1] > GAPS * len(rows) + WINDOW:
-            raise DataError(
-                f"data.forecast expected a value for most steps, got {len(rows):,} rows for "
-                f"{places[-1] + 1:,} steps ({clock}) in {found.where}. Bring them to a longer "
-                "step, or give each stretch a name of its own: series=..."
-            )
-        values = np.full((places[-1] + 1, len(names)), np.nan)
-        values[places] = table[rows]
-        every.append(Series(name, times[0], values))
-    return every
-
-
-def _spelled(moment: Any) -> str:
-    return f"{moment:g}" if isinstance(moment, float) else str(moment.astype("datetime64[s]"))
-
-
-def _check_varies(found: Columns, every: list[Series], targets: Sequence[str]) -> None:
-    for place, name in enumerate(targets):
-        values = np.concatenate([one.values[:, place] for one in every])
-        known = values[~np.isnan(values)]
-        if not len(known) or (known == known[0]).all():
-            got = f"{known[0]:g} in all rows" if len(known) else "no value"
-            raise DataError(
-                f"data.forecast expected a target that varies in column {name!r} of "
-                f"{found.where}, got {got}. Choose another target."
-            )
 
 
 def _season(given: Any, clock: Clock, every: list[Series]) -> tuple[int | None, str]:
@@ -267,9 +192,7 @@ def _sequences(
     names = np.repeat([one.name for one in every], [len(cut.seen) for cut in cuts])
     return Sequences(
         raw,
-        None
-        if upcoming
-        else np.concatenate([cut.coming for cut in cuts if cut.coming is not None]),
+        np.concatenate(coming) if coming else None,
         kind="forecast",
         groups=names if len(every) > 1 else None,
         times=np.concatenate([clock.times(one.first, cut.last) for one, cut in both]),

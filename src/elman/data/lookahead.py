@@ -148,8 +148,8 @@ class Lookahead:
 
     def _begun(self, seen: Array) -> Array:
         """Which windows have a value of every target to begin from."""
-        lacking = np.isnan(seen[:, :, : len(self.target)]).all(axis=1)
-        found: Array = ~lacking.any(axis=1)
+        there: Any = ~np.isnan(seen[:, :, : len(self.target)])
+        found: Array = there.any(axis=1).all(axis=1)
         return found
 
     def _none(self) -> Windows:

@@ -106,7 +106,7 @@ class Preparation:
         """
         before = data.prepared.steps if data.prepared and not data.prepared.provisional else ()
         found = self.named(data)
-        targets = found.targets
+        targets: Any = found.targets
         if before == self.steps[: len(before)]:
             values, steps = list(data), self.steps[len(before) :]
         elif data.raw is not None and data.prepared is not None:
@@ -203,8 +203,8 @@ class Preparation:
             raise refused(f"{type(given).__name__} in place of a dict")
         if given.get("version") != VERSION:
             raise DataError(
-                f"Preparation expected version {VERSION}, got {given.get('version')!r}. A newer "
-                "elman may open this."
+                f"Preparation expected version {VERSION}, got {str(given.get('version'))[:80]}. A "
+                "newer elman may open this."
             )
         known = {field.name for field in fields(cls)} - {"provisional"}
         check_keys(given, known | {"version"}, {"kind", "steps"})
@@ -262,9 +262,9 @@ def _learned(data: Sequences) -> tuple[Step, ...]:
     values = data.values.values
     if data.kind == "forecast":
         told = dict(data.prepared.columns) if data.prepared else {}
-        raw, season = _raw(data), told.get("season")
-        first = (Relative.learned(raw, data.targets, told["horizon"], season or 0),)
-        values = np.concatenate(first[0].apply(raw))
+        raw, season = _raw(data), told.get("season") or 0
+        relative = Relative.learned(raw, np.asarray(data.targets), told["horizon"], season)
+        first, values = (relative,), np.concatenate(relative.apply(raw))
     if np.isinf(values).any():
         raise DataError(
             "Preparation expected finite values, got infinity. Correct it where the data come from."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -189,6 +190,11 @@ class Sequences:
             return self.targets
         found = _for_model(self.targets)
         return found if isinstance(found, np.ndarray) else [found[i] for i in range(len(found))]
+
+    @property
+    def model_prepared(self) -> Preparation | None:
+        """What a model that was trained on these keeps: for it, nothing is provisional."""
+        return None if self.prepared is None else replace(self.prepared, provisional=False)
 
     def padded(self) -> tuple[Array, Array]:
         """The values in one array, and which of its steps are real.

@@ -12,7 +12,7 @@ import numpy as np
 
 from elman.data import tokens as cutting
 from elman.data.naive import LAST, SEASONAL, TINY, absolute_errors, last_value, naive
-from elman.data.trusting import MOST, check_keys, check_numbers, entries, refused, words
+from elman.data.trusting import LONGEST, MOST, check_keys, check_numbers, entries, refused, words
 from elman.errors import DataError, unknown_name
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -69,7 +69,7 @@ class Tokens(Step):
     def check(self) -> None:
         """The unit is known, the vocabulary begins as it must and has nothing twice."""
         if self.unit not in cutting.UNITS:
-            raise refused(f"the unit {self.unit!r}")
+            raise refused(f"the unit {str(self.unit)[:80]!r}")
         listed = words(self.vocabulary, "the vocabulary")
         if listed[: len(cutting.SPECIAL)] != cutting.SPECIAL:
             raise refused("a vocabulary that does not begin with padding and unknown")
@@ -104,7 +104,7 @@ class Tokens(Step):
         # Of tokens as frequent as each other the order of the alphabet decides, not that of rows.
         ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
         kept = [token for token, count in ordered if count >= least]
-        kept = [token for token in kept if token not in cutting.SPECIAL]
+        kept = [token for token in kept if token not in cutting.SPECIAL and len(token) <= LONGEST]
         return cls(unit, (*cutting.SPECIAL, *kept)[: max(size or MOST, len(cutting.SPECIAL))])
 
 

@@ -22,6 +22,7 @@ from elman.ragged import Ragged
 from elman.streaming import Stream
 
 if TYPE_CHECKING:
+    from elman.data import Preparation
     from elman.metrics import Metric
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -67,6 +68,8 @@ class Model:
         self.loss: Any = None
         self.loss_weights: Any = None
         self.history: History | None = None
+        #: How the data were prepared that it was trained on, where they came as `Sequences`.
+        self.prepared: Preparation | None = None
         self.stop_training = False
         self._objectives: Objectives | None = None
         self._metrics: Any = None
@@ -516,6 +519,8 @@ class Model:
 
         Arrays in memory-mapped files (`np.load(..., mmap_mode="r")`) are read in parts and never
         loaded whole. See docs/long_sequences.md.
+
+        How `Sequences` were prepared becomes `model.prepared`, which a file of the model keeps.
 
         Returns:
             a `History`: `.history` holds loss and metrics of each epoch.
