@@ -107,8 +107,8 @@ def forecast(
         steps, said = _season(season, clock, every)
         if window is None:
             window = _window(steps, horizon, bool(known), every)
-            if season == "auto" and steps is not None and steps > window:
-                steps, said = None, "the series are too short for one"
+        if season == "auto" and steps is not None and steps > window:
+            steps, said = None, f"a window is too short for {steps} steps"
         recipe = Lookahead(
             targets, time, series, horizon, window, steps, tuple(covariates), tuple(known),
             clock.unit, clock.step,
@@ -214,7 +214,7 @@ def _about(
     if recipe.season is not None:
         found += f"; season: {recipe.season} steps{f', {said}' if said else ''}"
     elif said:
-        found += f"; no season: {said}"
+        found += f"; no season, for {said}"
     if len(every) > 1:
         short = sum(not cut.seen for cut in cuts)
         found += f"; {len(every):,} series{f', {short:,} too short' if short else ''}"

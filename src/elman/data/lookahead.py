@@ -104,7 +104,8 @@ class Lookahead:
         """
         count, ahead = len(self.target), self._with_known(series)
         if len(series) < self.window + self.horizon:
-            return self._none()
+            nothing = np.empty((0, self.horizon * count))
+            return Windows(np.empty(0, np.int64), [], nothing, 0)
         both = cut(ahead, self.window, self.horizon)
         seen, coming = both[:, : self.window], both[:, self.window :, :count]
         there = ~np.isnan(coming).any(axis=(1, 2)) & self._begun(seen)
@@ -128,7 +129,7 @@ class Lookahead:
         last = int(given[-1]) if len(given) else -1
         seen = ahead[None, last + 1 - self.window : last + 1]
         if last + 1 < self.window or not self._begun(seen)[0]:
-            return self._none()
+            return Windows(np.empty(0, np.int64), [], None, 0)
         coming = seen[0, -self.horizon :, len(self.columns) :]
         if np.isnan(coming).any():
             step, place = np.argwhere(np.isnan(coming))[0]
@@ -151,10 +152,6 @@ class Lookahead:
         there: Any = ~np.isnan(seen[:, :, : len(self.target)])
         found: Array = there.any(axis=1).all(axis=1)
         return found
-
-    def _none(self) -> Windows:
-        nothing = np.empty((0, self.horizon * len(self.target)))
-        return Windows(np.empty(0, np.int64), [], nothing, 0)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as JSON can hold it."""
