@@ -89,7 +89,7 @@ def test_steps_that_are_not_there_are_missing_and_are_never_to_be_forecast() -> 
     assert data.missing > 0 and not np.isnan(data.targets).any()
     ends = ((data.times - dates("2026-01-01", 1)[0]) / np.timedelta64(1, "h")).astype(int)
     assert sorted(ends) == [t for t in range(5, 48) if not {t + 1, t + 2} & {20, 21, 32}]
-    assert "5 windows left out" in data.about
+    assert "5 more left out" in data.about
     train, _ = data.split(0.2)
     assert train.missing == 0 and train.feature_names == ("load", "load missing")
 

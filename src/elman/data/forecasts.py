@@ -219,5 +219,5 @@ def _about(
         short = sum(not cut.seen for cut in cuts)
         found += f"; {len(every):,} series{f', {short:,} too short' if short else ''}"
     if left_out := sum(cut.left_out for cut in cuts):
-        found += f"; {left_out:,} windows left out, which lack values to forecast"
+        found += f"; {left_out:,} more left out, for values to forecast are missing"
     return found

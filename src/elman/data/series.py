@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from elman.data.clocks import Clock
-from elman.data.frames import Columns
+from elman.data.frames import Columns, spelled
 from elman.data.ordering import Ordered
 from elman.errors import DataError
 
@@ -73,7 +73,7 @@ def on_clock(
             model = ", as the model was trained on" if new else ""
             raise DataError(
                 f"data.forecast expected regular times ({clock}{model}) in column {time!r}, got "
-                f"{_spelled(times[wrong])} after {_spelled(times[wrong - 1])} in "
+                f"{spelled(times[wrong])} after {spelled(times[wrong - 1])} in "
                 f"{found.place(int(rows[wrong]))}. Bring them to one step first, such as the mean "
                 "of each hour, or name the column that tells series apart: series=..."
             )
@@ -87,10 +87,6 @@ def on_clock(
         values[places] = table[rows]
         every.append(Series(name, times[0], values))
     return every
-
-
-def _spelled(moment: Any) -> str:
-    return f"{moment:g}" if isinstance(moment, float) else str(moment.astype("datetime64[s]"))
 
 
 def check_varies(found: Columns, every: list[Series], targets: Sequence[str]) -> None:
