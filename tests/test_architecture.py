@@ -37,6 +37,7 @@ FLOORS: list[set[str]] = [
     {"explain", "saving"},
     {"elman"},
     {"demo", "bench", "interop"},
+    {"learning"},
     {"cli"},
     {"__main__"},
 ]
