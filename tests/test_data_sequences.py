@@ -191,7 +191,7 @@ def test_a_description_counts_what_is_there_and_fits_80_columns() -> None:
     values = [np.array([[1.0, np.nan], [2.0, 3.0]]), np.ones((3, 2))]
     data = Sequences(
         values, ["no", "yes"], kind="ecg", feature_names=["lead I", "lead II"],
-        units=["mV", "mV"], step=0.004, rate=250, groups=[1, 1],
+        units=["mV", "mV"], step=0.004, rate=250, groups=[1, 1], about="two of them " * 10,
     )  # fmt: skip
     found = dict(data.describe().lines)
     assert found["sequences"] == "2" and found["steps"].startswith("2 to 3")

@@ -394,6 +394,11 @@ def bad_files() -> dict[str, tuple[str, str | bytes, str]]:
         "unlike dimensions": ("t.ts", TS.replace("3,4:one", "3:one"), "line 8, got 2, 1"),
         "words": ("t.ts", TS.replace("3,4:one", "3,x:one"), "numbers .* t.ts, line 8, got '3,x'"),
         "infinite": ("t.ts", TS.replace("3,4:one", "3,inf:one"), "line 8, got infinity"),
+        "infinite to a model": (
+            "t.ts",
+            TS.replace("3,4:one", "3,1e39:one"),
+            "line 8, got infinity",
+        ),
     }
 
 

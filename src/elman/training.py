@@ -313,7 +313,8 @@ def predict(
         for number, part in enumerate(parts):
             watchers.on_predict_batch_begin(number)
             made.append(_predict(model, values[part], batch, 0))
-            watchers.on_predict_batch_end(number, {"outputs": made[-1]})
+            outputs = model.handed_out(made[-1])
+            watchers.on_predict_batch_end(number, {"outputs": outputs})
         if made and isinstance(made[0], list):
             out = [row for part in made for row in part]
         else:

@@ -26,11 +26,10 @@ class Description:
     def __init__(self, data: Sequences) -> None:
         self.lines = list(_lines(data))
 
-    def __str__(self) -> str:
-        width = max(len(name) for name, _ in self.lines)
-        return "\n".join(f"{name:<{width}}  {text}" for name, text in self.lines)
+    def __repr__(self) -> str:
+        from elman.explain.as_text import as_text
 
-    __repr__ = __str__
+        return as_text(self)
 
     def __rich__(self) -> Any:
         from rich.table import Table

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from elman.data.delimited import read_csv, read_jsonl
+from elman.data.delimited import is_number, read_csv, read_jsonl
 from elman.errors import DataError, MissingPackageError, nearest
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -102,13 +102,12 @@ class Columns:
             try:
                 found[~gone] = column[~gone].astype(np.float64)
             except (TypeError, ValueError, OverflowError):
-                row = next(r for r in range(self.rows) if not gone[r] and not _is_number(column[r]))
+                row = next(r for r in range(self.rows) if not gone[r] and not is_number(column[r]))
                 raise DataError(
                     f"data expected numbers in column {name!r}, got {str(column[row])[:60]!r} in "
                     f"{self.place(row)}. Correct it, or leave this column out of the features."
                 ) from None
-        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite to a model
-            infinite = np.isinf(found.astype(np.float32))
+        infinite = np.isinf(as_float32(found))
         if infinite.any():
             row = int(np.argmax(infinite))
             raise DataError(
@@ -122,14 +121,14 @@ class Columns:
         column = self[name]
         if column.dtype.kind != "O":
             return column.dtype.kind in "iufb"
-        return all(_is_missing(value) or _is_number(value) for value in column)
+        return all(_is_missing(value) or is_number(value) for value in column)
 
     def has_numbers(self, name: str) -> bool:
         """Whether a column has a number anywhere."""
         column = self[name]
         if column.dtype.kind != "O":
             return column.dtype.kind in "iufb"
-        return any(_is_number(value) and not _is_missing(value) for value in column)
+        return any(is_number(value) and not _is_missing(value) for value in column)
 
     def has_lists(self, name: str) -> bool:
         """Whether the cells of a column are lists: sequences in a cell."""
@@ -286,6 +285,12 @@ def _array(column: Any) -> Array:
     return found
 
 
+def as_float32(values: Any) -> Array:
+    """Numbers as a model takes them: what float32 cannot hold is infinite, as checks then say."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values, np.float32)
+
+
 def _is_missing(value: Any) -> bool:
     if isinstance(value, str):
         return value.strip().lower() in MISSING
@@ -294,14 +299,6 @@ def _is_missing(value: Any) -> bool:
     if isinstance(value, float | np.floating):
         return bool(value != value)
     return str(value) in ("<NA>", "NaT")  # pandas' words for it, without pandas
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
 
 
 def _text(value: Any) -> str:

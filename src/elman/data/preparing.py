@@ -91,12 +91,7 @@ class Preparation:
         Raises:
             DataError: other features than those it was learned from.
         """
-        return self._apply(list(raw), self.steps)
-
-    def _apply(self, values: list[Any], steps: Sequence[Step]) -> list[Array]:
-        for step in steps:
-            values = step.apply(values)
-        return values
+        return _applied(list(raw), self.steps)
 
     def __call__(self, data: Sequences) -> Sequences:
         """The same sequences, prepared; what was done to them already is not done again.
@@ -105,25 +100,24 @@ class Preparation:
             DataError: other features or classes, or another preparation that cannot be undone.
         """
         before = data.prepared.steps if data.prepared and not data.prepared.provisional else ()
+        begun = before == self.steps[: len(before)]
         found = self.named(data)
         targets: Any = found.targets
-        if before == self.steps[: len(before)]:
-            values, steps = list(data), self.steps[len(before) :]
-        elif data.raw is not None and data.prepared is not None:
-            values, steps = [], self.steps
-            if targets is not None:
+        if data.raw is not None and not (before and begun):
+            values, steps = list(data.raw), self.steps
+            if before and data.prepared is not None:
                 targets = data.prepared.restore(targets, data)
+        elif begun:
+            values, steps = list(data), self.steps[len(before) :]
         else:
             raise DataError(
                 "Preparation expected data as they were read, got some that were prepared in "
                 "another way. Load them again."
             )
-        if data.raw is not None and len(steps) == len(self.steps):
-            values = list(data.raw)
         for step in steps if targets is not None else ():
             targets = step.aim(targets, _raw(data))
         return found.with_values(
-            self._apply(values, steps),
+            _applied(values, steps),
             targets=targets,
             prepared=self,
             **self._described(data, steps),
@@ -137,9 +131,9 @@ class Preparation:
             data: what it was said of.
 
         Returns:
-            Forecasts as float64 [n, horizon, targets]; all else as it is.
+            Forecasts as float64 [n, horizon, targets]; all else, and None, as it is.
         """
-        for step in reversed(self.steps):
+        for step in reversed(self.steps) if outputs is not None else ():
             outputs = step.restore(outputs, _raw(data))
         return outputs
 
@@ -213,8 +207,8 @@ class Preparation:
         rate = given.get("rate")
         if rate is not None:
             check_numbers([rate], "a rate")
-        if rate is not None and rate <= 0:
-            raise refused(f"a rate of {rate}")
+            if rate <= 0:
+                raise refused(f"a rate of {rate}")
         columns = given.get("columns", {})
         if not isinstance(columns, dict):
             raise refused("columns that are no dict")
@@ -245,6 +239,12 @@ def with_preparation(
         data.kind, (), data.names, data.feature_names, data.units, data.rate, tuple(told.items())
     )
     return data.with_values(data.values, prepared=begun)
+
+
+def _applied(values: list[Any], steps: Sequence[Step]) -> list[Array]:
+    for step in steps:
+        values = step.apply(values)
+    return values
 
 
 def _learned(data: Sequences) -> tuple[Step, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from elman.data.cutting import Cut
-from elman.data.folders import files_in, groups_of
+from elman.data.folders import check_one_each, files_in, groups_of
 from elman.data.labelling import numbered
 from elman.data.preparing import Preparation, with_preparation
 from elman.data.record_files import ENDINGS, read_record
@@ -99,12 +99,7 @@ def ecg(
     if folders is not None and labels is None:
         given, record_names = numbered(folders, f"the folders of {str(source)!r}", new=new)
     groups = groups_of("ecg", source, paths, group)
-    for what, listed in (("label", given), ("group", groups)):
-        if listed is not None and len(listed) != len(records):
-            raise DataError(
-                f"ecg expected one {what} for each of {len(records)} records, got {len(listed)}. "
-                "Give each record its own."
-            )
+    check_one_each("ecg", "record", len(records), label=given, group=groups)
     if groups is None and len(records) > 1:
         groups = [record.name for record in records]
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from elman.data.arrays import read_npz
-from elman.data.frames import Columns, check_file, columns
+from elman.data.frames import Columns, as_float32, check_file, columns
 from elman.data.labelling import numbered, targets
 from elman.data.ordering import in_order
-from elman.data.preparing import Preparation
+from elman.data.preparing import Preparation, with_preparation
 from elman.data.sequences import Sequences
 from elman.data.uea import read_ts
 from elman.errors import DataError, OptionError
@@ -104,14 +104,7 @@ def table(
             data = _wide(found, chosen, y, names, group, time)
     if units:
         data = data.with_values(data.values, units=units)
-    if prepared is not None:
-        return prepared(data)
-    return data.with_values(
-        data.values,
-        prepared=Preparation(
-            "table", (), data.names, data.feature_names, data.units, None, tuple(told.items())
-        ),
-    )
+    return with_preparation(data, told, prepared)
 
 
 def measurements(
@@ -175,7 +168,7 @@ def _listed(found: Columns, chosen: list[str], row: int) -> Array:
         try:
             # Parquet's lists of lists come as arrays of arrays.
             nested = isinstance(cell, np.ndarray) and cell.dtype == object
-            part: Array = np.array([*cell] if nested else cell, np.float32)
+            part = as_float32([*cell] if nested else cell)
         except (TypeError, ValueError, OverflowError):
             part = np.empty(0, np.float32)
         part = part[:, None] if part.ndim == 1 else part

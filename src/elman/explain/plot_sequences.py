@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from elman.data.sequences import Sequences
 
+Array = np.ndarray[Any, np.dtype[Any]]
+
 #: Classes that get a bar of their own, sequences that are drawn, features drawn of each.
 MOST_BARS, MOST_DRAWN, MOST_FEATURES = 12, 3, 6
 
@@ -39,10 +41,18 @@ def plot_sequences(data: Sequences) -> Figure:
 
 def _chosen(data: Sequences) -> list[int]:
     """A sequence of each class, as far as there is room."""
+    classes = _classes(data)
+    if classes is not None:
+        return np.unique(classes, return_index=True)[1][:MOST_DRAWN].tolist()
+    return list(range(min(len(data), MOST_DRAWN)))
+
+
+def _classes(data: Sequences) -> Array | None:
+    """The class number of each sequence, where each has one."""
     targets = data.targets
     if data.names and isinstance(targets, np.ndarray) and targets.ndim == 1:
-        return np.unique(targets, return_index=True)[1][:MOST_DRAWN].tolist()
-    return list(range(min(len(data), MOST_DRAWN)))
+        return targets
+    return None
 
 
 def _lengths(axes: Axes, data: Sequences) -> None:
@@ -89,9 +99,9 @@ def _one(axes: Axes, data: Sequences, row: int, last: bool) -> None:
             color=colour, linewidth=0.9, label=name,
         )  # fmt: skip
     title = f"sequence {row}" if data.ids is None else str(data.ids[row])
-    targets = data.targets
-    if data.names and isinstance(targets, np.ndarray) and targets.ndim == 1:
-        title += f": {data.names[targets[row]]}"
+    classes = _classes(data)
+    if classes is not None:
+        title += f": {data.names[classes[row]]}"
     axes.set_title(_short(title, 90), loc="left", fontsize=8, color=INK)
     units = set(data.units)
     if len(units) == 1 and units != {""}:
