@@ -309,6 +309,28 @@ def test_a_level_is_no_news_to_a_model() -> None:
     np.testing.assert_allclose(high.targets, low.targets, atol=1e-3)
 
 
+def test_data_are_prepared_anew_by_another_preparation() -> None:
+    table = hourly(RNG.normal(size=80))
+    table["load"][70:72] = np.nan  # only the later part has features that say so
+    data = elman.data.forecast(table, "load", time="date", horizon=2, window=6)
+    one, _ = data.split(0.6)
+    other = Preparation.learn(data)
+    assert other(data).feature_names == ("load", "load missing") and other != one.prepared
+    for first, then in ((one.prepared, other), (other, one.prepared)):
+        again, anew = then(first(data)), then(data)
+        assert again.feature_names == anew.feature_names and again.prepared == then
+        np.testing.assert_array_equal(again.values.values, anew.values.values)
+        np.testing.assert_allclose(again.targets, anew.targets, atol=1e-6)
+
+
+def test_a_window_of_another_length_is_prepared_as_well() -> None:
+    made = Relative(1, 0, (2.0,))
+    found = made.apply([np.array([[1.0, 7], [np.nan, 8]]), np.array([[4.0, 9]])])
+    np.testing.assert_array_equal(np.concatenate(found), [[0, 7], [np.nan, 8], [0, 9]])
+    with pytest.raises(DataError, match=r"1 or more features, got an array of shape \(2,\) at"):
+        made.apply([np.zeros((2, 1)), np.zeros(2)])
+
+
 def test_from_many_windows_a_season_is_learned_and_not_given() -> None:
     wave = np.tile([0.0, 5, 2, 9], 200) + RNG.normal(size=800) / 10
     few, many = (

@@ -103,10 +103,12 @@ class Preparation:
         begun = before == self.steps[: len(before)]
         found = self.named(data)
         targets: Any = found.targets
+        names, units = data.feature_names, data.units
         if data.raw is not None and not (before and begun):
             values, steps = list(data.raw), self.steps
             if before and data.prepared is not None:
                 targets = data.prepared.restore(targets, data)
+                names, units = self.feature_names, self.units
         elif begun:
             values, steps = list(data), self.steps[len(before) :]
         else:
@@ -120,7 +122,7 @@ class Preparation:
             _applied(values, steps),
             targets=targets,
             prepared=self,
-            **self._described(data, steps),
+            **_described(names, units, steps),
         )
 
     def restore(self, outputs: Any, data: Sequences) -> Any:
@@ -146,19 +148,6 @@ class Preparation:
         if not self.names or self.names == data.names:
             return data
         return data.with_values(data.values, targets=self._renumbered(data), names=self.names)
-
-    def _described(self, data: Sequences, steps: Sequence[Step]) -> dict[str, Any]:
-        """The vocabulary after these steps, or names and units of the features."""
-        found: dict[str, Any] = {}
-        for step in steps:
-            if isinstance(step, Tokens):
-                found["vocabulary"] = step.vocabulary
-            if isinstance(step, Fill) and step.marked:
-                if names := data.feature_names:
-                    found["feature_names"] = (*names, *(f"{names[p]} missing" for p in step.marked))
-                if data.units:
-                    found["units"] = (*data.units, *[""] * len(step.marked))
-        return found
 
     def _renumbered(self, data: Sequences) -> Any:
         """Targets by the class numbers of the preparation."""
@@ -271,6 +260,20 @@ def _learned(data: Sequences) -> tuple[Step, ...]:
         )
     gone = np.flatnonzero(np.isnan(values).any(axis=0))
     return *first, Scale.learned(values), Fill(tuple(gone.tolist()))
+
+
+def _described(
+    names: tuple[str, ...], units: tuple[str, ...], steps: Sequence[Step]
+) -> dict[str, Any]:
+    """Names and units of the features after some steps, and the vocabulary where there is one."""
+    found: dict[str, Any] = {}
+    for step in steps:
+        if isinstance(step, Tokens):
+            found["vocabulary"] = step.vocabulary
+        if isinstance(step, Fill) and step.marked:
+            names = (*names, *(f"{names[p]} missing" for p in step.marked)) if names else names
+            units = (*units, *[""] * len(step.marked)) if units else units
+    return {**found, "feature_names": names, "units": units}
 
 
 def _raw(data: Sequences) -> list[Any]:

@@ -223,18 +223,23 @@ class Relative(Step):
 
     def apply(self, values: list[Any]) -> list[Any]:
         """Each window from its last values on."""
-        count, found = len(self.scale), []
+        count = len(self.scale)
         for row, one in enumerate(values):
-            window = np.array(one, np.float64)
-            if window.ndim != 2 or not len(window) or window.shape[1] < count:
+            if np.ndim(one) != 2 or not len(one) or np.shape(one)[1] < count:
                 raise DataError(
                     f"Preparation expected windows of {count} or more features, got an array of "
-                    f"shape {window.shape} at place {row}. Bring the features that the model was "
+                    f"shape {np.shape(one)} at place {row}. Bring the features that the model was "
                     "trained on."
                 )
-            window[:, :count] -= last_value(window[None, :, :count])
-            found.append(window)
-        return found
+        if len({np.shape(one) for one in values}) > 1:
+            return [self._begun(np.array(one, np.float64)[None])[0] for one in values]
+        return list(self._begun(np.array(values, np.float64))) if values else []
+
+    def _begun(self, windows: Array) -> Array:
+        """The same of windows [n, steps, features], in their place."""
+        count = len(self.scale)
+        windows[:, :, :count] -= last_value(windows[:, :, :count])[:, None]
+        return windows
 
     def aim(self, targets: Array, raw: list[Any]) -> Array:
         """The distance of what comes from the naive forecast: float32 [n, horizon * targets]."""
