@@ -368,6 +368,37 @@ def test_a_recipe_that_lies_is_refused() -> None:
             Lookahead.from_dict({**honest, **lie})
 
 
+def test_a_model_in_a_file_forecasts_what_comes_next(tmp_path: Path) -> None:
+    table = hourly(np.arange(120.0) % 24, price=RNG.normal(size=120))
+    data = elman.data.forecast(
+        table, "load", time="date", horizon=4, covariates=["price"], units=["MW", "€"]
+    )
+    train, _ = data.split(0.2)
+    model = elman.Sequential([elman.Input((None, train.features)), GRU(3), Dense(4)])
+    model.compile("adam", "mae")
+    model.fit(train, epochs=1, verbose=0)
+    model.save(tmp_path / "load.keras")
+    loaded = elman.load(tmp_path / "load.keras")
+    end = elman.data.forecast(table, prepared=loaded.prepared, upcoming=True)
+    said = loaded.prepared.restore(loaded.predict(end, verbose=0), end)
+    assert said.shape == (1, 4, 1) and end.units == ("MW", "€")
+    assert times_ahead(end).tolist() == [dates("2026-01-06", 4).tolist()]
+    expected = train.prepared.restore(model.predict(end, verbose=0), end)
+    np.testing.assert_array_equal(said, expected)
+
+
+def test_a_picture_shows_what_comes_in_the_unit_of_the_series() -> None:
+    pytest.importorskip("matplotlib")
+    table = {"a": 1000 + RNG.normal(size=60), "b": RNG.normal(size=60)}
+    data = elman.data.forecast(table, horizon=3, window=8)
+    for part in (data, data.split(0.2)[0]):
+        seen, other, came, _, _ = part.plot().axes[2].lines
+        np.testing.assert_allclose(seen.get_ydata(), table["a"][:8], rtol=1e-6)
+        np.testing.assert_allclose(other.get_ydata(), table["b"][:8], rtol=1e-6)
+        np.testing.assert_allclose(came.get_ydata(), table["a"][8:11], rtol=1e-6)
+        assert came.get_xdata().tolist() == [8, 9, 10]
+
+
 # -- what a forecast has to beat ------------------------------------------------------------------
 
 

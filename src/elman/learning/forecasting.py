@@ -34,19 +34,44 @@ class Forecasts:
         scaled: mean absolute scaled errors (Hyndman & Koehler 2006), float64 [targets]: the error
             divided by that of the naive forecast one step ahead, of the same series in the
             training part.
-        verdict: in one sentence, whether the network is worth more than the best naive one.
+        best: the name of the best naive forecast.
+        gain, noise: how much smaller the network's scaled error is than that one's, as a share of
+            it, and how much of this may be chance: two standard errors.
+        windows: how many were judged.
     """
 
     targets: tuple[str, ...]
     units: tuple[str, ...]
     errors: dict[str, Array]
     scaled: dict[str, Array]
-    verdict: str
+    best: str
+    gain: float
+    noise: float
+    windows: int
 
     @property
     def horizon(self) -> int:
         """Steps that are forecast."""
         return len(self.errors[NETWORK])
+
+    @property
+    def verdict(self) -> str:
+        """One honest line: is the network worth more than the best naive forecast?"""
+        gain, noise = 100 * self.gain, 100 * self.noise
+        if gain > noise:
+            return (
+                f"the network's error is {gain:.1f} % below that of the {self.best}, the best "
+                f"simple forecast (± {noise:.1f} % on {self.windows:,} windows)."
+            )
+        if gain < -noise:
+            return (
+                f"the network does not help: the {self.best} is a better forecast, by {-gain:.1f} "
+                f"% (± {noise:.1f} % on {self.windows:,} windows). Use that."
+            )
+        return (
+            f"the network does not help: the {self.best} is as good a forecast, within the "
+            f"{noise:.1f} % that {self.windows:,} windows leave open. Use that."
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data: errors by name, then by target, step after step."""
@@ -59,6 +84,9 @@ class Forecasts:
                 name: dict(zip(self.targets, one.tolist(), strict=True))
                 for name, one in self.scaled.items()
             },
+            "best_naive": self.best,
+            "gain": self.gain,
+            "noise": self.noise,
             "verdict": self.verdict,
         }
 
@@ -170,7 +198,10 @@ def judge(model: Model, train: Sequences, test: Sequences) -> Forecasts:
         units,
         absolute_errors(forecasts, late.coming),
         scaled,
-        _verdict(best, gain, noise, len(test)),
+        best,
+        gain,
+        noise,
+        len(test),
     )
 
 
@@ -194,33 +225,18 @@ def _gain(naive_off: Array, off: Array, times: Array | None) -> tuple[float, flo
     """How much smaller an error is, as a share, and what of that may be chance.
 
     Errors of windows that overlap are alike. Two standard errors that know so are those of Diebold
-    & Mariano (1995), with the weights of Newey & West (1987).
+    & Mariano (1995), for few windows as corrected by Harvey, Leybourne & Newbold (1997).
     """
     better = (naive_off - off).mean(axis=(1, 2))
     of = np.arange(len(off)) if times is None else np.unique(times, return_inverse=True)[1]
     each = np.bincount(of, better) / np.bincount(of)  # series of one time have one fate
-    count, reach = len(each), min(off.shape[1], len(each))
+    count, horizon = len(each), min(off.shape[1], len(each))
     apart = each - each.mean()
-    spread = apart @ apart + 2 * sum(
-        (1 - lag / reach) * (apart[lag:] @ apart[:-lag]) for lag in range(1, reach)
-    )
+    alike = np.array([apart[lag:] @ apart[: count - lag] for lag in range(horizon)])
+    spread = 2 * alike.sum() - alike[0]
+    if spread <= 0:  # which no spread is; weighed by how far apart, it never is (Newey & West 1987)
+        spread = 2 * alike @ (1 - np.arange(horizon) / horizon) - alike[0]
+    few = (count + 1 - 2 * horizon + horizon * (horizon - 1) / count) / count
+    error = np.sqrt(max(float(spread), 0.0) / max(few, 1 / count)) / count
     usual = max(float(naive_off.mean()), TINY)
-    return float(better.mean()) / usual, 2 * float(np.sqrt(max(spread, 0.0))) / count / usual
-
-
-def _verdict(best: str, gain: float, noise: float, rows: int) -> str:
-    """One honest line: is the network worth more than the best naive forecast?"""
-    if gain > noise:
-        return (
-            f"the network's error is {100 * gain:.1f} % below that of the {best}, the best simple "
-            f"forecast (± {100 * noise:.1f} % on {rows:,} windows)."
-        )
-    if gain < -noise:
-        return (
-            f"the network does not help: the {best} is a better forecast, by {-100 * gain:.1f} % "
-            f"(± {100 * noise:.1f} % on {rows:,} windows). Use that."
-        )
-    return (
-        f"the network does not help: the {best} is as good a forecast, within the "
-        f"{100 * noise:.1f} % that {rows:,} windows leave open. Use that."
-    )
+    return float(better.mean()) / usual, 2 * float(error) / usual
