@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from cyclopts import CycloptsError
 
-from elman.cli import explaining, measuring  # noqa: F401  (each adds its commands to `app`)
+from elman.cli import explaining, learning, measuring  # noqa: F401  (each adds its commands to `app`)
 from elman.cli.app import app
 from elman.errors import ElmanError, SpecError
 

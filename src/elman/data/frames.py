@@ -187,12 +187,14 @@ def columns(source: Any) -> Columns:
 
     Args:
         source: a path to .csv, .tsv, .jsonl or .parquet; a DataFrame of pandas, polars or
-            pyarrow; whatever has an Arrow stream; or a dict of columns.
+            pyarrow; whatever has an Arrow stream; a dict of columns; or `Columns`.
 
     Raises:
         DataError: none of these, or a file that cannot be read as what its name says.
         MissingPackageError: Parquet, or an Arrow stream, without pyarrow.
     """
+    if isinstance(source, Columns):
+        return source
     if isinstance(source, str | os.PathLike):
         return _of_file(Path(source))
     if isinstance(source, Mapping):

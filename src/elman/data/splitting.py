@@ -28,10 +28,7 @@ def split_rows(
         )
     if by not in WAYS:
         raise OptionError(f"split expected by to be one of {', '.join(WAYS)}, got {by!r}.")
-    if by == "auto" and data.until is not None:
-        by = "time"  # what comes after a window is in the next one
-    elif by == "auto":
-        by = "group" if data.groups is not None else "time" if data.times is not None else "random"
+    by = way(data, by)
     if by == "random" and data.until is not None:
         raise OptionError(
             'split expected by="time" or "group" for forecasts, got "random": what comes after a '
@@ -53,6 +50,19 @@ def split_rows(
             'another share, or split by="random".'
         )
     return parts
+
+
+def way(data: Sequences, by: str = "auto") -> str:
+    """How data are split: "auto" is by group, by time or at random, the first that they allow."""
+    if by != "auto":
+        return by
+    if data.until is not None:
+        return "time"  # what comes after a window is in the next one
+    if data.groups is not None:
+        return "group"
+    # Times that each sequence counts from its own beginning say nothing of which was later.
+    apart = data.times is not None and len(np.unique(data.times)) > 1
+    return "time" if apart else "random"
 
 
 def _column(given: Array | None, what: str, by: str) -> Array:
