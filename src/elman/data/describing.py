@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from elman.data.frames import spelled
+
 if TYPE_CHECKING:
     from elman.data.sequences import Sequences
 
@@ -64,7 +66,7 @@ def _lines(data: Sequences) -> Iterator[tuple[str, str]]:
     if data.groups is not None:
         yield "groups", f"{len(np.unique(data.groups)):,}"
     if data.times is not None and len(data):
-        yield "times", f"{data.times.min()} to {data.times.max()}"
+        yield "times", f"{spelled(data.times.min())} to {spelled(data.times.max())}"
 
 
 def _features(data: Sequences) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from elman.data.arrays import read_npz
 from elman.data.frames import Columns, as_float32, check_file, columns
 from elman.data.labelling import numbered, targets
+from elman.data.ordering import in_order
 from elman.data.preparing import Preparation, with_preparation
 from elman.data.sequences import Sequences
 from elman.data.uea import read_ts
@@ -88,7 +89,7 @@ def table(
             form = "long" if sequence or (group and time) else "wide"
         if new and target not in found.names:
             target = None
-        chosen = _features(found, features, (target, sequence, group, time))
+        chosen = measurements(found, features, (target, sequence, group, time))
         y: Any = None
         names: list[str] = []
         if target is not None:
@@ -106,7 +107,7 @@ def table(
     return with_preparation(data, told, prepared)
 
 
-def _features(
+def measurements(
     found: Columns, given: Sequence[str] | None, others: Sequence[str | None]
 ) -> list[str]:
     """The columns of measurements."""
@@ -196,26 +197,8 @@ def _long(
     time: str | None,
 ) -> Sequences:
     """Each row is a step."""
-    keys = np.array(found.texts(sequence) if sequence else [found.where] * found.rows, object)
-    number = np.array(list({key: None for key in keys}))  # in the order of the file
-    place = {key: n for n, key in enumerate(number)}
-    of = np.array([place[key] for key in keys])
-    moments = None if time is None else found.moments(time)
-    order = np.argsort(of, kind="stable") if moments is None else np.lexsort((moments, of))
-    ends = np.cumsum(np.bincount(of))[:-1]
-    step = None
-    if moments is not None:
-        again = (np.diff(of[order]) == 0) & (moments[order][1:] == moments[order][:-1])
-        if again.any():
-            first, second = order[np.argmax(again) : np.argmax(again) + 2]
-            raise DataError(
-                f"data.table expected each time once in a sequence, got {moments[second]} twice: "
-                f"{found.place(int(first))} and row {int(second)} of {keys[second]!r}. Leave one "
-                "out, or name the column that tells sequences apart: sequence=..."
-            )
-        step = _step(moments[order], of[order])
+    number, rows, moments = in_order(found, sequence, time, "data.table", "sequence")
     values = np.stack([found.numbers(name) for name in chosen], axis=1).astype(np.float32)
-    rows = np.split(order, ends)
     firsts = np.array([one[0] for one in rows])
     given: Any = None
     if y is not None:
@@ -242,15 +225,15 @@ def _long(
         feature_names=chosen,
         groups=groups,
         times=None if moments is None else moments[firsts],
-        step=step,
+        step=None if moments is None else _step([moments[one] for one in rows]),
         ids=number.astype(str),
     )
 
 
-def _step(moments: Array, of: Array) -> float | None:
+def _step(moments: list[Array]) -> float | None:
     """Seconds between steps, the median; None where the times are no dates."""
-    apart = np.diff(moments)[np.diff(of) == 0]
-    if moments.dtype.kind != "M" or not len(apart):
+    apart = np.concatenate([np.diff(one) for one in moments])
+    if apart.dtype.kind != "m" or not len(apart):
         return None
     return float(np.median(apart.astype("timedelta64[ns]").astype(np.int64)) / 1e9)
 
