@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
 from elman import DataError, FileError, Model, OptionError, Sequential, ShapeError, layers
+from elman.callbacks import Callback
 from elman.errors import ElmanError, NotReadyError, UnknownNameError
 from elman.layers import GRU, LSTM, Add, Concatenate, Dense, Dropout, Embedding, Input
 
@@ -144,10 +144,9 @@ def floats(arrays: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_program_trains_as_in_keras_and_files_go_both_ways(name: str, tmp_path: Path) -> None:
-    keras = keras_judge.keras()
-    if keras is None:
-        pytest.skip("Keras is not installed")
+def test_a_program_trains_as_in_keras_and_files_go_both_ways(
+    name: str, tmp_path: Path, keras: Any
+) -> None:
     case = CASES[name]
     x, y = floats(case.x), floats(case.y)
     x = x if len(x) > 1 else x[0]
@@ -211,12 +210,11 @@ def random_program(k: Any, seed: int) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_keras_finds_every_weight_of_any_graph_where_it_looks(seed: int, tmp_path: Path) -> None:
+def test_keras_finds_every_weight_of_any_graph_where_it_looks(
+    seed: int, tmp_path: Path, keras: Any
+) -> None:
     # Keras numbers the layers of a class by their place in the graph, masks included: weights of
     # one shape would change places unnoticed, were the order another.
-    keras = keras_judge.keras()
-    if keras is None:
-        pytest.skip("Keras is not installed")
     ours = random_program(Elman, seed)
     ours.save(tmp_path / "m.keras")
     opened = keras.saving.load_model(tmp_path / "m.keras")
@@ -225,6 +223,41 @@ def test_keras_finds_every_weight_of_any_graph_where_it_looks(seed: int, tmp_pat
     for layer in ours.layers:
         for got, wanted in zip(theirs[layer.name], layer.get_weights(), strict=True):
             np.testing.assert_array_equal(got, wanted)
+
+
+#: What may stand between a mask and the layer that heeds it.
+BETWEEN: dict[str, Callable[[Any], Any]] = {
+    "RNN": lambda k: k.layers.RNN(k.layers.LSTMCell(4), return_sequences=True),
+    "ZeroPadding1D": lambda k: k.layers.ZeroPadding1D(1),
+    "Cropping1D": lambda k: k.layers.Cropping1D(1),
+    "UpSampling1D": lambda k: k.layers.UpSampling1D(2),
+    "Conv1D": lambda k: k.layers.Conv1D(4, 2),
+    "SpatialDropout1D": lambda k: k.layers.SpatialDropout1D(0.1),
+}
+
+
+def beside(k: Any, name: str, depth: int) -> Any:
+    """A branch with masks, through a layer, beside one of so many layers without."""
+    a, b = k.Input((6, 3)), k.Input((6, 3))
+    masked = k.layers.Concatenate(axis=1)([k.layers.Masking()(a), k.layers.Masking()(a)])
+    ends = [k.layers.LSTM(4)(BETWEEN[name](k)(masked)), b]
+    for _ in range(depth):
+        ends[1] = k.layers.Dense(4)(ends[1])
+    ends[1] = k.layers.LSTM(4)(ends[1])
+    return k.Model([a, b], k.layers.Dense(1)(k.layers.Concatenate()(ends)))
+
+
+@pytest.mark.filterwarnings("ignore:.* mask")
+@pytest.mark.parametrize("depth", range(1, 7))
+@pytest.mark.parametrize("name", BETWEEN)
+def test_layers_are_in_the_order_of_keras_wherever_a_mask_ends(
+    keras: Any, name: str, depth: int
+) -> None:
+    theirs, ours = (
+        [kind for kind in (type(layer).__name__ for layer in model.layers) if kind in layers.LAYERS]
+        for model in (beside(keras, name, depth), beside(Elman, name, depth))
+    )
+    assert ours == theirs
 
 
 # -- how they are made ----------------------------------------------------------------------------
@@ -322,6 +355,21 @@ def test_inputs_and_outputs_by_name() -> None:
     assert in_order[0] == pytest.approx(in_order[1] + in_order[2])
     outputs = Model(model.inputs, {"p": model.outputs[0], "q": model.outputs[1]}).predict(X2)
     np.testing.assert_array_equal(outputs["q"], model.predict(X2)[1])
+
+
+def test_callbacks_get_the_outputs_of_a_batch_as_predict_returns_them() -> None:
+    a = Input((3,), name="a")
+    seen = []
+
+    class Watch(Callback):
+        def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+            seen.append(logs["outputs"])
+
+    model = Model(a, {"one": Dense(1, name="one")(a), "two": Dense(2, name="two")(a)})
+    x = np.eye(3, dtype="f4")
+    found = model.predict(x, 2, 0, callbacks=[Watch()])
+    for name, output in found.items():
+        np.testing.assert_array_equal(np.concatenate([part[name] for part in seen]), output)
 
 
 def test_an_output_without_a_loss_is_predicted_and_not_trained() -> None:

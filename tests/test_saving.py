@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pickle
 import stat
 import subprocess
 import sys
 import warnings
 import zipfile
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import h5py
@@ -23,6 +23,8 @@ import keras_judge
 import trainings
 from elman import FileError, NotReadyError, OptionError, Sequential, seeds
 from elman.callbacks import ModelCheckpoint
+from elman.data import Preparation, Sequences
+from elman.data.steps import Scale, Tokens
 from elman.layers import (
     GRU,
     LSTM,
@@ -38,6 +40,7 @@ from golden import record_files
 from golden.record_files import AFTER, BEFORE
 from trainings import OPTIMIZERS, TAGGER, TRAININGS
 
+MANY = elman.losses.SparseCategoricalCrossentropy(from_logits=True)
 GOLDEN = Path(__file__).parent / "golden"
 X = np.random.default_rng(3).normal(size=(12, 5, 3)).astype("f4")
 Y = np.random.default_rng(4).integers(0, 2, 12)
@@ -193,6 +196,144 @@ def test_the_history_is_in_the_file_also_where_it_is_not_finite(tmp_path):
         json.loads(file.read("metadata.json"), parse_constant=pytest.fail)
 
 
+# -- how the data were prepared --------------------------------------------------------------------
+
+
+def of_kind(kind: str) -> Sequences:
+    """Sequences of a kind, whose preparation has all that such a one can have."""
+    if kind == "text":
+        some = ["so good", "so bad &amp; sad", "\ud800 été"]  # half a surrogate pair is no letter
+        texts = [f"{some[i % 3]} {i}" for i in range(12)]
+        return elman.data.text(texts, list("yny" * 4), tokens="chars")
+    if kind == "table":
+        x = np.where(X[..., 0] > 1, np.nan, X[..., 0])
+        long = {"who": np.repeat(np.arange(12), 5), "x": x.ravel(), "y": np.repeat(Y, 5)}
+        return elman.data.table(long, "y", sequence="who", units=["mV"])
+    if kind == "sound":
+        return elman.data.audio(elman.datasets.path("wav/it/h-16.wav").parents[1], trim=-50)
+    signal = np.sin(np.arange(2000))[:, None]
+    classes = {"a": "NL", "b": "V"}
+    return elman.data.ecg(signal, source_rate=100, length=1, classes=classes, label=None)
+
+
+def fitted(data: Sequences) -> Sequential:
+    """A model that was trained on these, however badly."""
+    first = [Embedding(len(data.vocabulary), 2)] if data.vocabulary else []
+    model = Sequential([*first, GRU(2), Dense(max(data.classes, 1))])
+    model.compile("sgd", "mse" if not data.classes else MANY)
+    y = np.zeros(len(data)) if data.targets is None else None
+    model.fit(data, y, verbose=0)
+    return model
+
+
+@pytest.mark.parametrize("kind", ["text", "table", "sound", "ecg"])
+def test_a_file_has_how_the_data_were_prepared_and_new_data_become_the_same(kind, tmp_path):
+    data = of_kind(kind)
+    train, held_out = data.split(0.25)
+    model = fitted(train)
+    assert model.prepared == train.prepared and model.prepared.steps
+    model.save(tmp_path / "m.keras")
+    loaded = elman.load(tmp_path / "m.keras", compile=False)
+    assert loaded.prepared == model.prepared
+    as_read = data.split(0.25, prepare=False)[1]
+    again = loaded.prepared(as_read)
+    for one, other in zip(again, held_out, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert np.array_equal(loaded.predict(again, verbose=0), model.predict(held_out, verbose=0))
+
+
+def test_a_model_that_saw_all_texts_keeps_the_vocabulary_of_all(tmp_path):
+    texts, labels = ["so good", "so bad", "well"], ["yes", "no", "yes"]
+    data = elman.data.text(texts, labels, least=1)
+    assert data.prepared.provisional
+    fitted(data).save(tmp_path / "m.keras")
+    found = elman.load(tmp_path / "m.keras").prepared
+    new = elman.data.text(["bad well unheard"], prepared=found)
+    assert [new.vocabulary[token] for token in new[0]] == ["bad", "well", "[UNK]"]
+    assert new.names == ("no", "yes")
+
+
+def test_arrays_do_not_make_a_model_forget_and_other_sequences_do(tmp_path):
+    data = of_kind("table")
+    model = fitted(data.split(0.25)[0])
+    before = model.prepared
+    model.fit(np.zeros((2, 5, 2)), np.zeros(2), verbose=0)
+    assert model.prepared is before
+    other = data.split(0.5, seed=3)[0]
+    model.fit(other, verbose=0)
+    assert model.prepared == other.prepared != before
+    assert small().prepared is None
+    small().save(tmp_path / "m.keras")
+    assert elman.load(tmp_path / "m.keras").prepared is None
+
+
+def test_loading_weights_leaves_the_preparation_alone(tmp_path):
+    model = fitted(of_kind("table").split(0.25)[0])
+    model.save(tmp_path / "m.keras")
+    built = Sequential([elman.Input((None, 2)), GRU(2), Dense(2)])
+    built.load_weights(tmp_path / "m.keras")
+    assert built.prepared is None
+
+
+def test_a_vocabulary_of_a_hundred_thousand_long_words_comes_back(tmp_path):
+    words = tuple(f"неизвестное{number}" for number in range(100_000))  # 6 bytes a letter in JSON
+    model = Sequential([elman.Input((None,)), Embedding(100_002, 4), GRU(2)])
+    model.prepared = Preparation("text", (Tokens("words", ("", "[UNK]", *words)),))
+    model.save(tmp_path / "m.keras")
+    assert elman.load(tmp_path / "m.keras").prepared == model.prepared
+
+
+@pytest.mark.parametrize(
+    ("prepared", "words"),
+    [
+        (Preparation("text", (Tokens("words", ("", "[UNK]", "x" * 20_000)),)), "prepared to None"),
+        (Preparation("table", (Scale((np.nan,), (1.0,)),)), "no finite number"),
+        (Preparation("text", names=tuple("x" * 5_000 for _ in range(1_000))), "bytes of text"),
+    ],
+    ids=["a word too long", "not finite", "too much for so few weights"],
+)
+def test_a_preparation_that_could_not_be_opened_is_not_saved(prepared, words, tmp_path):
+    model = small()
+    model.save(tmp_path / "m.keras")
+    before = (tmp_path / "m.keras").read_bytes()
+    model.prepared = prepared
+    with pytest.raises(FileError, match=words) as raised:
+        model.save(tmp_path / "m.keras")
+    assert len(str(raised.value)) < 1000
+    assert (tmp_path / "m.keras").read_bytes() == before
+
+
+def test_a_word_that_no_file_could_hold_is_not_learned():
+    learned = Tokens.learned(["word " + "x" * 20_000], "words", None, 1)
+    assert learned.vocabulary == ("", "[UNK]", "word")
+
+
+def test_checkpoints_and_pickles_of_estimators_keep_the_preparation(tmp_path):
+    train, _ = of_kind("table").split(0.25)
+    model = fitted(train)
+    model.fit(train, callbacks=[ModelCheckpoint(tmp_path / "best.keras")], verbose=0)
+    assert elman.load(tmp_path / "best.keras").prepared == train.prepared
+    pytest.importorskip("sklearn")
+    from elman.interop.sklearn import SequenceClassifier
+
+    estimator = SequenceClassifier("gru(2)", epochs=1).fit(X, Y)
+    estimator.model_.prepared = train.prepared
+    assert pickle.loads(pickle.dumps(estimator)).model_.prepared == train.prepared
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_keras_opens_a_file_with_a_preparation_and_saves_one_without(keras, tmp_path):
+    train, _ = of_kind("text").split(0.25)
+    model = fitted(train)
+    model.save(tmp_path / "m.keras")
+    opened = keras.saving.load_model(tmp_path / "m.keras")
+    tokens, _ = train.padded()
+    wanted = model.predict(tokens, verbose=0)
+    np.testing.assert_allclose(opened.predict(tokens, verbose=0), wanted, atol=1e-5)
+    opened.save(tmp_path / "k.keras")
+    assert elman.load(tmp_path / "k.keras").prepared is None
+
+
 def test_how_it_was_compiled_comes_back_objects_and_all(tmp_path):
     model = small(trained=False)
     model.compile(
@@ -307,14 +448,6 @@ def test_a_file_of_keras_opens_and_trains_on_as_recorded(name, ending):
 
 def quoted(name: str) -> trainings.Arrays:
     return trainings.part(keras_judge.quoted("files"), f"{name}/")
-
-
-@pytest.fixture(scope="session")
-def keras() -> ModuleType:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed here; the recorded files stand in for it")
-    return found
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

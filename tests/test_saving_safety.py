@@ -299,6 +299,78 @@ def test_a_history_of_anything_but_numbers_is_refused(history, packed):
     refused(packed(metadata__json=text), "history")
 
 
+#: What `Preparation.to_dict` writes of some measurements, and of texts.
+MEASURED = {
+    "version": 1, "kind": "table", "names": ["no", "yes"], "feature_names": ["a", "b"],
+    "units": ["", "mV"], "rate": 360.0, "columns": {"target": "y", "features": ["a", "b"]},
+    "steps": [{"kind": "scale", "center": [0.5, 2], "scale": [1.0, 3.0]},
+              {"kind": "fill", "marked": [1]}],
+}  # fmt: skip
+TOKENS = {"kind": "tokens", "unit": "words", "vocabulary": ["", "[UNK]", "a"]}
+
+
+def prepared(packed: Callable[..., Path], **other: Any) -> Path:
+    """A file whose preparation says something else."""
+    told = {"prepared": {**MEASURED, **other}}
+    return packed(metadata__json=json.dumps({"elman": told}).encode())
+
+
+def test_a_preparation_as_it_is_written_opens(packed):
+    assert elman.load(prepared(packed)).prepared.to_dict() == MEASURED
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"version": 2}, "expected version 1, got 2"),
+        ({"version": "9" * 10_000}, "newer elman"),
+        ({"kind": None}, "kind"),
+        ({"rate": -1}, "a rate of -1"),
+        ({"rate": 10**400}, "a rate that is no finite number"),
+        ({"rate": float("nan")}, "a rate that is no finite number"),
+        ({"names": "no"}, "names that are no list"),
+        ({"names": [["no"]]}, "names that is no word"),
+        ({"names": ["x" * 20_000]}, "names that is no word"),
+        ({"code": "import os"}, "'code'"),
+        ({"columns": [["target", "y"]]}, "columns that are no dict"),
+        ({"columns": {"target": {"class_name": "Lambda"}}}, "columns"),
+        ({"columns": {"slice": 1e300}}, "columns"),
+        ({"steps": {"kind": "fill"}}, "steps that are no list"),
+        ({"steps": ["fill"]}, "a step without a kind"),
+        ({"steps": [{"kind": "pickle", "data": "gASV"}]}, "expected a known step, got 'pickle'"),
+        ({"steps": [{"kind": "x" * 9_000}]}, "expected a known step"),
+        ({"steps": [{"kind": "fill"}]}, "nothing for 'marked'"),
+        ({"steps": [{"kind": "fill", "marked": [10**9]}]}, "no places"),
+        ({"steps": [{"kind": "fill", "marked": [True]}]}, "no places"),
+        ({"steps": [{"kind": "fill", "marked": [], "apply": "os.system"}]}, "'apply'"),
+        ({"steps": [{"kind": "scale", "center": [0.0], "scale": [0.0]}]}, "not above 0"),
+        ({"steps": [{"kind": "scale", "center": [0.0], "scale": [1, 1]}]}, "do not fit"),
+        ({"steps": [{"kind": "scale", "center": [0.0], "scale": [1e999]}]}, "no finite number"),
+        ({"steps": [{**TOKENS, "unit": ["words"] * 9_000}]}, "the unit"),
+        ({"steps": [{**TOKENS, "vocabulary": ["a", "b"]}]}, "does not begin with padding"),
+        ({"steps": [{**TOKENS, "vocabulary": ["", "[UNK]", "a", "a"]}]}, "a word twice"),
+        ({"steps": [{**TOKENS, "vocabulary": ["", "[UNK]", 7]}]}, "no word"),
+    ],
+)  # fmt: skip
+def test_a_preparation_that_elman_does_not_write_is_refused(other, words, packed):
+    refused(prepared(packed, **other), f"load of|Preparation|{words}")
+
+
+@pytest.mark.parametrize("given", [7, "text", ["table"], True])
+def test_a_preparation_that_is_no_object_is_refused(given, packed):
+    refused(packed(metadata__json=json.dumps({"elman": {"prepared": given}}).encode()), "a dict")
+
+
+def test_a_preparation_nested_too_deep_is_refused(packed):
+    deep = b'{"elman": {"prepared": ' + b'{"steps": ' * 100_000 + b"1" + b"}" * 100_002
+    refused(packed(metadata__json=deep), "nested too deep in 'metadata.json'")
+
+
+def test_a_preparation_longer_than_its_weights_allow_is_refused_before_it_is_parsed(packed):
+    names = json.dumps({"elman": {"prepared": {**MEASURED, "names": ["x" * 9_000] * 600}}})
+    refused(packed(metadata__json=names.encode()), "bytes of text in 'metadata.json'")
+
+
 def test_a_file_without_metadata_opens(good, tmp_path):
     path = tmp_path / "m.keras"
     with zipfile.ZipFile(path, "w") as file:

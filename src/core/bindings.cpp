@@ -261,7 +261,7 @@ NB_MODULE(_core, m) {
              const Param& p = w.params.at(i);
              std::vector<size_t> shape(p.shape.begin(), p.shape.end());
              return nb::ndarray<nb::numpy, const float, nb::c_contig>(
-                 w.values.data() + p.offset, shape.size(), shape.data(), self);
+                 w.at(i), shape.size(), shape.data(), self);
            }, "index"_a, "One tensor, read-only: a view into the block.")
       .def("set", [](Weights& w, int i, In<float> value) {
              const Param& p = w.params.at(i);
@@ -271,7 +271,7 @@ NB_MODULE(_core, m) {
              if (!same) throw std::invalid_argument("weights '" + p.name + "' have another shape");
              const std::lock_guard lock(w.in_use);
              w.settle();
-             std::copy_n(value.data(), p.size, w.values.data() + p.offset);
+             std::copy_n(value.data(), p.size, w.at(i));
              ++w.version;
            }, "index"_a, "value"_a)
       .def("set_trainable", [](Weights& w, int i, bool yes) { w.params.at(i).trainable = yes; })

@@ -71,7 +71,7 @@ struct Run {
   double penalty = 0;        // out: what this shard adds to all of them
   bool penalized = true;     // whether what weights cost is part of this run
   Batch batch;
-  int steps = 0;             // of this run: at most the plan's, and
+  int steps = 0;             // of the plan; this run has
   int short_by = 0;          // so many fewer
   long start = 0;            // where in its sequence this run begins
   const float* states = nullptr;  // carried in, a record per row of the plan; null: zeros
@@ -80,8 +80,10 @@ struct Run {
   bool joined = false;            // backward: gradients of the last states are there already
 
   /// Whether this run ends with the last step of the sequence.
-  bool at_end() const { return start + steps + short_by >= batch.to; }
+  bool at_end() const { return start + steps >= batch.to; }
   int steps_of(const Slot& s) const { return s.sequence ? s.steps - short_by : 1; }
+  /// Rows of a slot that this run fills: one for each of its steps and each row of samples.
+  long rows_of(const Slot& s) const { return (long)steps_of(s) * rows; }
   long start_of(const Slot& s) const { return s.sequence ? start : 0; }
   float* value(const Slot& s) const {
     return arena + s.value +
@@ -130,8 +132,6 @@ class Op {
   /// After a step of training: changes what no gradient changes. The first shard's run is given.
   virtual bool learns() const { return false; }
   virtual void learn(const Run&) {}
-  /// Whether it is a loss in which only some of the targets may count.
-  virtual bool counts() const { return false; }
   /// Copies changed weights into the layout of the kernels: part `thread` of `threads`.
   virtual void pack(int /*thread*/, int /*threads*/) {}
   using Visit = std::function<void(int param, const std::vector<int32_t>& rows)>;
@@ -194,6 +194,10 @@ struct OpMaker {
   std::unique_ptr<Op> (*make)(Plan&, const Spec&);
   bool takes_repeats;  // whether values that repeat may be there once (Slot::places)
 };
+template <class T>
+std::unique_ptr<Op> make_op(Plan& plan, const Spec& spec) {
+  return std::make_unique<T>(plan, spec);
+}
 /// A static object of this type in a layer's .cpp makes its op known under a word.
 struct OpWord {
   OpWord(const char* word, decltype(OpMaker::make) make, bool takes_repeats = false);

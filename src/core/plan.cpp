@@ -88,17 +88,16 @@ void Plan::look_up(int param) {
 
 void Plan::bypass(int slot) {
   if (slots_[slot].read) return;
-  Op& op = filled(slot);
+  Op& op = *ops_[filled(slot)];
   op.bypassed = true;
   for (const int input : op.inputs) slots_[input].read = false;
 }
 
-/// The op that fills a slot.
-Op& Plan::filled(int slot) {
-  for (const auto& op : ops_) {
+size_t Plan::filled(int slot) const {
+  for (size_t i = 0; i < ops_.size(); ++i) {
     bool found = false;
-    op->each_output([&](int output) { found |= output == slot; });
-    if (found) return *op;
+    ops_[i]->each_output([&](int output) { found |= output == slot; });
+    if (found) return i;
   }
   throw std::logic_error("no op fills '" + slots_[slot].name + "'");
 }
@@ -114,7 +113,7 @@ int Plan::read(int slot) {
   if (again.gradient < 0) return adopt(again);
   again.gradient = reserve(again.steps * again.row);
   const int reader = adopt(again);
-  filled(slot).further.push_back({slot, reader, true});
+  ops_[filled(slot)]->further.push_back({slot, reader, true});
   return reader;
 }
 
@@ -122,13 +121,10 @@ int Plan::read(int slot) {
 int Plan::every_row(int slot) {
   const auto made = every_row_.find(slot);
   if (made != every_row_.end()) return made->second;
-  for (size_t i = 0; i < ops_.size(); ++i) {
-    if (ops_[i]->output != slot) continue;
-    Spec spec = specs_[i];
-    spec.name += "/every_row";
-    return every_row_[slot] = add(ops_[i]->kind, spec);
-  }
-  throw std::logic_error("no op fills '" + slots_[slot].name + "'");
+  const size_t filler = filled(slot);
+  Spec spec = specs_[filler];
+  spec.name += "/every_row";
+  return every_row_[slot] = add(ops_[filler]->kind, spec);
 }
 
 int Plan::input(const std::string& name, int steps, int width, bool tokens, bool ragged) {
@@ -151,7 +147,7 @@ int Plan::input(const std::string& name, int steps, int width, bool tokens, bool
 }
 
 int Plan::add(const std::string& word, const Spec& spec) {
-  const long before = arena_floats_ * threads() + shared_floats_;
+  const double before = bytes();
   Spec own = spec;
   const OpMaker& maker = op_maker(word);
   const size_t losses_before = losses_.size();
@@ -160,17 +156,15 @@ int Plan::add(const std::string& word, const Spec& spec) {
     input = read(input);
   }
   std::unique_ptr<Op> op = maker.make(*this, own);
-  op->bytes = 4.0 * (arena_floats_ * threads() + shared_floats_ - before);
+  op->bytes = bytes() - before;
   op->kind = word;
   op->name = spec.name;
   op->inputs = own.inputs;
   if (carry_ && !op->carries())
     throw std::invalid_argument("'" + op->name + "' needs whole sequences: a plan that carries "
                                 "states from run to run cannot hold a " + word);
-  follows_ = follows_ && op->follows();
   // What is made of something without a time axis has none, unless it spans several steps.
   op->late = !op->inputs.empty() && !slots_[op->inputs[0]].sequence;
-  some_late_ |= op->late;
   op->each_output([&](int slot) {
     if (op->late && slots_[slot].steps == 1) slots_[slot].sequence = false;
   });
@@ -188,8 +182,8 @@ int Plan::add_output(int slot) {
   return outputs_.back();
 }
 
-int Plan::add_loss(int slot, long width) {
-  losses_.push_back({slot, width});
+int Plan::add_loss(int slot, long width, bool counts) {
+  losses_.push_back({slot, width, counts});
   return (int)losses_.size() - 1;
 }
 
@@ -211,11 +205,13 @@ void Plan::find_way_back() {
 
 void Plan::seal() {
   if (!losses_.empty()) find_way_back();
-  for (size_t i = 0; i < ops_.size(); ++i)
-    if (!ops_[i]->state_names().empty()) last_with_states_ = i + 1;
-  for (const auto& op : ops_) {
-    meets_ |= op->meets();
-    if (op->learns()) learning_.push_back(op.get());
+  for (size_t i = 0; i < ops_.size(); ++i) {
+    Op& op = *ops_[i];
+    if (!op.state_names().empty()) last_with_states_ = i + 1;
+    if (op.learns()) learning_.push_back(&op);
+    some_late_ |= op.late;
+    follows_ &= op.follows();
+    meets_ |= op.meets();
   }
   if (carry_ || !records_.empty()) sorted_by_ = -1;  // a row's states are in its own place
   for (Floats& arena : arenas_) arena.resize(arena_floats_);
@@ -238,9 +234,7 @@ void Plan::seal() {
 }
 
 bool Plan::counts_targets() const {
-  for (int i = 0; i < losses(); ++i)
-    if (counts_targets(i)) return true;
-  return false;
+  return std::any_of(losses_.begin(), losses_.end(), [](const Compared& c) { return c.counts; });
 }
 
 void Plan::check_run(const Batch& given, long samples, int batch, long losses) const {
@@ -403,7 +397,7 @@ void Plan::learn() const {
 void Plan::join(Run& run, const Op& op) const {
   for (const Op::Further& f : op.further) {
     const Slot& s = slots_[f.slot];
-    const long rows = s.shared ? run.places(s)[0] : (long)run.steps_of(s) * run.rows;
+    const long rows = s.shared ? run.places(s)[0] : run.rows_of(s);
     const float* from = run.gradient(slots_[f.reader]);
     if (f.add) kernels().add(rows * s.row, run.gradient(s), from);
     else std::copy_n(from, rows * s.row, run.gradient(s));
@@ -540,7 +534,7 @@ long Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
       };
       // Written when something is wrong only, so that no other core waits for it.
       const auto judge = [&](const Run& run) {
-        if (updater->stops() && !sound(run)) stop.store(b);
+        if (updater->trains() && !sound(run)) stop.store(b);
       };
       const auto stopped = [&] { return stop.load() <= b; };
       const auto begin = [&](int part) {
@@ -654,6 +648,21 @@ void Plan::take(Run& run, const Batch& batch, long first, long last, long w) con
   window(run, w, (int)w);
 }
 
+void Plan::predict_rows(Run& run, const Batch& batch, long first, long last, bool chosen,
+                        Rooms out) {
+  const long windows = this->windows(batch);
+  for (long w = 0; w < windows; ++w) {
+    take(run, batch, first, last, w);
+    if (chosen) {
+      run.states = chosen_[w % 2].data();
+      run.next_states = chosen_[(w + 1) % 2].data();
+    }
+    load(run);
+    forward(run, 0, ops_.size());
+    write(run, out);
+  }
+}
+
 void Plan::predict(const Batch& batch, long samples, Rooms out) {
   if (stays() && samples > rows_) {  // a batch needs what the one before it left
     run(batch, samples, rows_, false, 0, 0, nullptr, nullptr, out, nullptr);
@@ -664,14 +673,6 @@ void Plan::predict(const Batch& batch, long samples, Rooms out) {
   const long piece = std::min<long>(shard_rows_, (samples + threads() - 1) / threads());
   const bool stale = packed_version_ != weights_->version;
   const long windows = this->windows(batch);
-  const auto alone = [&](Run& run, long at) {
-    for (long w = 0; w < windows; ++w) {
-      take(run, batch, at, std::min(at + piece, samples), w);
-      load(run);
-      forward(run, 0, ops_.size());
-      write(run, out);
-    }
-  };
   if (samples < threads() && meets_) {  // no row for every thread: all go through each
     team_->run([&](Team::Member& me) {
       if (stale) me.phase([&](int part) { pack(part); });
@@ -693,13 +694,14 @@ void Plan::predict(const Batch& batch, long samples, Rooms out) {
   } else if (samples == 1) {  // done before another thread is awake
     const FlushDenormals flush;
     if (stale) pack_all();
-    alone(shards_[0], 0);
+    predict_rows(shards_[0], batch, 0, 1, false, out);
   } else {
     // Each thread keeps to its own arena and takes the next piece as long as there is one.
     std::atomic<long> next{0};
     team_->run([&](Team::Member& me) {
       if (stale) me.phase([&](int part) { pack(part); });
-      for (long at; (at = next.fetch_add(piece)) < samples;) alone(shards_[me.index], at);
+      for (long at; (at = next.fetch_add(piece)) < samples;)
+        predict_rows(shards_[me.index], batch, at, std::min(at + piece, samples), false, out);
     });
   }
   end_windows(windows, samples);
@@ -710,33 +712,23 @@ void Plan::predict(const Batch& batch, long samples, Rooms out) {
 void Plan::advance(const Batch& batch, long count, const int* rows, Rooms out) {
   weights_->settle();
   const bool stale = packed_version_ != weights_->version;
-  const long windows = this->windows(batch);
   if (rows) choose_states(count, rows);
-  const auto go = [&](Run& run, long first, long last) {
-    for (long w = 0; w < windows; ++w) {
-      take(run, batch, first, last, w);
-      if (rows) {
-        run.states = chosen_[w % 2].data();
-        run.next_states = chosen_[(w + 1) % 2].data();
-      }
-      load(run);
-      forward(run, 0, ops_.size());
-      write(run, out);
-    }
-  };
   if (count <= shard_rows_) {  // one step of a few rows is done before another thread is awake
     const FlushDenormals flush;
     if (stale) pack_all();
-    go(shards_[0], 0, count);
+    predict_rows(shards_[0], batch, 0, count, rows, out);
     for (int part = 1; part < threads(); ++part) shards_[part].rows = 0;
   } else {
     if (team_->elsewhere()) team_ = Team::of(team_->size());
     const long n = threads();
     team_->run([&](Team::Member& me) {
       if (stale) me.phase([&](int part) { pack(part); });
-      me.phase([&](int part) { go(shards_[part], count * part / n, count * (part + 1) / n); });
+      me.phase([&](int part) {
+        predict_rows(shards_[part], batch, count * part / n, count * (part + 1) / n, rows, out);
+      });
     });
   }
+  const long windows = this->windows(batch);
   if (rows) return_states(count, rows, chosen_[windows % 2]);
   else end_windows(windows, count);
   packed_version_ = weights_->version;
@@ -782,7 +774,7 @@ std::vector<float> Plan::peek(const std::string& name, int& rows, int& steps, in
     if (r.rows && v.steps > 1) steps = std::min(steps, v.steps - r.short_by);
   width = v.width;
   std::vector<float> out((size_t)rows * steps * width);
-  const int blocks = (width + v.lanes - 1) / v.lanes;
+  const int blocks = blocks_of(width, v.lanes);
   long first = 0;
   for (const Run& r : shards_) {
     for (int row = 0; row < r.rows; ++row)

@@ -28,9 +28,8 @@ class Updater {
   /// Between change and finish, for every part: puts weights back to where they may be.
   virtual bool constrains() const { return false; }
   virtual void constrain(int /*part*/, int /*parts*/) {}
-  /// Whether a batch whose losses or gradients are not finite changes nothing and ends the run.
-  virtual bool stops() const { return false; }
-  /// Whether this is training, and not only a look at gradients.
+  /// Whether this is training, and not only a look at gradients: then a batch whose losses or gradients
+  /// are not finite changes nothing and ends the run.
   virtual bool trains() const { return true; }
   /// Whether the change of a part needs what others have gathered, and so must wait for them.
   virtual bool needs_all() const { return true; }
@@ -57,8 +56,9 @@ class Plan {
   int add(const std::string& word, const Spec& spec);
   /// One more slot to hand out, asked for before the first loss. The one that will have its rows.
   int add_output(int slot);
-  /// By a loss: it compares that slot with so many floats for each step. Its number.
-  int add_loss(int slot, long width);
+  /// By a loss: it compares that slot with so many floats for each step; whether only some of its
+  /// targets may count. Its number.
+  int add_loss(int slot, long width, bool counts);
   /// By an op that adds to `run.penalty`.
   void add_penalty() { penalized_ = true; }
   /// Takes the memory.
@@ -134,11 +134,13 @@ class Plan {
   bool recomputes = false;
   /// Whether only some of the targets of any loss, or of a certain one, may count.
   bool counts_targets() const;
-  bool counts_targets(int loss) const { return ops_[first_loss_ + loss]->counts(); }
+  bool counts_targets(int loss) const { return losses_[loss].counts; }
   /// Per sample of a run of `batch`: floats of a slot and of its mask; of the targets of a loss.
   long floats_of(const Slot& s, const Batch& batch) const { return steps_of(s, batch) * s.width; }
   long steps_of(const Slot& s, const Batch& batch) const;
-  long target_floats(int loss, const Batch& batch) const;
+  long target_floats(int loss, const Batch& batch) const {
+    return steps_of(compared(loss), batch) * losses_[loss].width;
+  }
 
   const Slot& at(int slot) const { return slots_[slot]; }
   Slot& at(int slot) { return slots_[slot]; }
@@ -190,7 +192,8 @@ class Plan {
   /// The slot that one more op reads: the first reads the slot itself; others the same values, with
   /// a gradient of their own.
   int read(int slot);
-  Op& filled(int slot);
+  /// Which op fills a slot.
+  size_t filled(int slot) const;
   /// The slot with a row for every step, of one whose readers so far want each different row once.
   int every_row(int slot);
   /// Before an op's backward: adds up what the readers of its outputs left.
@@ -200,6 +203,9 @@ class Plan {
   void pack(int part);
   void pack_all();
   void take(Run& run, const Batch& batch, long first, long last, long w) const;
+  /// Forward only, the rows [first, last) of a batch from window to window: of the plan's own states,
+  /// or of the `chosen_` ones.
+  void predict_rows(Run& run, const Batch& batch, long first, long last, bool chosen, Rooms out);
   void recompute(Team::Member& me, Updater* updater, bool lookups, Rooms out);
   void visit(Team::Member& me, Updater* updater) const;
   /// Whether all that a shard's run has found is finite.
@@ -248,6 +254,7 @@ class Plan {
   struct Compared {
     int slot;
     long width;  // floats of y for each step
+    bool counts;
   };
   std::vector<Compared> losses_;  // by number
   std::vector<Spec> specs_;       // of each op, as it was asked for

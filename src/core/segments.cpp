@@ -9,12 +9,10 @@ long Plan::windows(const Batch& batch) const { return (batch.to - batch.from + s
 
 void Plan::window(Run& run, long number, int before) const {
   run.start = run.batch.from + number * steps_;
-  run.steps = (int)std::min<long>(steps_, run.batch.to - run.start);
-  run.short_by = steps_ - run.steps;
+  run.short_by = (int)std::max<long>(run.start + steps_ - run.batch.to, 0);
   if (!carry_) {
     run.rank = nullptr;  // that of the batch before
     run.short_by = padding(run);
-    run.steps -= run.short_by;
   }
   if (records_.empty()) return;
   run.states = states_[(now_ + before) % 2].data();
@@ -49,12 +47,6 @@ void Plan::end_windows(long runs, long rows) {
 
 long Plan::steps_of(const Slot& s, const Batch& batch) const {
   return !s.sequence ? 1 : carry_ ? batch.to - batch.from : s.steps;
-}
-
-long Plan::target_floats(int loss, const Batch& batch) const {
-  const Slot& s = compared(loss);
-  const long steps = !s.sequence ? 1 : carry_ ? batch.sources[0].length : s.steps;
-  return steps * losses_[loss].width;
 }
 
 long Plan::carry(long record, bool stays) {
@@ -104,9 +96,9 @@ void Plan::recompute(Team::Member& me, Updater* updater, bool lookups, Rooms out
   const size_t needed = counted ? first_loss_ : last_with_states_;
   const auto pass = [&](Run& run) {
     forward(run, 0, needed);
-    for (size_t i = 0; counted && i < losses_.size(); ++i) {
+    for (size_t i = 0; i < losses_.size(); ++i) {
       Op& loss = *ops_[first_loss_ + i];
-      if (!loss.counts() || (loss.late && !run.at_end())) continue;
+      if (!losses_[i].counts || (loss.late && !run.at_end())) continue;
       loss.share(run, Way::up);
       run.losses[i].counted += run.losses[i].counting;
     }

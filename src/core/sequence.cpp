@@ -6,14 +6,12 @@
 #include <stdexcept>
 
 #include "op.h"
+#include "projection.h"
 #include "threads.h"
 
 namespace elman {
 namespace {
 
-// As in layers/recurrent.cpp: steps projected at once, few enough to stay in a core's cache.
-constexpr int kMostSteps = 16;
-constexpr long kSegmentBytes = 256l << 10;
 // FLOPs of a forward pass for which one more thread is worth meeting. Between two calls a guest does
 // other things for so long that threads fall asleep, and waking them takes 50 us. Measured.
 constexpr double kWorthThread = 1e7;
@@ -81,8 +79,6 @@ std::shared_ptr<Team> team_of(int members) {
   if (!*team || (*team)->size() != members || (*team)->elsewhere()) *team = Team::of(members);
   return *team;
 }
-
-int blocks_of(int units, int lanes) { return (units + lanes - 1) / lanes; }
 
 /// to [columns][rows] = from [rows][columns], transposed
 template <class Real>
@@ -155,8 +151,7 @@ Sequence<Real>::Sequence(SequenceShape shape)
 
   int widest = 0;
   for (int i = 0; i < shards_; ++i) widest = std::max(widest, bounds_[i + 1] - bounds_[i]);
-  const long fit = kSegmentBytes / (long)(sizeof(Real) * blocks_ * record_ * widest);
-  segment_ = (int)std::clamp<long>(fit, 2, kMostSteps);
+  segment_ = steps_at_once(sizeof(Real) * blocks_ * record_ * widest, 2);
   packed_size_ = rounded((long)blocks_ * record_ * (rounded(shape_.features) + rounded(shape_.units) + 1));
   sums_size_ = rounded((long)columns_ * (shape_.features + shape_.units + 2));
   work_size_ = T * row_ + row_ + rounded((long)blocks_ * cell.own_carry * lanes_) + x_row_;
@@ -268,17 +263,11 @@ void Sequence<Real>::pack(const Packed& to, const GuestWeights<const Real>& from
   if (recurrent) return;
   std::fill_n(to.bias, blocks_ * record_, Real(0));
   if (!shape_.biased) return;
-  add_bias(to.bias, from.bias, cell.input);
-  add_bias(to.bias, from.recurrent_bias, cell.recurrent[0]);
-}
-
-template <class Real>
-void Sequence<Real>::add_bias(Real* to, const Real* bias, const Window& window) const {
-  const Columns c = columns(window);
-  for (int unit = 0; unit < shape_.units; ++unit)
-    for (int v = 0; v < window.count; ++v)
-      to[(unit / lanes_) * record_ + (window.first + v) * lanes_ + unit % lanes_] +=
-          bias[(long)c.gates[v] * shape_.units + unit];
+  const auto add = [&](const Window& window, const Real* bias) {
+    add_bias(columns(window), bias, window.first, cell.vectors, lanes_, to.bias);
+  };
+  add(cell.input, from.bias);
+  add(cell.recurrent[0], from.recurrent_bias);
 }
 
 /// For backward: what the kernels' `pack_transposed` makes. The guest's rows are its rows already.
@@ -338,23 +327,42 @@ auto Sequence<Real>::part(int shard, int direction) const -> Part {
   return p;
 }
 
+/// A guest's states, zeros where it has none, as the kernels have them: h [rows][row_] and, of so many
+/// `numbers` of its own that a unit has, own [blocks][rows][numbers][L], of which c is the first.
+template <class Real>
+void Sequence<Real>::take(const Part& part, const States<const Real>& from, Real* h, Real* own,
+                          int numbers) const {
+  const long units = shape_.units, rows = part.rows, record = (long)numbers * lanes_;
+  std::fill_n(h, rows * row_, Real(0));
+  std::fill_n(own, rows * blocks_ * record, Real(0));
+  const long first = ((long)part.direction * shape_.rows + part.first_row) * units;
+  for (long row = 0; row < rows; ++row) {
+    if (from.h) std::copy_n(from.h + first + row * units, units, h + row * row_);
+    for (long unit = 0; from.c && unit < units; ++unit)
+      own[(unit / lanes_ * rows + row) * record + unit % lanes_] = from.c[first + row * units + unit];
+  }
+}
+
+/// And back to the guest, if it wants them.
+template <class Real>
+void Sequence<Real>::give(const Part& part, const Real* h, const Real* own, int numbers,
+                          const States<Real>& to) const {
+  const long units = shape_.units, rows = part.rows, record = (long)numbers * lanes_;
+  const long first = ((long)part.direction * shape_.rows + part.first_row) * units;
+  for (long row = 0; row < rows; ++row) {
+    if (to.h) std::copy_n(h + row * row_, units, to.h + first + row * units);
+    for (long unit = 0; to.c && unit < units; ++unit)
+      to.c[first + row * units + unit] = own[(unit / lanes_ * rows + row) * record + unit % lanes_];
+  }
+}
+
 /// What there is before the first step.
 template <class Real>
 void Sequence<Real>::begin(const Part& part, const States<const Real>& initial) const {
-  const long own = (long)cell_->shape.own * lanes_, rows = part.rows;
-  std::fill_n(part.h0, rows * row_, Real(0));
-  std::fill_n(part.own0, rows * blocks_ * own, Real(0));
-  const long from = ((long)part.direction * shape_.rows + part.first_row) * shape_.units;
-  for (long row = 0; row < rows; ++row) {
-    if (initial.h) std::copy_n(initial.h + from + row * shape_.units, shape_.units, part.h0 + row * row_);
-    if (initial.c)
-      for (int unit = 0; unit < shape_.units; ++unit)
-        part.own0[(unit / lanes_ * rows + row) * own + unit % lanes_] =
-            initial.c[from + row * shape_.units + unit];
-  }
+  take(part, initial, part.h0, part.own0, cell_->shape.own);
   if (part.mask)
     for (int t = 0; t < shape_.steps; ++t)
-      for (int row = 0; row < rows; ++row) part.mask[t * rows + row] = row < live(part, t);
+      for (int row = 0; row < part.rows; ++row) part.mask[t * part.rows + row] = row < live(part, t);
 }
 
 template <class Real>
@@ -417,11 +425,7 @@ void Sequence<Real>::walk(const Part& part, const Packed& weights, const Timelin
                           const Timeline<Real>& y, const States<Real>& last) const {
   RecurrentPassOf<Real> p = pass(part, weights);
   const int T = shape_.steps, units = shape_.units;
-  for (int first = 0, steps; first < T; first += steps) {
-    // Segments begin at multiples of segment_ in time, whichever way it is walked.
-    const int odd = T % segment_;
-    steps = std::min(T - first, p.reverse && first == 0 && odd ? odd : segment_);
-    const int t0 = p.reverse ? T - first - steps : first;
+  each_segment(T, segment_, p.reverse, [&](int first, int steps, int t0) {
     project(part, weights, x, t0, steps);
     p.first = first;
     p.last = first + steps;
@@ -431,18 +435,10 @@ void Sequence<Real>::walk(const Part& part, const Packed& weights, const Timelin
       for (int row = 0; row < live(part, t); ++row, h += row_)
         std::copy_n(h, units, y.at(t, part.first_row + row) + part.direction * units);
     }
-  }
-  const int t = p.reverse ? 0 : T - 1;
-  const long own = (long)cell_->shape.own * lanes_;
-  const Real* h = part.h + (t % h_steps_) * part.rows * row_;
-  const Real* c = part.own + (t % own_steps_) * part.rows * blocks_ * own;
-  const long to = ((long)part.direction * shape_.rows + part.first_row) * units;
-  for (long row = 0; row < part.rows; ++row) {
-    if (last.h) std::copy_n(h + row * row_, units, last.h + to + row * units);
-    if (last.c)
-      for (int unit = 0; unit < units; ++unit)
-        last.c[to + row * units + unit] = c[(unit / lanes_ * part.rows + row) * own + unit % lanes_];
-  }
+  });
+  const int t = p.reverse ? 0 : T - 1, own = cell_->shape.own;
+  give(part, part.h + (t % h_steps_) * part.rows * row_,
+       part.own + (t % own_steps_) * (long)part.rows * blocks_ * own * lanes_, own, last);
 }
 
 // -- backward ---------------------------------------------------------------------------------------
@@ -453,19 +449,12 @@ void Sequence<Real>::walk_back(const Part& part, const Packed& weights,
                                const Timeline<const Real>& d_y, const States<const Real>& d_last,
                                const States<Real>& d_initial, Real* work) const {
   const int T = shape_.steps, units = shape_.units;
-  const long rows = part.rows, carry = (long)cell_->shape.own_carry * lanes_;
+  const int carry = cell_->shape.own_carry;
+  const long rows = part.rows;
   Real* d_out = work;
   Real* d_h = d_out + T * rows * row_;
   Real* d_own = d_h + rows * row_;
-  std::fill_n(d_h, rows * row_, Real(0));
-  std::fill_n(d_own, rows * blocks_ * carry, Real(0));
-  const long at = ((long)part.direction * shape_.rows + part.first_row) * units;
-  for (long row = 0; row < rows; ++row) {
-    if (d_last.h) std::copy_n(d_last.h + at + row * units, units, d_h + row * row_);
-    if (d_last.c)
-      for (int unit = 0; unit < units; ++unit)
-        d_own[(unit / lanes_ * rows + row) * carry + unit % lanes_] = d_last.c[at + row * units + unit];
-  }
+  take(part, d_last, d_h, d_own, carry);
   RecurrentPassOf<Real> p = pass(part, weights);
   p.d_h = d_h;
   p.d_own = d_own;
@@ -481,12 +470,7 @@ void Sequence<Real>::walk_back(const Part& part, const Packed& weights,
   }
   p.last = T;
   (usual_ ? cell_->backward : cell_->backward_any)(p);
-  for (long row = 0; row < rows; ++row) {
-    if (d_initial.h) std::copy_n(d_h + row * row_, units, d_initial.h + at + row * units);
-    if (d_initial.c)
-      for (int unit = 0; unit < units; ++unit)
-        d_initial.c[at + row * units + unit] = d_own[(unit / lanes_ * rows + row) * carry + unit % lanes_];
-  }
+  give(part, d_h, d_own, carry, d_initial);
 }
 
 /// d_x = d_z W^T; the second direction adds to the first.

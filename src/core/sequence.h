@@ -98,8 +98,9 @@ class Sequence {
   void pack(const Packed& to, const GuestWeights<const Real>& from, bool recurrent,
             Real* scratch) const;
   void pack_transposed(const Packed& to, const GuestWeights<const Real>& from, bool recurrent) const;
-  void add_bias(Real* to, const Real* bias, const Window& window) const;
   RecurrentPassOf<Real> pass(const Part& part, const Packed& weights) const;
+  void take(const Part& part, const States<const Real>& from, Real* h, Real* own, int numbers) const;
+  void give(const Part& part, const Real* h, const Real* own, int numbers, const States<Real>& to) const;
   void begin(const Part& part, const States<const Real>& initial) const;
   void walk(const Part& part, const Packed& weights, const Timeline<const Real>& x,
             const Timeline<Real>& y, const States<Real>& last) const;

@@ -14,6 +14,9 @@ inline long row_floats(long width) {
   return row >= 256 && row / 16 % 2 == 0 ? row + 16 : row;
 }
 
+/// Vectors of so many lanes that hold so many units.
+inline int blocks_of(int units, int lanes) { return (units + lanes - 1) / lanes; }
+
 /// [steps][rows][row], of which `width` floats count. Tokens are int32 in the same place.
 struct Slot {
   std::string name;

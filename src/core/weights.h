@@ -37,6 +37,9 @@ class Weights {
   }
   Weights(const Weights&) = delete;
 
+  /// The values of one tensor.
+  float* at(int param) { return values.data() + params[param].offset; }
+
   std::vector<Param> params;
   long total = 0, dense = 0;
   Floats values;

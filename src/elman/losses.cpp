@@ -34,16 +34,15 @@ class LossOp : public Op {
     ignore_ = (float)spec.number("ignore_class", std::numeric_limits<double>::quiet_NaN());
     loss_weight_ = spec.number("loss_weight", 1);
     y_width_ = sparse_ ? 1 : p_.width;
-    number_ = plan.add_loss(spec.inputs.at(0), y_width_);
+    counts_ = p_.mask >= 0 || ignore_ == ignore_;
+    number_ = plan.add_loss(spec.inputs.at(0), y_width_, counts_);
     y_ = plan.reserve((long)p_.steps * y_width_);
     weight_ = plan.reserve(p_.steps);
   }
 
-  bool counts() const override { return p_.mask >= 0 || ignore_ == ignore_; }
-
   /// Keras: the mean is over the targets that count, in the whole batch.
   bool needs_all(const Run& run, Way way) const override {
-    return way == Way::up && counts() && !run.batch.targets.empty() &&
+    return way == Way::up && counts_ && !run.batch.targets.empty() &&
            run.losses[number_].divisor == 0;
   }
 
@@ -81,7 +80,7 @@ class LossOp : public Op {
     }
     if (divisor == 0) divisor = (double)run.batch_rows * run.steps_of(p_);
     const double scale = sum_ ? 1.0 : 1.0 / divisor;
-    LossRows a{(long)run.steps_of(p_) * run.rows, p_.width, run.value(p_), p_.row, run.arena + y_, y_width_,
+    LossRows a{run.rows_of(p_), p_.width, run.value(p_), p_.row, run.arena + y_, y_width_,
                run.arena + weight_, (float)(scale * loss_weight_), p_.gradient >= 0 ? run.gradient(p_) : nullptr,
                option_, ignore_};
     part.sum += kernels().losses[(int)loss_](a) * scale;
@@ -94,15 +93,14 @@ class LossOp : public Op {
   const Slot p_;
   Loss loss_;
   bool sparse_, sum_;
+  bool counts_;  // whether only some of the targets may
   double loss_weight_;  // of its gradient, beside those of other losses
   float option_, ignore_;
   int number_;
   long y_width_, y_, weight_;
 };
 
-const OpWord loss("loss", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<LossOp>(plan, spec);
-});
+const OpWord loss("loss", make_op<LossOp>);
 
 }  // namespace
 }  // namespace elman

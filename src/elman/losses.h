@@ -104,10 +104,7 @@ double crossentropy(const LossRows& a) {
     if (ignored<Sparse>(a, i)) continue;
     const float* p = a.p + i * a.p_row;
     const float weight = a.weight ? a.weight[i] : 1.0f;
-    V s{};
-    for (int u = 0; u < a.width; u += L)
-      s += select(first_lanes(a.width - u), load(p + u), V{});
-    const float whole = sum(s);
+    const float whole = sum_row(a.width, [&](int u) { return load(p + u); });
     V value{}, inside{};  // inside: the share of y whose p is not clipped
     for (int u = 0; u < a.width; u += L) {
       const I real = first_lanes(a.width - u);

@@ -9,8 +9,8 @@
 namespace elman {
 namespace {
 
-/// The sum of l1 |x| + l2 x^2; `scale` times its derivative into d (or null), or added to it.
-double penalize(long count, double l1, double l2, const float* x, float scale, float* d, bool add) {
+/// The sum of l1 |x| + l2 x^2.
+double penalty_of(long count, double l1, double l2, const float* x) {
   constexpr long kBlock = 512;  // summed in float32, in 16 sums side by side
   double sum = 0;
   for (long first = 0; first < count; first += kBlock) {
@@ -22,13 +22,16 @@ double penalize(long count, double l1, double l2, const float* x, float scale, f
     }
     for (int j = 0; j < 16; ++j) sum += l1 * sizes[j] + l2 * squares[j];
   }
-  if (!d) return sum;
+  return sum;
+}
+
+/// Adds `scale` times its derivative to d.
+void add_slope(long count, double l1, double l2, const float* x, float scale, float* d) {
   const float by_sign = scale * (float)l1, by_value = scale * (float)(2 * l2);
   for (long i = 0; i < count; ++i) {
     const float sign = (float)((x[i] > 0) - (x[i] < 0));
-    d[i] = (add ? d[i] : 0.0f) + by_sign * sign + by_value * x[i];
+    d[i] = d[i] + by_sign * sign + by_value * x[i];
   }
-  return sum;
 }
 
 /// Of weights. Each shard does its part, whatever rows it has.
@@ -47,14 +50,15 @@ class WeightPenalty : public Op {
 
   void forward(Run& run) override {
     if (run.batch.targets.empty() || !run.penalized) return;
-    run.penalty += orthogonal_ > 0 ? cosines(run, nullptr) : sizes(run, nullptr);
+    run.penalty += orthogonal_ > 0 ? cosines(run, nullptr)
+                                   : penalty_of(count(run), l1_, l2_, weights() + first(run));
   }
 
   void backward(Run& run) override {
     if (!run.penalized) return;
     float* d = run.gradients + param_.offset;
     if (orthogonal_ > 0) cosines(run, d);
-    else sizes(run, d);
+    else add_slope(count(run), l1_, l2_, weights() + first(run), 1.0f, d + first(run));
   }
 
   bool carries() const override { return true; }
@@ -62,10 +66,10 @@ class WeightPenalty : public Op {
  private:
   const float* weights() const { return plan_.weights().values.data() + param_.offset; }
 
-  double sizes(const Run& run, float* d) const {
-    const long first = param_.size * run.thread / plan_.threads();
-    const long last = param_.size * (run.thread + 1) / plan_.threads();
-    return penalize(last - first, l1_, l2_, weights() + first, 1.0f, d ? d + first : nullptr, true);
+  /// A shard's part of the weights.
+  long first(const Run& run) const { return param_.size * run.thread / plan_.threads(); }
+  long count(const Run& run) const {
+    return param_.size * (run.thread + 1) / plan_.threads() - first(run);
   }
 
   /// 1   u_i = w_i / |w_i|
@@ -130,27 +134,29 @@ class ActivityPenalty : public Op {
 
   void forward(Run& run) override {
     if (run.batch.targets.empty()) return;
-    run.penalty += walk(run, nullptr) / run.batch_rows;
+    double sum = 0;
+    each(run, [&](long at) { sum += penalty_of(x_.width, l1_, l2_, run.value(x_) + at); });
+    run.penalty += sum / run.batch_rows;
   }
 
   void backward(Run& run) override {
-    if (x_.gradient >= 0) walk(run, run.gradient(x_));
+    if (x_.gradient < 0) return;
+    std::fill_n(run.gradient(x_), run.rows_of(x_) * x_.row, 0.0f);
+    const float scale = 1.0f / (float)run.batch_rows;
+    each(run, [&](long at) {
+      add_slope(x_.width, l1_, l2_, run.value(x_) + at, scale, run.gradient(x_) + at);
+    });
   }
 
   bool carries() const override { return true; }
 
  private:
-  double walk(const Run& run, float* d) const {
-    const float* x = run.value(x_);
+  /// Calls f(where its numbers begin) for every step and row that costs something.
+  template <class F>
+  void each(const Run& run, const F& f) const {
     const float* mask = zero_masked_ ? run.value(plan_.at(x_.mask)) : nullptr;
-    const float scale = 1.0f / (float)run.batch_rows;
-    double sum = 0;
-    for (long i = 0; i < (long)run.steps_of(x_) * run.rows; ++i, x += x_.row) {
-      if (d) std::fill_n(d + i * x_.row, x_.row, 0.0f);
-      if (mask && mask[i] == 0.0f) continue;
-      sum += penalize(x_.width, l1_, l2_, x, scale, d ? d + i * x_.row : nullptr, false);
-    }
-    return sum;
+    for (long i = 0; i < run.rows_of(x_); ++i)
+      if (!mask || mask[i] != 0.0f) f(i * x_.row);
   }
 
   Plan& plan_;

@@ -80,8 +80,11 @@ def fit(
         per_epoch = whole("fit", "steps_per_epoch", steps_per_epoch) * per_batch
     scores = Scores(model, data)
     history = History()
-    bar = ProgressBar(verbose)
-    watchers = CallbackList([callbacks, history, bar])
+    watchers = CallbackList([callbacks, history])
+    if watchers.progress is None:  # unless somebody brought a bar
+        watchers.progress = ProgressBar(verbose)
+        watchers.append(watchers.progress)
+    bar = watchers.progress
     # All is checked. From here on the model changes.
     rows = min(batch, len(data))
     cut = window if tbptt is not None else windows.recomputed(model, data, rows, recompute)
@@ -91,6 +94,8 @@ def fit(
     watchers.set_params({"epochs": epochs, "steps": per_epoch, "verbose": verbose})
     model.stop_training = False
     model.history = history
+    # How `elman.data.Sequences` were made is how whatever the model is asked later must be made.
+    model.prepared = getattr(x, "model_prepared", None) or model.prepared
     optimizer = model.native_optimizer()
     assert model.optimizer is not None
 
@@ -311,7 +316,8 @@ def predict(
         for number, part in enumerate(parts):
             watchers.on_predict_batch_begin(number)
             made.append(_predict(model, values[part], batch, 0))
-            watchers.on_predict_batch_end(number, {"outputs": made[-1]})
+            outputs = model.handed_out(made[-1])
+            watchers.on_predict_batch_end(number, {"outputs": outputs})
         if made and isinstance(made[0], list):
             out = [row for part in made for row in part]
         else:

@@ -117,5 +117,13 @@ ELMAN_INLINE I lane_index() {
 /// True in the first `count` lanes.
 ELMAN_INLINE I first_lanes(int count) { return lane_index() < count; }
 
+/// The sum of f(u) over the columns of one row, a vector of them at a time.
+template <class F>
+ELMAN_INLINE Real sum_row(int width, const F& f) {
+  V s{};
+  for (int u = 0; u < width; u += L) s += select(first_lanes(width - u), f(u), V{});
+  return sum(s);
+}
+
 }  // namespace
 }  // namespace elman

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from elman.data.forecasts import forecast
     from elman.data.preparing import Preparation
     from elman.data.records import ecg
     from elman.data.sequences import Sequences
@@ -20,6 +21,7 @@ _LATER = {
     "Sequences": "elman.data.sequences",
     "audio": "elman.data.sounds",
     "ecg": "elman.data.records",
+    "forecast": "elman.data.forecasts",
     "is_stored": "elman.data.stored",
     "open": "elman.data.stored",
     "table": "elman.data.tables",
@@ -35,4 +37,6 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(_LATER[name]), name)
 
 
-__all__ = ["Preparation", "Sequences", "audio", "ecg", "is_stored", "open", "table", "text"]
+__all__ = [
+    "Preparation", "Sequences", "audio", "ecg", "forecast", "is_stored", "open", "table", "text",
+]  # fmt: skip

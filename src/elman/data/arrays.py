@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from elman.data.frames import as_float32
 from elman.errors import DataError
 
 #: What people call them, in lower case; the first that is there is taken.
@@ -49,6 +50,7 @@ def read_npz(path: Path) -> tuple[Any, Any, dict[str, Any]]:
         raise DataError(
             f"data.table expected numbers in {path.name!r}, got {x.dtype}. Save floats."
         )
+    x = as_float32(x)
     lengths = _first(arrays, LENGTHS)
     if lengths is not None:
         if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or lengths.sum() != len(x):
@@ -65,7 +67,7 @@ def read_npz(path: Path) -> tuple[Any, Any, dict[str, Any]]:
             f"got shape {x.shape}. Save it so, or its lengths beside it."
         )
     for row, one in enumerate(values):
-        if np.isinf(one.astype(np.float32)).any():
+        if np.isinf(one).any():
             raise DataError(
                 f"data.table expected finite numbers, got infinity in {path.name}, row {row}. "
                 "Correct it, or use NaN: it then is missing."

@@ -203,7 +203,7 @@ def _delimiter(lines: list[str]) -> str:
 def _header(row: list[str], name: str, line: int) -> list[str]:
     found = [cell.strip() or f"column {place}" for place, cell in enumerate(row)]
     counted = row in ([str(place + first) for place in range(len(row))] for first in (0, 1))
-    if not counted and all(_is_number(cell) for cell in row):
+    if not counted and all(map(is_number, row)):
         raise DataError(
             f"data expected a first line with the names of the columns, got numbers in {name}, "
             f"line {line}. Put a line of names before it."
@@ -217,10 +217,11 @@ def _header(row: list[str], name: str, line: int) -> list[str]:
     return found
 
 
-def _is_number(cell: str) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether Python reads it as a number."""
     try:
-        float(cell)
-    except ValueError:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
         return False
     return True
 

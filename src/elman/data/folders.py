@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from pathlib import Path
 
 from elman.errors import DataError
@@ -52,8 +52,10 @@ def groups_of(
     Raises:
         DataError: The expression is none, or finds nothing in a file's path.
     """
-    if group is None or not isinstance(group, str):
-        return None if group is None else list(group)
+    if group is None:
+        return None
+    if not isinstance(group, str):
+        return list(group)
     try:
         pattern = re.compile(group)
     except re.error as error:
@@ -71,3 +73,13 @@ def groups_of(
             )
         found.append(match[1] if pattern.groups else match[0])
     return found
+
+
+def check_one_each(who: str, what: str, count: int, **given: Sized | None) -> None:
+    """Raise DataError unless each of so many files has one of all that is given."""
+    for name, listed in given.items():
+        if listed is not None and len(listed) != count:
+            raise DataError(
+                f"{who} expected one {name} for each of {count} {what}s, got {len(listed)}. "
+                f"Give each {what} its own."
+            )

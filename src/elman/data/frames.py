@@ -7,19 +7,24 @@ through pyarrow.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from elman.data.delimited import Read, read_csv, read_jsonl
+from elman.data.delimited import Read, is_number, read_csv, read_jsonl
 from elman.errors import DataError, MissingPackageError, nearest
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 #: Words that stand for a value that is not there, in lower case.
 MISSING = {"", "?", "-", "na", "n/a", "nan", "nat", "none", "null", "<na>", "#n/a"}
+
+#: How a time says its zone.
+ZONE = re.compile(r"(?i)[t ]\d\d.*(z|[+-]\d\d(:?\d\d)?)$")
 
 
 class Columns:
@@ -103,13 +108,12 @@ class Columns:
             try:
                 found[~gone] = column[~gone].astype(np.float64)
             except (TypeError, ValueError, OverflowError):
-                row = next(r for r in range(self.rows) if not gone[r] and not _is_number(column[r]))
+                row = next(r for r in range(self.rows) if not gone[r] and not is_number(column[r]))
                 raise DataError(
                     f"data expected numbers in column {name!r}, got {str(column[row])[:60]!r} in "
                     f"{self.place(row)}. Correct it, or leave this column out of the features."
                 ) from None
-        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite to a model
-            infinite = np.isinf(found.astype(np.float32))
+        infinite = np.isinf(as_float32(found))
         if infinite.any():
             row = int(np.argmax(infinite))
             raise DataError(
@@ -123,14 +127,14 @@ class Columns:
         column = self[name]
         if column.dtype.kind != "O":
             return column.dtype.kind in "iufb"
-        return all(_is_missing(value) or _is_number(value) for value in column)
+        return all(_is_missing(value) or is_number(value) for value in column)
 
     def has_numbers(self, name: str) -> bool:
         """Whether a column has a number anywhere."""
         column = self[name]
         if column.dtype.kind != "O":
             return column.dtype.kind in "iufb"
-        return any(_is_number(value) and not _is_missing(value) for value in column)
+        return any(is_number(value) and not _is_missing(value) for value in column)
 
     def has_lists(self, name: str) -> bool:
         """Whether the cells of a column are lists: sequences in a cell."""
@@ -172,7 +176,7 @@ class Columns:
         if column.dtype.kind == "M":
             found = column
         elif self.is_numeric(name):
-            found = self.numbers(name)
+            found = _dates(self.numbers(name))
         else:
             found = np.empty(len(column), "datetime64[ns]")
             for row, value in enumerate(column):
@@ -328,6 +332,12 @@ def _array(column: Any) -> Array:
     return found
 
 
+def as_float32(values: Any) -> Array:
+    """Numbers as a model takes them: what float32 cannot hold is infinite, as checks then say."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values, np.float32)
+
+
 def _is_missing(value: Any) -> bool:
     if isinstance(value, str):
         return value.strip().lower() in MISSING
@@ -338,14 +348,6 @@ def _is_missing(value: Any) -> bool:
     return str(value) in ("<NA>", "NaT")  # pandas' words for it, without pandas
 
 
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
-
-
 def _text(value: Any) -> str:
     """A value as text: 1.0, which is how some libraries store 1 beside a missing value, as 1."""
     if isinstance(value, float) and value.is_integer():
@@ -353,9 +355,33 @@ def _text(value: Any) -> str:
     return str(value)
 
 
+def spelled(moment: Any) -> str:
+    """A time of `moments` in words."""
+    if isinstance(moment, np.datetime64):
+        second = moment.astype("datetime64[s]")
+        return str(second if second == moment else moment)
+    return f"{moment:.10g}"
+
+
 def _instant(value: Any) -> Any:
-    """A time as NumPy reads it; it knows no zones, and UTC is what it means."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip().replace("/", "-")
-    return text[:-1] if text.endswith("Z") else text
+    """A time as NumPy reads it: it knows no zones, and takes UTC."""
+    if isinstance(value, str):
+        text = value.strip().replace("/", "-")
+        if not ZONE.search(text):
+            return text
+        value = datetime.fromisoformat(text)
+    zone = getattr(value, "tzinfo", None)
+    return value.astimezone(UTC).replace(tzinfo=None) if zone is not None else value
+
+
+def _dates(numbers: Array) -> Array:
+    """Numbers that are all dates, such as 20260131, as dates."""
+    if not ((numbers >= 1800_01_01) & (numbers < 2200_01_01) & (numbers % 1 == 0)).all():
+        return numbers
+    digits = numbers.astype(np.int64)
+    year, month, day = digits // 10_000, digits // 100 % 100, digits % 100
+    if not ((month >= 1) & (month <= 12) & (day >= 1)).all():
+        return numbers
+    first = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    found: Array = first.astype("datetime64[D]") + (day - 1)
+    return found if (found.astype("datetime64[M]") == first).all() else numbers

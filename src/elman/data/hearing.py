@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
 from elman.data import acoustics
+from elman.data.recipe import Recipe
 from elman.data.resampling import resample
 from elman.data.sound_files import Sound
-from elman.data.trusting import refused
-from elman.errors import DataError, OptionError, UnknownNameError, unknown_name
+from elman.errors import DataError, OptionError, unknown_name
 
 #: A recipe may come from a file: no more memory than this is taken because it says so.
 LONGEST, MOST_BANDS = 2**17, 256
 
 
 @dataclass(frozen=True)
-class Hearing:
+class Hearing(Recipe):
     """How recordings become features.
 
     Attributes:
@@ -34,6 +34,7 @@ class Hearing:
         channel: Which channel, from 0; None for the mean of one or two.
     """
 
+    reads: ClassVar[str] = "sound"
     features: str
     rate: int
     slice: float
@@ -123,20 +124,3 @@ class Hearing:
                 f"{len(samples) / self.rate:.3f} s of sound. Leave it out, or take shorter slices."
             )
         return found
-
-    def to_dict(self) -> dict[str, Any]:
-        """The recipe as JSON can hold it."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, given: dict[str, Any]) -> Hearing:
-        """The recipe that `to_dict` described; what else is in `given` is for others.
-
-        Raises:
-            DataError: It is not what `to_dict` writes.
-        """
-        names = {field.name for field in fields(cls)}
-        try:
-            return cls(**{name: value for name, value in given.items() if name in names})
-        except (TypeError, OptionError, UnknownNameError) as error:
-            raise refused(f"a recipe for sound that cannot be ({error})") from error

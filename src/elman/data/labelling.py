@@ -36,14 +36,12 @@ def targets(table: Columns, name: str, task: str, new: bool = False) -> tuple[Ar
     """
     if task not in TASKS:
         raise OptionError(f"data expected task to be one of {', '.join(TASKS)}, got {task!r}.")
-    table.texts(name)  # raises where one is missing
+    labels = [text.strip() for text in table.texts(name)]  # raises where one is missing
     numeric = table.is_numeric(name) and table[name].dtype.kind != "b"
-    if task == "regress" or (task == "auto" and numeric and not _few(table.numbers(name))):
-        found = table.numbers(name).astype(np.float32)
-        if not new and len(found) > 1 and (found == found[0]).all():
-            raise _constant(table, name, f"{found[0]:g}")
-        return found, []
-    labels = [text.strip() for text in table.texts(name)]
+    if task == "regress" or (task == "auto" and numeric):
+        found = table.numbers(name)
+        if task == "regress" or not _few(found):
+            return _varying(found.astype(np.float32), table, name, new), []
     return numbered(labels, f"column {name!r} of {table.where}", numeric, new)
 
 
@@ -77,8 +75,11 @@ def _few(values: Array) -> bool:
     return bool((different == np.floor(different)).all()) and len(different) <= FEW
 
 
-def _constant(table: Columns, name: str, value: str) -> DataError:
-    return DataError(
-        f"data expected a target that varies in column {name!r} of {table.where}, got {value} in "
-        f"all {table.rows:,} rows. Choose another target."
-    )
+def _varying(found: Array, table: Columns, name: str, new: bool) -> Array:
+    """The numbers, unless they are all the same."""
+    if not new and len(found) > 1 and (found == found[0]).all():
+        raise DataError(
+            f"data expected a target that varies in column {name!r} of {table.where}, got "
+            f"{found[0]:g} in all {table.rows:,} rows. Choose another target."
+        )
+    return found

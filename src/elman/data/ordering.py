@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from elman.data.frames import Columns
+from elman.data.frames import Columns, spelled
 from elman.errors import DataError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -51,8 +51,8 @@ def in_order(
         if again.any():
             first, second = order[np.argmax(again) : np.argmax(again) + 2]
             raise DataError(
-                f"{who} expected each time once in a sequence, got {moments[second]} twice: "
-                f"{found.place(int(first))} and row {int(second)} of {keys[second]!r}. Leave one "
-                f"out, or name the column that tells sequences apart: {option}=..."
+                f"{who} expected each time once in a sequence, got {spelled(moments[second])} "
+                f"twice: {found.place(int(first))} and row {int(second)} of {keys[second]!r}. "
+                f"Leave one out, or name the column that tells sequences apart: {option}=..."
             )
     return Ordered(names, np.split(order, np.cumsum(np.bincount(of))[:-1]), moments)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman.data.steps import Fill, Scale, Step, Tokens, step_of
+from elman.data.steps import Fill, Relative, Scale, Step, Tokens, step_of
 from elman.data.trusting import MOST, check_keys, check_numbers, entries, refused, word, words
 from elman.errors import DataError
+from elman.ragged import Ragged
 
 if TYPE_CHECKING:
     from elman.data.sequences import Sequences
@@ -91,10 +92,7 @@ class Preparation:
         Raises:
             DataError: other features than those it was learned from.
         """
-        values = list(raw)
-        for step in self.steps:
-            values = step.apply(values)
-        return values
+        return _made(list(raw), self.steps)
 
     def made(self, raw: Any) -> Any:
         """The same of all that `Sequences` may have: what lies in a file is prepared when read.
@@ -102,12 +100,7 @@ class Preparation:
         Args:
             raw: a list, a `Ragged` or `CutTexts`.
         """
-        return self._made(raw, self.steps)
-
-    def _made(self, values: Any, steps: Sequence[Step]) -> Any:
-        for step in steps:
-            values = step.made(values)
-        return values
+        return _made(raw, self.steps)
 
     def __call__(self, data: Sequences) -> Sequences:
         """The same sequences, prepared; what was done to them already is not done again.
@@ -116,22 +109,45 @@ class Preparation:
             DataError: other features or classes, or another preparation that cannot be undone.
         """
         before = data.prepared.steps if data.prepared and not data.prepared.provisional else ()
+        begun = before == self.steps[: len(before)]
+        found = self.named(data)
+        targets: Any = found.targets
+        names, units = data.feature_names, data.units
         values: Any
-        if before == self.steps[: len(before)]:
+        if data.raw is not None and not (before and begun):
+            values, steps = data.raw, self.steps
+            if before and data.prepared is not None:
+                targets = data.prepared.restore(targets, data)
+                names, units = self.feature_names, self.units
+        elif begun:
             values, steps = data.values, self.steps[len(before) :]
-        elif data.raw is not None:
-            values, steps = [], self.steps
         else:
             raise DataError(
                 "Preparation expected data as they were read, got some that were prepared in "
                 "another way. Load them again."
             )
-        if data.raw is not None and len(steps) == len(self.steps):
-            values = data.raw
-        found = self.named(data)
+        for step in steps if targets is not None else ():
+            targets = step.aim(targets, _raw(data))
         return found.with_values(
-            self._made(values, steps), prepared=self, **self._described(data, steps)
+            _made(values, steps),
+            targets=targets,
+            prepared=self,
+            **_described(names, units, steps),
         )
+
+    def restore(self, outputs: Any, data: Sequences) -> Any:
+        """What a model says of prepared data, in the unit of the targets that it was trained on.
+
+        Args:
+            outputs: of `model.predict(data)`, or targets as the model takes them.
+            data: what it was said of.
+
+        Returns:
+            Forecasts as float64 [n, horizon, targets]; all else, and None, as it is.
+        """
+        for step in reversed(self.steps) if outputs is not None else ():
+            outputs = step.restore(outputs, _raw(data))
+        return outputs
 
     def named(self, data: Sequences) -> Sequences:
         """The same sequences with the class numbers of this preparation.
@@ -142,19 +158,6 @@ class Preparation:
         if not self.names or self.names == data.names:
             return data
         return data.with_values(data.values, targets=self._renumbered(data), names=self.names)
-
-    def _described(self, data: Sequences, steps: Sequence[Step]) -> dict[str, Any]:
-        """The vocabulary after these steps, or names and units of the features."""
-        found: dict[str, Any] = {}
-        for step in steps:
-            if isinstance(step, Tokens):
-                found["vocabulary"] = step.vocabulary
-            if isinstance(step, Fill) and step.marked:
-                if names := data.feature_names:
-                    found["feature_names"] = (*names, *(f"{names[p]} missing" for p in step.marked))
-                if data.units:
-                    found["units"] = (*data.units, *[""] * len(step.marked))
-        return found
 
     def _renumbered(self, data: Sequences) -> Any:
         """Targets by the class numbers of the preparation."""
@@ -193,8 +196,8 @@ class Preparation:
             raise refused(f"{type(given).__name__} in place of a dict")
         if given.get("version") != VERSION:
             raise DataError(
-                f"Preparation expected version {VERSION}, got {given.get('version')!r}. A newer "
-                "elman may open this."
+                f"Preparation expected version {VERSION}, got {str(given.get('version'))[:80]}. A "
+                "newer elman may open this."
             )
         known = {field.name for field in fields(cls)} - {"provisional"}
         check_keys(given, known | {"version"}, {"kind", "steps"})
@@ -203,8 +206,8 @@ class Preparation:
         rate = given.get("rate")
         if rate is not None:
             check_numbers([rate], "a rate")
-        if rate is not None and rate <= 0:
-            raise refused(f"a rate of {rate}")
+            if rate <= 0:
+                raise refused(f"a rate of {rate}")
         columns = given.get("columns", {})
         if not isinstance(columns, dict):
             raise refused("columns that are no dict")
@@ -237,6 +240,12 @@ def with_preparation(
     return data.with_values(data.values, prepared=begun)
 
 
+def _made(values: Any, steps: Sequence[Step]) -> Any:
+    for step in steps:
+        values = step.made(values)
+    return values
+
+
 def _learned(data: Sequences) -> tuple[Step, ...]:
     if data.kind == "text":
         if data.raw is None:
@@ -248,15 +257,41 @@ def _learned(data: Sequences) -> tuple[Step, ...]:
         unit = str(told.get("tokens", "words"))
         least = told.get("least", 2 if unit == "words" else 1)
         return (Tokens.learned(data.raw, unit, told.get("size"), least),)
-    gone = np.zeros(data.features, bool)
-    for _, part in data.values.parts():
+    first: tuple[Step, ...] = ()
+    values = data.values
+    if data.kind == "forecast":
+        told = dict(data.prepared.columns) if data.prepared else {}
+        raw, season = _raw(data), told.get("season") or 0
+        relative = Relative.learned(raw, np.asarray(data.targets), told["horizon"], season)
+        first, values = (relative,), Ragged.of(relative.apply(raw))
+    gone = np.zeros(values.shape[2], bool)
+    for _, part in values.parts():
         if np.isinf(part).any():
             raise DataError(
                 "Preparation expected finite values, got infinity. Correct it where the data come "
                 "from."
             )
         gone |= np.isnan(part).any(axis=0)
-    return Scale.learned(data.values), Fill(tuple(np.flatnonzero(gone).tolist()))
+    return *first, Scale.learned(values), Fill(tuple(np.flatnonzero(gone).tolist()))
+
+
+def _described(
+    names: tuple[str, ...], units: tuple[str, ...], steps: Sequence[Step]
+) -> dict[str, Any]:
+    """Names and units of the features after some steps, and the vocabulary where there is one."""
+    found: dict[str, Any] = {}
+    for step in steps:
+        if isinstance(step, Tokens):
+            found["vocabulary"] = step.vocabulary
+        if isinstance(step, Fill) and step.marked:
+            names = (*names, *(f"{names[p]} missing" for p in step.marked)) if names else names
+            units = (*units, *[""] * len(step.marked)) if units else units
+    return {**found, "feature_names": names, "units": units}
+
+
+def _raw(data: Sequences) -> list[Any]:
+    """What each sequence was made of, where that is in memory."""
+    return data.raw.tolist() if isinstance(data.raw, np.ndarray) else []
 
 
 def _column(given: Any) -> Any:

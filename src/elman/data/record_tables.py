@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from elman.data.frames import Columns, columns
+from elman.data.frames import Columns, as_float32, columns
 from elman.data.signals import Record, runs
 from elman.errors import DataError, FileError
 
@@ -113,4 +113,4 @@ def _record(
     values = np.stack(list(channels.values()), axis=1) if channels else np.empty((0, 0))
     marks = None if labels is None else runs([str(label).strip() for label in labels])
     names = tuple(channels)
-    return Record(path.stem, values.astype(np.float32), rate, names, marks=marks)
+    return Record(path.stem, as_float32(values), rate, names, marks=marks)

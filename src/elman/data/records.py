@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from elman.data.cutting import Cut
-from elman.data.folders import files_in, groups_of
+from elman.data.folders import check_one_each, files_in, groups_of
 from elman.data.labelling import numbered
 from elman.data.preparing import Preparation, with_preparation
 from elman.data.record_files import ENDINGS, read_record
@@ -69,7 +69,8 @@ def ecg(
         annotations: The ending of WFDB annotation files.
         rhythm: Label by the annotated rhythm, such as "(AFIB", rather than by beats (WFDB).
         prepared: Of a model that exists: its options in place of all above but `source_rate`, its
-            scale and its classes, and targets only where there are some.
+            scale and its classes, and targets only where there are some. What does not say its
+            rate has that of the model's records.
         on_disk: A folder to write the records to, where they are larger than memory: one after the
             other is read, and what is returned stays in the folder (`elman.data.open`). Windows
             that overlap take no more room than the records.
@@ -99,20 +100,16 @@ def ecg(
             cut, length, hop, before, after, label, spelled(classes), chosen, rate, annotations,
             rhythm, target,
         )  # fmt: skip
-    read, paths, folders = _records(source, recipe, source_rate, not new)
+    usual = source_rate if prepared is None else source_rate or prepared.rate
+    read, paths, folders = _records(source, recipe, source_rate, usual, not new)
     given: Any = labels
     record_names: Sequence[str] = ()
     if folders is not None and labels is None:
         given, record_names = numbered(folders, f"the folders of {str(source)!r}", new=new)
     groups = groups_of("ecg", source, paths, group)
-    for what, listed in (("label", given), ("group", groups)):
-        if listed is not None and len(listed) != len(paths):
-            raise DataError(
-                f"ecg expected one {what} for each of {len(paths)} records, got {len(listed)}. "
-                "Give each record its own."
-            )
+    check_one_each("ecg", "record", len(paths), label=given, group=groups)
     with shelf(on_disk, "ecg") as place:
-        records, begins, recorded_rate = _alike(read, recipe.rate, place)
+        records, begins, recorded_rate = _alike(read, recipe.rate, new, place)
         if groups is None and len(records) > 1:
             groups = [record.name for record in records]
         if prepared is not None:
@@ -125,12 +122,11 @@ def ecg(
             raise DataError(_nothing(records, cuts, recipe.cut))
 
         counts = [len(one.starts) for one in cuts]
-        first = records[0]
+        steps = np.repeat([one.steps for one in cuts], counts)
         starts = np.concatenate([one.starts for one in cuts])
+        first = records[0]
         data = Sequences(
-            place.pieces(
-                starts + np.repeat(begins, counts), np.repeat([c.steps for c in cuts], counts)
-            ),
+            place.pieces(starts + np.repeat(begins, counts), steps),
             _each(given, counts) if by == "record" else _targets(cuts, by),
             kind="ecg",
             groups=_each(groups, counts),
@@ -150,11 +146,11 @@ def ecg(
 
 
 def _records(
-    source: Any, recipe: Sensing, rate: float | None, needed: bool
+    source: Any, recipe: Sensing, rate: float | None, usual: float | None, needed: bool
 ) -> tuple[Iterator[Record], list[str], list[str] | None]:
     """The records, what each is called in `ids`, and the class of each where folders say it."""
     if isinstance(source, np.ndarray):
-        if rate is None:
+        if usual is None:
             raise OptionError(
                 "ecg expected `source_rate` with an array, got None. Say how many samples per "
                 "second it has."
@@ -165,7 +161,7 @@ def _records(
                 "pieces that are cut already, use elman.data.Sequences."
             )
         values = source.reshape(len(source), -1).astype(np.float32)
-        source = [Record("the array", values, float(rate))]
+        source = [Record("the array", values, float(usual))]
     if isinstance(source, Record):
         source = [source]
     classes = None
@@ -180,6 +176,7 @@ def _records(
             one,
             channels=recipe.channels,
             rate=rate,
+            usual=usual,
             annotations=recipe.annotations,
             rhythm=recipe.rhythm,
             target=recipe.target,
@@ -192,7 +189,7 @@ def _records(
 
 
 def _alike(
-    read: Iterable[Record], rate: float | None, place: Shelf
+    read: Iterable[Record], rate: float | None, new: bool, place: Shelf
 ) -> tuple[list[Record], list[int], float]:
     """The records with the same channels in the same order, at one rate, and put on a shelf.
 
@@ -218,12 +215,23 @@ def _alike(
                 f"`rate={min(one.rate, recorded_rate):g}`."
             )
         if rate is not None:
+            if new:
+                _check_rate(record, rate)
             one = one.at_rate(rate)
         begins.append(place.append(one.values))
         nothing = np.broadcast_to(np.float32(0), one.values.shape)
         found.append(replace(one, values=nothing))
         first = found[0]
     return found, begins, recorded_rate
+
+
+def _check_rate(record: Record, rate: float) -> None:
+    """What a record was too slow for cannot be made up."""
+    if record.rate < rate * (1 - 1e-6):
+        raise DataError(
+            f"ecg expected at least {rate:g} samples per second, as the model was trained on, "
+            f"got {record.rate:g} in {record.name}. Leave it out, or train a model for it."
+        )
 
 
 def _check_units(record: Record, prepared: Preparation) -> None:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 from elman.data import cutting
 from elman.data.cutting import Cut
+from elman.data.recipe import Recipe
 from elman.data.signals import Record
-from elman.data.trusting import refused
-from elman.errors import DataError, OptionError, UnknownNameError, unknown_name
+from elman.errors import DataError, OptionError, unknown_name
 
 CUTS = ("windows", "beats", "records")
 LABELS = ("auto", "window", "step", "record")
 
 
 @dataclass(frozen=True)
-class Sensing:
+class Sensing(Recipe):
     """How records are read and cut; the attributes are the arguments of `elman.data.ecg`.
 
     Attributes:
@@ -25,6 +25,7 @@ class Sensing:
             between them (see `spelled`).
     """
 
+    reads: ClassVar[str] = "records"
     cut: str = "windows"
     length: float = 10.0
     hop: float | None = None
@@ -87,23 +88,6 @@ class Sensing:
         length = len(record.values) / record.rate if self.cut == "records" else self.length
         hop = length if self.hop is None or self.cut == "records" else self.hop
         return cutting.windows(record, length, hop, by if by != "record" else None, table)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The recipe as JSON can hold it."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> Sensing:
-        """The recipe that `to_dict` described; what else is in `given` is for others.
-
-        Raises:
-            DataError: It is not what `to_dict` writes.
-        """
-        names = {field.name for field in fields(cls)}
-        try:
-            return cls(**{name: value for name, value in given.items() if name in names})
-        except (TypeError, OptionError, UnknownNameError) as error:
-            raise refused(f"a recipe for records that cannot be ({error})") from error
 
 
 def spelled(

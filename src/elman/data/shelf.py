@@ -22,7 +22,7 @@ from elman.data.cut_texts import CutTexts
 from elman.data.steps import Tokens
 from elman.data.tokens import cut
 from elman.data.waiting import over, waiting
-from elman.errors import FileError, ShapeError
+from elman.errors import FileError, OptionError, ShapeError
 from elman.ragged import Ragged
 from elman.ragged_file import RaggedFile, StepsFile
 
@@ -265,6 +265,11 @@ def _on_disk(file: BinaryIO) -> None:
 
 def store(data: Sequences, folder: FilePath) -> Sequences:
     """Write sequences to a folder; see `Sequences.store`."""
+    if data.kind not in stored.KINDS:
+        raise OptionError(
+            f"store expected sequences of {', '.join(stored.KINDS)}, got a {data.kind}. Store the "
+            "table that it is made from, or keep it in memory."
+        )
     text = data.kind == "text"
     with OnDisk(Path(folder), "store", np.int32 if text else np.float32) as place:
         steps = data.prepared.steps if data.prepared is not None else ()

@@ -88,10 +88,6 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _moved(samples: np.ndarray, ratio: float) -> np.ndarray:
-    return np.rint(samples * ratio).astype(np.int64)
-
-
 def places(who: object, names: Sequence[str], wanted: Sequence[str | int] | None) -> list[int]:
     """The numbers of the channels that are wanted, of those that are there."""
     if wanted is None:

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from elman.data import acoustics
-from elman.data.folders import files_in, groups_of
+from elman.data.folders import check_one_each, files_in, groups_of
 from elman.data.frames import READERS, Columns, columns
 from elman.data.hearing import Hearing
 from elman.data.labelling import numbered, targets
 from elman.data.preparing import Preparation, with_preparation
 from elman.data.sequences import Sequences
 from elman.data.shelf import FilePath, shelf
-from elman.data.sound_files import ENDINGS, read_sound
+from elman.data.sound_files import ENDINGS, Sound, read_sound
 from elman.data.waiting import over
 from elman.errors import DataError
 
@@ -91,13 +91,18 @@ def audio(
     column, target = column or told.get("column"), target or told.get("target")
     listed = _listed(source, labels, column, target, group, prepared is not None)
     files = listed.files
+    first: Sound | None = None  # where it is read already, for its rate
     if prepared is not None:
         hearing = Hearing.from_dict(told)
         rate, channel = hearing.rate, hearing.channel
     else:
+        wanted = rate
+        if wanted is None:
+            first = read_sound(files[0], channel)
+            wanted = first.rate
         hearing = Hearing(
             features,
-            rate=read_sound(files[0], channel).rate if rate is None else rate,
+            rate=wanted,
             slice=slice,
             hop=hop if hop is not None else acoustics.FEATURES.get(features) or slice,
             bands=bands,
@@ -109,7 +114,7 @@ def audio(
     seconds, counts = 0.0, Counter[int]()
     with shelf(on_disk, "audio") as place:
         for file in over(files, "reading sounds"):
-            recording = read_sound(file, channel)
+            recording, first = first or read_sound(file, channel), None
             if rate is None and recording.rate != hearing.rate:
                 raise DataError(
                     f"audio expected one sampling rate, got {hearing.rate:,} Hz in {files[0]} and "
@@ -166,14 +171,9 @@ def _listed(
         return _Listed(files, labels, names, groups)
     if not files:
         raise DataError("audio expected at least one file, got an empty list. Name some.")
-    found = _Listed(files, labels, names, groups_of("audio", source, files, group))
-    for what, given in (("label", found.labels), ("group", found.groups)):
-        if given is not None and len(given) != len(files):
-            raise DataError(
-                f"audio expected one {what} for each of {len(files)} files, got {len(given)}. "
-                "Give each file its own."
-            )
-    return found
+    groups = groups_of("audio", source, files, group)
+    check_one_each("audio", "file", len(files), label=labels, group=groups)
+    return _Listed(files, labels, names, groups)
 
 
 def _paths(table: Columns) -> str:

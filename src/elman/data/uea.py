@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from elman.data.delimited import decoded
+from elman.data.frames import as_float32
 from elman.errors import DataError
 
 
@@ -92,7 +93,7 @@ def _target(text: str, classes: list[str], place: str) -> Any:
 def _numbers(text: str, place: str) -> Any:
     cells = ["nan" if cell.strip() == "?" else cell for cell in text.split(",")]
     try:
-        found = np.array(cells, np.float64)
+        found = as_float32(np.array(cells, np.float64))
     except ValueError:
         raise DataError(
             f"data.table expected numbers with commas between them in {place}, got "
@@ -102,4 +103,4 @@ def _numbers(text: str, place: str) -> Any:
         raise DataError(
             f"data.table expected finite numbers in {place}, got infinity. Correct it, or write ?."
         )
-    return found.astype(np.float32)
+    return found

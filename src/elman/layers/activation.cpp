@@ -19,7 +19,7 @@ class ActivationOp : public Op {
   void forward(Run& run) override {
     const float* x = run.value(x_);
     float* y = run.value(plan_.at(output));
-    const long rows = (long)run.steps_of(x_) * run.rows;
+    const long rows = run.rows_of(x_);
     if (softmax_)
       kernels().softmax_forward(word_ == "log_softmax", rows, x_.width, x_.row, x, y);
     else
@@ -31,7 +31,7 @@ class ActivationOp : public Op {
     const Slot& out = plan_.at(output);
     const float* d_y = run.gradient(out);
     float* d_x = run.gradient(x_);
-    const long rows = (long)run.steps_of(x_) * run.rows;
+    const long rows = run.rows_of(x_);
     if (softmax_)
       kernels().softmax_backward(word_ == "log_softmax", rows, x_.width, x_.row, run.value(out),
                                  d_y, d_x);
@@ -51,9 +51,7 @@ class ActivationOp : public Op {
   int number_ = 0;
 };
 
-const OpWord activation("activation", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<ActivationOp>(plan, spec);
-});
+const OpWord activation("activation", make_op<ActivationOp>);
 
 }  // namespace
 }  // namespace elman

@@ -25,10 +25,7 @@ ELMAN_INLINE void softmax_sums(int width, const float* x, float& largest_x, floa
     m = select(v > m, v, m);
   }
   largest_x = largest(m);
-  V s{};
-  for (int u = 0; u < width; u += L)
-    s += select(first_lanes(width - u), exp(load(x + u) - largest_x), V{});
-  total = sum(s);
+  total = sum_row(width, [&](int u) { return exp(load(x + u) - largest_x); });
 }
 
 /// y = exp(x) / sum exp(x), or its logarithm
@@ -49,12 +46,9 @@ void softmax_forward(bool logarithm, long rows, int width, long row, const float
 void softmax_backward(bool logarithm, long rows, int width, long row, const float* y,
                       const float* d_y, float* d_x) {
   for (long i = 0; i < rows; ++i, y += row, d_y += row, d_x += row) {
-    V s{};
-    for (int u = 0; u < width; u += L) {
-      const V term = logarithm ? load(d_y + u) : load(d_y + u) * load(y + u);
-      s += select(first_lanes(width - u), term, V{});
-    }
-    const float total = sum(s);
+    const float total = sum_row(width, [&](int u) {
+      return logarithm ? load(d_y + u) : load(d_y + u) * load(y + u);
+    });
     for (int u = 0; u < width; u += L) {
       const V a = load(y + u), d = load(d_y + u);
       const V d_v = logarithm ? d - exp(a) * total : a * (d - total);

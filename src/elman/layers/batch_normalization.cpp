@@ -54,7 +54,7 @@ class BatchNormalization : public Op {
   void forward(Run& run) override {
     if (by_batch(run)) join_statistics(run);
     const PerColumn c = columns(run);
-    kernels().scale_columns({rows(run), x_.width, x_.row, run.value(x_), c.mean, c.scale, c.shift,
+    kernels().scale_columns({run.rows_of(x_), x_.width, x_.row, run.value(x_), c.mean, c.scale, c.shift,
                              run.value(plan_.at(output))});
   }
 
@@ -65,7 +65,7 @@ class BatchNormalization : public Op {
     write_gradient(run, gamma_, shared_[run.thread].products.data() + x_.width, c.inv);
     write_gradient(run, beta_, shared_[run.thread].products.data(), nullptr);
     if (x_.gradient < 0) return;
-    kernels().scale_columns_backward({rows(run), x_.width, x_.row, run.value(x_),
+    kernels().scale_columns_backward({run.rows_of(x_), x_.width, x_.row, run.value(x_),
                                       run.gradient(plan_.at(output)), mask(run), c.mean, c.scale,
                                       c.d_constant, c.d_slope, run.gradient(x_)});
   }
@@ -115,21 +115,19 @@ class BatchNormalization : public Op {
   }
 
   bool by_batch(const Run& run) const { return learns_ && run.training; }
-  long rows(const Run& run) const { return (long)run.steps_of(x_) * run.rows; }
   const float* mask(const Run& run) const {
     return x_.mask < 0 ? nullptr : run.value(plan_.at(x_.mask));
   }
-  float* weight(int param) const {
-    return plan_.weights().values.data() + plan_.weights().params[param].offset;
-  }
+  float* weight(int param) const { return plan_.weights().at(param); }
 
   void share_statistics(const Run& run) {
     Shared& own = shared_[run.thread];
     const PerColumn c = columns(run);
     const float* counts = mask(run);
-    own.count = (double)(counts ? std::count_if(counts, counts + rows(run), [](float m) { return m != 0; })
-                                : rows(run));
-    const ColumnSums a{rows(run), x_.width, x_.row, run.value(x_), nullptr, counts, c.mean};
+    const long rows = run.rows_of(x_);
+    own.count = (double)(counts ? std::count_if(counts, counts + rows, [](float m) { return m != 0; })
+                                : rows);
+    const ColumnSums a{rows, x_.width, x_.row, run.value(x_), nullptr, counts, c.mean};
     kernels().column_sums(a, own.sum.data());
     for (int u = 0; u < x_.width; ++u) c.mean[u] = (float)(own.sum[u] / std::max(own.count, 1.0));
     kernels().column_squares(a, own.squares.data());
@@ -163,7 +161,7 @@ class BatchNormalization : public Op {
   }
 
   void share_products(const Run& run) {
-    kernels().column_products({rows(run), x_.width, x_.row, run.value(x_),
+    kernels().column_products({run.rows_of(x_), x_.width, x_.row, run.value(x_),
                                run.gradient(plan_.at(output)), nullptr, columns(run).mean},
                               shared_[run.thread].products.data());
   }
@@ -198,10 +196,7 @@ class BatchNormalization : public Op {
   std::vector<Shared> shared_;
 };
 
-const OpWord batch_normalization(
-    "batch_norm", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-      return std::make_unique<BatchNormalization>(plan, spec);
-    });
+const OpWord batch_normalization("batch_norm", make_op<BatchNormalization>);
 
 }  // namespace
 }  // namespace elman

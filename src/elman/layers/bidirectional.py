@@ -35,7 +35,6 @@ class Bidirectional(RecurrentWrapper):
         OptionError: a layer that is not recurrent, or two that cannot be merged.
     """
 
-    takes_states = True
     MODES: ClassVar[tuple[str, ...]] = ("concat", "sum", "mul", "ave")
     absent: ClassVar = {**RecurrentWrapper.absent, "weights": (None,)}
 
@@ -189,7 +188,7 @@ class Bidirectional(RecurrentWrapper):
 
     def formula(self, x: Array, weights: dict[str, Array], mask: Array | None) -> Array:
         pairs = zip(self.leaves(), self.own_weights(weights), strict=True)
-        return self._merged([leaf.formula(x, own, mask) for leaf, own in pairs], mask)
+        return self._merged([leaf.formula(x, own, mask) for leaf, own in pairs])
 
     def walk(
         self,
@@ -207,9 +206,9 @@ class Bidirectional(RecurrentWrapper):
                 self.leaves(), self.own_weights(weights), starts, strict=True
             )
         ]
-        return self._merged([y for y, _ in both], mask), [s for _, last in both for s in last]
+        return self._merged([y for y, _ in both]), [s for _, last in both for s in last]
 
-    def _merged(self, outputs: list[Array], mask: Array | None) -> Array:
+    def _merged(self, outputs: list[Array]) -> Array:
         one, other = outputs
         if self.return_sequences:
             other = other[:, ::-1]  # it was made the other way round

@@ -36,26 +36,14 @@ class Convolution : public Op {
 
   void pack(int thread, int threads) override {
     for (const PackedMatrix& w : w_) w.pack(thread, threads);
-    if (thread != 0 || bias_ < 0) return;
-    const float* b = plan_.weights().values.data() + plan_.weights().params[bias_].offset;
-    std::copy_n(b, filters_, packed_bias_);
+    if (thread == 0 && bias_ >= 0) std::copy_n(plan_.weights().at(bias_), filters_, packed_bias_);
   }
 
   void forward(Run& run) override {
     const Slot& y = plan_.at(output);
     each_product(run, [&](int k, long x_at, long y_at, long rows) {
-      Product p{};
-      p.rows = (int)rows;
-      p.a = run.value(x_) + x_at * x_.row;
-      p.a_row = x_.row;
-      p.k = x_.width;
-      p.a_blocks = 1;
-      p.b = w_[k].packed;
-      p.c = run.value(y) + y_at * y.row;
-      p.c_row = y.row;
-      p.c_group = p.start_group = 4 * lanes_;
-      p.vectors = blocks_;
-      p.per_group = 4;
+      Product p = w_[k].product(rows, run.value(x_) + x_at * x_.row, x_.row,
+                                run.value(y) + y_at * y.row, y.row);
       p.start = k ? p.c : packed_bias_;
       p.start_row = k ? p.c_row : 0;
       kernels().product(p);
@@ -70,19 +58,10 @@ class Convolution : public Op {
       w_[k].gradient(run, rows, run.value(x_) + x_at * x_.row, x_.row, d_y + y_at * y.row, y.row,
                      4 * lanes_);
       if (x_.gradient < 0) return;
-      Product p{};
-      p.rows = (int)rows;
-      p.a = d_y + y_at * y.row;
-      p.a_row = y.row;
-      p.k = blocks_ * lanes_;
-      p.a_blocks = 1;
-      p.b = w_[k].transpose;
-      p.c = run.gradient(x_) + x_at * x_.row;
-      p.c_row = p.start_row = x_.row;
-      p.c_group = p.start_group = 4 * lanes_;
-      p.vectors = blocks_of(x_.width, lanes_);
-      p.per_group = 4;
+      Product p = w_[k].transposed_product(rows, d_y + y_at * y.row, y.row,
+                                           run.gradient(x_) + x_at * x_.row, x_.row);
       p.start = p.c;
+      p.start_row = p.c_row;
       kernels().product(p);
     });
     if (bias_ >= 0)
@@ -111,9 +90,7 @@ class Convolution : public Op {
   float* packed_bias_;
 };
 
-const OpWord convolution("conv1d", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Convolution>(plan, spec);
-});
+const OpWord convolution("conv1d", make_op<Convolution>);
 
 }  // namespace
 }  // namespace elman

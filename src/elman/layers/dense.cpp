@@ -36,49 +36,23 @@ class Dense : public Op {
 
   void pack(int thread, int threads) override {
     w_.pack(thread, threads);
-    if (thread != 0 || bias_ < 0) return;
-    const float* b = plan_.weights().values.data() + plan_.weights().params[bias_].offset;
-    std::copy_n(b, units_, packed_bias_);
+    if (thread == 0 && bias_ >= 0) std::copy_n(plan_.weights().at(bias_), units_, packed_bias_);
   }
 
   void forward(Run& run) override {
     const Slot& y = plan_.at(output);
-    Product p{};
-    p.rows = run.steps_of(x_) * run.rows;
-    p.a = run.value(x_);
-    p.a_row = x_.row;
-    p.k = w_.k();
-    p.a_blocks = 1;
-    p.b = w_.packed;
-    p.c = run.value(y);
-    p.c_row = y.row;
-    p.c_group = 4 * lanes_;
-    p.vectors = blocks_;
-    p.per_group = 4;
+    Product p = w_.product(run.rows_of(x_), run.value(x_), x_.row, run.value(y), y.row);
     p.start = packed_bias_;
-    p.start_group = 4 * lanes_;
     multiply(run, p, x_.width, w_.packed16);
   }
 
   void backward(Run& run) override {
     const Slot& y = plan_.at(output);
     const float* d_y = run.gradient(y);
-    const long rows = (long)run.steps_of(x_) * run.rows;
-    if (x_.gradient >= 0) {
-      Product p{};
-      p.rows = (int)rows;
-      p.a = d_y;
-      p.a_row = y.row;
-      p.k = blocks_ * lanes_;
-      p.a_blocks = 1;
-      p.b = w_.transpose;
-      p.c = run.gradient(x_);
-      p.c_row = x_.row;
-      p.c_group = 4 * lanes_;
-      p.vectors = blocks_of(x_.width, lanes_);
-      p.per_group = 4;
-      multiply(run, p, units_, w_.transpose16);
-    }
+    const long rows = run.rows_of(x_);
+    if (x_.gradient >= 0)
+      multiply(run, w_.transposed_product(rows, d_y, y.row, run.gradient(x_), x_.row), units_,
+               w_.transpose16);
     if (pairs_) return weight_gradients_of_pairs(run, rows, d_y, y.row);
     w_.gradient(run, rows, run.value(x_), x_.row, d_y, y.row, 4 * lanes_);
     if (bias_ >= 0) w_.bias_gradient(run, bias_, 0, rows, d_y, y.row, 4 * lanes_);
@@ -133,9 +107,7 @@ class Dense : public Op {
   long row16_ = 0, scratch_ = 0;
 };
 
-const OpWord dense("dense", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Dense>(plan, spec);
-});
+const OpWord dense("dense", make_op<Dense>);
 
 }  // namespace
 }  // namespace elman

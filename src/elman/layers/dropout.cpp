@@ -33,7 +33,7 @@ class Dropout : public Op {
   void forward(Run& run) override {
     const Slot& y = plan_.at(output);
     if (!run.training || rate_ == 0)
-      std::copy_n(run.value(x_), (long)run.steps_of(x_) * run.rows * x_.row, run.value(y));
+      std::copy_n(run.value(x_), run.rows_of(x_) * x_.row, run.value(y));
     else
       drop(run, run.value(x_), run.value(y));
   }
@@ -42,7 +42,7 @@ class Dropout : public Op {
     if (x_.gradient < 0) return;
     const Slot& y = plan_.at(output);
     if (!run.training || rate_ == 0 || noise_ == Noise::added)
-      std::copy_n(run.gradient(y), (long)run.steps_of(x_) * run.rows * x_.row, run.gradient(x_));
+      std::copy_n(run.gradient(y), run.rows_of(x_) * x_.row, run.gradient(x_));
     else
       drop(run, run.gradient(y), run.gradient(x_));
   }
@@ -64,9 +64,7 @@ class Dropout : public Op {
   const bool same_each_step_;
 };
 
-const OpWord dropout("dropout", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Dropout>(plan, spec);
-});
+const OpWord dropout("dropout", make_op<Dropout>);
 
 }  // namespace
 }  // namespace elman

@@ -49,8 +49,8 @@ class Embedding : public Op {
   void forward(Run& run) override {
     const Slot& y = plan_.at(output);
     const int32_t* tokens = y.shared ? different_tokens(run) : run.tokens(tokens_);
-    const long count = y.shared ? run.places(y)[0] : all(run);
-    const float* table = plan_.weights().values.data() + plan_.weights().params[table_].offset;
+    const long count = y.shared ? run.places(y)[0] : run.rows_of(tokens_);
+    const float* table = plan_.weights().at(table_);
     float* to = run.value(y);
     for (long i = 0; i < count; ++i, to += y.row) {
       if (i + kAhead < count) {
@@ -61,7 +61,8 @@ class Embedding : public Op {
     }
     if (!zeros_) return;
     float* mask = run.value(plan_.at(y.mask));
-    for (long i = 0; i < all(run); ++i) mask[i] = run.tokens(tokens_)[i] != 0 ? 1.0f : 0.0f;
+    const long all = run.rows_of(tokens_);
+    for (long i = 0; i < all; ++i) mask[i] = run.tokens(tokens_)[i] != 0 ? 1.0f : 0.0f;
   }
 
   void backward(Run& run) override {
@@ -70,7 +71,8 @@ class Embedding : public Op {
     float* d = run.gradient(y);
     // One sum for each token, in the place of the first: sums never overtake what is still to be read.
     if (!y.shared)
-      kernels().sum_places({all(run), 1, (int)(y.row / kernels().lanes), d, y.row, 0, places + 16, d, 0});
+      kernels().sum_places({run.rows_of(tokens_), 1, (int)(y.row / kernels().lanes), d, y.row, 0,
+                            places + 16, d, 0});
     const int32_t* different = different_tokens(run);
     const Param& p = plan_.weights().params[table_];
     if (p.table) {
@@ -114,7 +116,7 @@ class Embedding : public Op {
     int32_t* different = different_tokens(run);
     Numbering& known = known_[run.thread].tokens;
     const int32_t first = known.size();
-    for (long i = 0, n = all(run); i < n; ++i) {
+    for (long i = 0, n = run.rows_of(tokens_); i < n; ++i) {
       different[known.size() - first] = tokens[i];  // stays there if it is new
       places[16 + i] = known.add(tokens[i]);
     }
@@ -122,7 +124,6 @@ class Embedding : public Op {
     places[1] = first;
     return !y.kept || known.size() <= y.kept;
   }
-  long all(const Run& run) const { return (long)run.steps_of(tokens_) * run.rows; }
   int32_t* different_tokens(const Run& run) const {
     return reinterpret_cast<int32_t*>(run.arena + different_);
   }
@@ -142,9 +143,7 @@ class Embedding : public Op {
   std::vector<std::vector<int32_t>> visited_;  // [thread]
 };
 
-const OpWord embedding("embedding", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Embedding>(plan, spec);
-});
+const OpWord embedding("embedding", make_op<Embedding>);
 
 }  // namespace
 }  // namespace elman

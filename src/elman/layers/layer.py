@@ -212,7 +212,7 @@ class Layer(Configured):
     @property
     def returns_several(self) -> bool:
         """Whether it has more than one output."""
-        return False
+        return self.return_state
 
     @property
     def causal(self) -> bool:

@@ -37,16 +37,15 @@ class LayerNormalization : public Op {
 
  private:
   RowScale rows(const Run& run) const {
-    const float* weights = plan_.weights().values.data();
     RowScale a{};
-    a.rows = (long)run.steps_of(x_) * run.rows;
+    a.rows = run.rows_of(x_);
     a.width = x_.width;
     a.row = x_.row;
     a.centered = centered_;
     a.epsilon = epsilon_;
     a.x = run.value(x_);
-    a.gamma = gamma_ < 0 ? nullptr : weights + offset(gamma_);
-    a.beta = beta_ < 0 ? nullptr : weights + offset(beta_);
+    a.gamma = gamma_ < 0 ? nullptr : plan_.weights().at(gamma_);
+    a.beta = beta_ < 0 ? nullptr : plan_.weights().at(beta_);
     a.y = run.value(plan_.at(output));
     return a;
   }
@@ -59,10 +58,7 @@ class LayerNormalization : public Op {
   int gamma_ = -1, beta_ = -1;
 };
 
-const OpWord layer_normalization(
-    "layer_norm", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-      return std::make_unique<LayerNormalization>(plan, spec);
-    });
+const OpWord layer_normalization("layer_norm", make_op<LayerNormalization>);
 
 }  // namespace
 }  // namespace elman

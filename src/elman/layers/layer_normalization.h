@@ -10,14 +10,6 @@
 namespace elman {
 namespace {
 
-/// sum of f(u) over the columns of one row
-template <class F>
-ELMAN_INLINE float sum_row(int width, const F& f) {
-  V s{};
-  for (int u = 0; u < width; u += L) s += select(first_lanes(width - u), f(u), V{});
-  return sum(s);
-}
-
 struct RowMoments {
   float mean, inv;
 };

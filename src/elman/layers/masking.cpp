@@ -23,7 +23,7 @@ class Masking : public Op {
     const float* from = run.value(x_);
     float* to = run.value(y);
     const float* given = given_.width ? run.value(given_) : nullptr;
-    const long count = (long)run.steps_of(x_) * run.rows;
+    const long count = run.rows_of(x_);
     for (long i = 0; i < count; ++i, from += x_.row, to += y.row) {
       bool counts = given && given[i * given_.row] != 0;
       for (int f = 0; !given && f < x_.width; ++f) counts |= from[f] != value_;
@@ -39,7 +39,7 @@ class Masking : public Op {
     const float* mask = run.value(plan_.at(y.mask));
     const float* d_y = run.gradient(y);
     float* d_x = run.gradient(x_);
-    const long count = (long)run.steps_of(x_) * run.rows;
+    const long count = run.rows_of(x_);
     for (long i = 0; i < count; ++i)
       for (int f = 0; f < x_.width; ++f) d_x[i * x_.row + f] = d_y[i * y.row + f] * mask[i];
   }
@@ -54,9 +54,7 @@ class Masking : public Op {
   const bool within_;  // whether only steps that counted before can count
 };
 
-const OpWord masking("masking", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Masking>(plan, spec);
-});
+const OpWord masking("masking", make_op<Masking>);
 
 }  // namespace
 }  // namespace elman

@@ -84,7 +84,7 @@ class Merge : public Op {
     const bool folded = mode_ == Mode::max || mode_ == Mode::min;
     for (const Slot& x : x_)
       if (x.gradient >= 0 && (folded || spread(x)))
-        std::fill_n(run.gradient(x), (long)run.steps_of(x) * run.rows * x.row, 0.0f);
+        std::fill_n(run.gradient(x), run.rows_of(x) * x.row, 0.0f);
     each_step(run, [&](int t, int row) {
       const float* d_y = run.gradient(y) + place(run, y, t, row) * y.row;
       for (int u = 0; folded && u < y.width; ++u) unfold(run, t, row, u, d_y[u]);
@@ -140,13 +140,11 @@ class Merge : public Op {
   float factor_of(size_t k) const { return mode_ == Mode::sub && k > 0 ? -1.0f : scale_; }
 
   void merge_masks(const Run& run, float* to) const {
-    const int steps = run.steps_of(plan_.at(output));
-    for (int t = 0; t < steps; ++t)
-      for (int row = 0; row < run.rows; ++row) {
-        bool counts = false;
-        for (const Slot& x : x_) counts |= !left_out(run, x, t, row);
-        to[(long)t * run.rows + row] = counts ? 1.0f : 0.0f;
-      }
+    each_step(run, [&](int t, int row) {
+      bool counts = false;
+      for (const Slot& x : x_) counts |= !left_out(run, x, t, row);
+      to[(long)t * run.rows + row] = counts ? 1.0f : 0.0f;
+    });
   }
 
   /// The product of a unit over all inputs but one, as Keras: what is left out is a 1, and where
@@ -207,9 +205,7 @@ class Merge : public Op {
   bool across_ = false;                   // whether one step of an input stands for several
 };
 
-const OpWord merge("merge", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Merge>(plan, spec);
-});
+const OpWord merge("merge", make_op<Merge>);
 
 /// Sequences one after the other. A step of one without a mask counts where another has one.
 class Append : public Op {
@@ -236,7 +232,7 @@ class Append : public Op {
     if (y.mask < 0) return;
     float* mask = run.value(plan_.at(y.mask));
     for (const Slot& x : x_) {
-      const long count = (long)run.steps_of(x) * run.rows;
+      const long count = run.rows_of(x);
       mask = x.mask < 0 ? std::fill_n(mask, count, 1.0f)
                         : std::copy_n(run.value(plan_.at(x.mask)), count, mask);
     }
@@ -252,15 +248,13 @@ class Append : public Op {
 
  private:
   static long floats(const Run& run, const Slot& x) {
-    return (long)run.steps_of(x) * run.rows * x.row;
+    return run.rows_of(x) * x.row;
   }
   Plan& plan_;
   std::vector<Slot> x_;
 };
 
-const OpWord append("append", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Append>(plan, spec);
-});
+const OpWord append("append", make_op<Append>);
 
 }  // namespace
 }  // namespace elman

@@ -10,8 +10,6 @@
 
 namespace elman {
 
-inline int blocks_of(int units, int lanes) { return (units + lanes - 1) / lanes; }
-
 /// bf16 in memory that a plan gave out as floats.
 inline bf16* as_bf16(float* p) { return reinterpret_cast<bf16*>(p); }
 inline long even(long k) { return (k + 1) / 2 * 2; }
@@ -67,7 +65,7 @@ class PackedMatrix {
   void pack(int thread, int threads) const {
     const Param& p = weights_->params[param_];
     const long row = p.shape.back();
-    const float* w = weights_->values.data() + p.offset + column0_;
+    const float* w = weights_->at(param_) + column0_;
     const int first = groups_ * thread / threads, last = groups_ * (thread + 1) / threads;
     const int k_groups = (blocks_of(k_, kernels().lanes) + 3) / 4;
     if (pairs_) {
@@ -81,6 +79,43 @@ class PackedMatrix {
     if (!transpose) return;
     kernels().pack_transposed(columns_, w, row, k_, transpose, k_groups * thread / threads,
                               k_groups * (thread + 1) / threads);
+  }
+
+  /// y = x W for a matrix without gates; `start` is left to the caller.
+  Product product(long rows, const float* x, long x_row, float* y, long y_row) const {
+    Product p{};
+    p.rows = (int)rows;
+    p.a = x;
+    p.a_row = x_row;
+    p.k = k_;
+    p.a_blocks = 1;
+    p.b = packed;
+    p.c = y;
+    p.c_row = y_row;
+    p.vectors = vectors_;
+    p.per_group = columns_.per_group;
+    p.c_group = p.start_group = p.per_group * kernels().lanes;
+    return p;
+  }
+
+  /// d_x = d_y W^T. Where there are gates, d_y lies in blocks `d_block` apart.
+  Product transposed_product(long rows, const float* d_y, long d_row, float* d_x, long x_row,
+                             long d_block = 0) const {
+    const int lanes = kernels().lanes;
+    Product p{};
+    p.rows = (int)rows;
+    p.a = d_y;
+    p.a_row = d_row;
+    p.a_blocks = columns_.per_group ? 1 : blocks_;
+    p.a_block = d_block;
+    p.k = vectors_ / p.a_blocks * lanes;
+    p.b = transpose;
+    p.c = d_x;
+    p.c_row = x_row;
+    p.vectors = blocks_of(k_, lanes);
+    p.per_group = 4;
+    p.c_group = p.start_group = 4 * lanes;
+    return p;
   }
 
   /// The gradient of the matrix: G += A^T D. Rows of D that are not `live` are zero.
@@ -130,7 +165,7 @@ class PackedMatrix {
   bf16* transpose16 = nullptr;
 
  private:
-  const Weights* weights_ = nullptr;
+  Weights* weights_ = nullptr;
   const Bf16Kernels* pairs_ = nullptr;
   int param_ = -1;
   long column0_ = 0;

@@ -98,9 +98,7 @@ class Pooling : public Op {
   const int mask_;  // the slot that says which steps count, or -1
 };
 
-const OpWord pooling("pooling", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Pooling>(plan, spec);
-});
+const OpWord pooling("pooling", make_op<Pooling>);
 
 }  // namespace
 }  // namespace elman

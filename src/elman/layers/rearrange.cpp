@@ -33,10 +33,6 @@ Rule by_step(const Slot& x, int steps, const F& from) {
   return rule;
 }
 
-Rule reverse(const Slot& x, const Spec&) {
-  return by_step(x, x.steps, [&](int t) { return x.steps - 1 - t; });
-}
-
 /// Each step so many times.
 Rule repeat(const Slot& x, const Spec& spec) {
   const int times = (int)spec.number("times", 1);
@@ -79,7 +75,6 @@ class Rearrange : public Op {
     for (const Stretch& s : stretches_) filled += s.count;
     leaves_gaps_ = filled < (long)rule.steps * rule.width;
     if (spec.flag("flat")) plan.at(output).sequence = false;
-    if (spec.flag("keep_mask")) plan.at(output).mask = x_.mask;
   }
 
   void forward(Run& run) override {
@@ -92,7 +87,7 @@ class Rearrange : public Op {
 
   void backward(Run& run) override {
     if (x_.gradient < 0) return;
-    std::fill_n(run.gradient(x_), (long)run.steps_of(x_) * run.rows * x_.row, 0.0f);
+    std::fill_n(run.gradient(x_), run.rows_of(x_) * x_.row, 0.0f);
     each(run, run.gradient(x_), run.gradient(plan_.at(output)), [](float* d_x, const float* d_y, int count) {
       for (int i = 0; i < count; ++i) d_x[i] += d_y[i];
     });
@@ -120,8 +115,8 @@ std::unique_ptr<Op> made(Plan& plan, const Spec& spec) {
   return std::make_unique<Rearrange>(plan, spec, make);
 }
 
-const OpWord words[] = {{"reverse", made<reverse>}, {"repeat", made<repeat>}, {"pad", made<pad>},
-                        {"reshape", made<reshape>}, {"transpose", made<transpose>}};
+const OpWord words[] = {{"repeat", made<repeat>}, {"pad", made<pad>}, {"reshape", made<reshape>},
+                        {"transpose", made<transpose>}};
 
 }  // namespace
 }  // namespace elman

@@ -5,14 +5,11 @@
 #include <stdexcept>
 
 #include "packed.h"
+#include "projection.h"
 
 namespace elman {
 namespace {
 
-// Steps projected at once before the recurrence uses them: few enough for their projections to stay in
-// the cache of a core, beside the recurrent weights.
-constexpr int kMostSteps = 16;
-constexpr long kSegmentBytes = 256l << 10;
 // Bytes, over all threads, for projected rows that are kept while predicting.
 constexpr long kKeptBytes = 64l << 20;
 
@@ -71,8 +68,7 @@ class Recurrent : public Op {
                           ? (long)G * units_ : -1;
 
     const long z_step = (long)blocks_ * shape_.vectors * lanes;
-    const long fit = kSegmentBytes / (long)(sizeof(float) * z_step * plan.shard_rows());
-    segment_ = (int)std::clamp<long>(fit, 1, kMostSteps);
+    segment_ = steps_at_once(sizeof(float) * z_step * plan.shard_rows(), 1);
     z_steps_ = keeps ? T : std::min(T, segment_);
     ring_ = keeps ? T : std::min(T, 2);
     row_ = row_floats(units_);
@@ -135,10 +131,13 @@ class Recurrent : public Op {
     for (int s = 0; s < shape_.stages; ++s) u_[s].pack(thread, threads);
     if (thread != 0 || bias_ < 0) return;
     // One bias per kept vector: the input's, the recurrent one, or both added.
-    const float* b = plan_.weights().values.data() + plan_.weights().params[bias_].offset;
+    const float* b = plan_.weights().at(bias_);
     std::memset(packed_bias_, 0, sizeof(float) * blocks_ * shape_.vectors * lanes_);
-    add_bias(b, shape_.input);
-    if (recurrent_bias_ >= 0) add_bias(b + recurrent_bias_, shape_.recurrent[0]);
+    const auto add = [&](const PackedMatrix& w, const float* bias, int first) {
+      add_bias(w.columns(), bias, first, shape_.vectors, lanes_, packed_bias_);
+    };
+    add(w_, b, shape_.input.first);
+    if (recurrent_bias_ >= 0) add(u_[0], b + recurrent_bias_, shape_.recurrent[0].first);
   }
 
   void forward(Run& run) override {
@@ -190,25 +189,13 @@ class Recurrent : public Op {
                             in_group});
       d_in = sums;
     }
-    if (x_.gradient >= 0 && !x_pairs_) {  // the driver has just made it if products are of bf16
-      Product d{};
-      d.rows = (int)in_rows;
-      d.a = d_in;
-      d.a_row = in_record;
-      d.k = shape_.input.count * lanes_;
-      d.a_blocks = blocks_;
-      d.a_block = in_group;
-      d.b = w_.transpose;
-      d.c = run.gradient(x_);
-      d.c_row = x_.row;
-      d.c_group = 4 * lanes_;
-      d.vectors = blocks_of(x_.width, lanes_);
-      d.per_group = 4;
-      kernels().product(d);
-    }
-    if (!x_pairs_)
+    if (!x_pairs_) {  // else the driver has made d_x already, and d_W comes with the other gradients
+      if (x_.gradient >= 0)
+        kernels().product(w_.transposed_product(in_rows, d_in, in_record, run.gradient(x_), x_.row,
+                                                in_group));
       w_.gradient(run, in_rows, run.value(x_), x_.row, d_in, in_record, in_group,
                   x_.shared ? nullptr : p.mask);
+    }
     const float* d_rec = p.z + shape_.recurrent[0].first * lanes_;
     if (pairs_) {
       other_gradients_of_pairs(run, p);
@@ -332,11 +319,7 @@ class Recurrent : public Op {
     } else {
       project.c_row = shape_.vectors * lanes_;
       project.c_group = (long)z_steps_ * run.rows * project.c_row;
-      // Segments begin at multiples of segment_ in time, whichever way it is walked.
-      for (int first = 0, steps; first < T; first += steps) {
-        const int odd = T % segment_;
-        steps = std::min(T - first, reverse_ && first == 0 && odd ? odd : segment_);
-        const long t = reverse_ ? T - first - steps : first;
+      each_segment(T, segment_, reverse_, [&](int first, int steps, long t) {
         project.rows = steps * run.rows;
         project.a = run.value(x_) + t * run.rows * x_.row;
         project.c = p.z + (t % z_steps_) * run.rows * project.c_row + shape_.input.first * lanes_;
@@ -348,7 +331,7 @@ class Recurrent : public Op {
           deal([&](int i, int of) { kernels().product(groups_of(project, i, of)); });
         }
         recur(first, first + steps);
-      }
+      });
     }
     if (carries_ || !last_.empty())
       deal([&](int i, int) {
@@ -388,7 +371,7 @@ class Recurrent : public Op {
   void hand_out(const Run& run) const {
     const Slot& y = plan_.at(output);
     const int first = first_returned(run) % h_steps_;
-    std::copy_n(run.arena + h_ + first * run.rows * row_, run.steps_of(y) * run.rows * row_,
+    std::copy_n(run.arena + h_ + first * run.rows * row_, run.rows_of(y) * row_,
                 run.value(y));
     zero_masked(run, run.value(y));
   }
@@ -396,7 +379,7 @@ class Recurrent : public Op {
   /// Of the outputs, or of their gradients.
   void zero_masked(const Run& run, float* to) const {
     const float* mask = run.value(plan_.at(x_.mask)) + first_returned(run) * run.rows;
-    for (long i = 0; i < (long)run.steps_of(plan_.at(output)) * run.rows; ++i)
+    for (long i = 0; i < run.rows_of(plan_.at(output)); ++i)
       if (mask[i] == 0.0f) std::fill_n(to + i * row_, units_, 0.0f);
   }
 
@@ -594,17 +577,6 @@ class Recurrent : public Op {
       f(own[((long)(unit / lanes_) * shape_.own + tensor) * lanes_ + unit % lanes_], unit);
   }
 
-  void add_bias(const float* b, const Window& window) {
-    for (int block = 0; block < blocks_; ++block)
-      for (int v = 0; v < window.count; ++v)
-        for (int lane = 0; lane < lanes_; ++lane) {
-          const int unit = block * lanes_ + lane;
-          if (unit < units_)
-            packed_bias_[((long)block * shape_.vectors + window.first + v) * lanes_ + lane] +=
-                b[(long)window.gates[v] * units_ + unit];
-        }
-  }
-
   /// Names for what a step keeps, so that looking inside is reading a place.
   void show(const std::string& name, int T) {
     for (int v = 0; v < shape_.vectors; ++v)
@@ -652,9 +624,7 @@ class Recurrent : public Op {
   long h16_ = 0, reset16_ = 0, x16_ = 0, x_row16_ = 0, d_z16_ = 0, scratch16_ = 0;
 };
 
-const OpWord recurrent("recurrent", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Recurrent>(plan, spec);
-}, true);
+const OpWord recurrent("recurrent", make_op<Recurrent>, true);
 
 }  // namespace
 }  // namespace elman

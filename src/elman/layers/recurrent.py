@@ -10,7 +10,7 @@ import numpy as np
 from elman import activations, initializers
 from elman.errors import OptionError
 from elman.layers.layer import Array, Layer, Param, Shape, share, whole
-from elman.layers.states import called, check_states
+from elman.layers.states import WithStates
 
 if TYPE_CHECKING:
     from elman.plan import Plan, Slot
@@ -41,7 +41,7 @@ def check_how(who: str, option: str, value: Any) -> None:
         )
 
 
-class Recurrent(Layer):
+class Recurrent(WithStates):
     """A layer that carries a state from step to step.
 
     Args:
@@ -75,10 +75,7 @@ class Recurrent(Layer):
         UnknownNameError: an activation, initializer or option that is not known.
     """
 
-    ranks = (3,)
-    why_whole = "looks at later steps first. Leave its direction forward"
     stored_in = "cell/vars"
-    takes_states = True
     #: The column groups of the weights, in order.
     gates: ClassVar[tuple[str, ...]] = ()
     #: The gate that says how much of the old state stays, where there is one.
@@ -180,11 +177,6 @@ class Recurrent(Layer):
         states: list[Shape] = [(shape[0], self.units)] * (self.states if self.return_state else 0)
         return [self.output_shape(shape), *states]
 
-    def check_shapes(self, shapes: Sequence[Shape]) -> None:
-        """Raise unless they are those of a sequence and, behind it, of its initial states."""
-        self.check_shape(shapes[0])
-        check_states(self, [self.units] * self.states, shapes[1:])
-
     # -- the native side --------------------------------------------------------------------------
 
     def cell(self) -> str:
@@ -194,10 +186,6 @@ class Recurrent(Layer):
     @property
     def causal(self) -> bool:
         return not self.go_backwards
-
-    @property
-    def returns_several(self) -> bool:
-        return self.return_state
 
     def emit_all(self, plan: Plan, slots: Sequence[Slot]) -> list[Slot]:
         """Append the operations: of a sequence and, behind it, its initial states."""
@@ -235,29 +223,6 @@ class Recurrent(Layer):
             recurrent_dropout=drops,
             seed=plan.draw() if drops else 0,
         )
-
-    # -- calls ------------------------------------------------------------------------------------
-
-    def __call__(  # type: ignore[override]
-        self, x: Any, initial_state: Any = None, mask: Any = None, training: bool = False
-    ) -> Any:
-        """The layer's output for an array: a plan of one layer.
-
-        Args:
-            x: [rows, steps, features].
-            initial_state: what a sequence begins with, [rows, units] for each state: h, or
-                [h, c] of an LSTM; of a `Bidirectional` those of both directions. Zeros where
-                None.
-            mask: which steps count [rows, steps]; all where None.
-            training: whether dropout is active.
-
-        Returns:
-            float32 array; with `return_state` a list of it and the last states.
-
-        Raises:
-            ElmanError: an array does not fit the layer.
-        """
-        return called(self, x, initial_state, mask, training)
 
     # -- the readable side ------------------------------------------------------------------------
 
@@ -313,9 +278,6 @@ class Recurrent(Layer):
             outputs.append(np.where(counts, states[0], 0.0) if zeroed else states[0])
         return (np.stack(outputs, axis=1) if self.return_sequences else outputs[-1]), states
 
-    def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
-        return mask if self.return_sequences else None
-
 
 def in_order(plan: Plan, layer: Any, slot: Slot) -> Slot:
     """Outputs in the order of processing: the engine keeps them in their own time."""
@@ -326,9 +288,7 @@ def in_order(plan: Plan, layer: Any, slot: Slot) -> Slot:
 
 def turned(plan: Plan, name: str, slot: Slot) -> Slot:
     """A sequence turned round in time; its mask is not, as in Keras."""
-    if plan.ragged:
-        return plan.add("reverse_each", name, slot, slot.shape)
-    return plan.add("reverse", name, slot, slot.shape, keep_mask=True)
+    return plan.add("reverse_each" if plan.ragged else "reverse", name, slot, slot.shape)
 
 
 def product(state: Array, weights: Array, keep: Array | None) -> Array:

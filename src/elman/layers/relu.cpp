@@ -23,7 +23,7 @@ class Bend : public Op {
   }
 
   void forward(Run& run) override {
-    const long count = (long)run.steps_of(x_) * run.rows * x_.row;
+    const long count = run.rows_of(x_) * x_.row;
     const float* x = run.value(x_);
     float* y = run.value(plan_.at(output));
     if (alpha_ != 0)
@@ -37,7 +37,7 @@ class Bend : public Op {
 
   void backward(Run& run) override {
     if (x_.gradient < 0) return;
-    const long count = (long)run.steps_of(x_) * run.rows * x_.row;
+    const long count = run.rows_of(x_) * x_.row;
     const float* x = run.value(x_);
     const float* d_y = run.gradient(plan_.at(output));
     float* d_x = run.gradient(x_);
@@ -60,9 +60,7 @@ class Bend : public Op {
   const float slope_, threshold_, most_, alpha_;
 };
 
-const OpWord bend("bend", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Bend>(plan, spec);
-});
+const OpWord bend("bend", make_op<Bend>);
 
 }  // namespace
 }  // namespace elman

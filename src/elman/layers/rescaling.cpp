@@ -38,9 +38,8 @@ class Rescaling : public Op {
 
   void pack(int thread, int) override {
     if (thread != 0 || mean_param_ < 0) return;
-    const Weights& w = plan_.weights();
-    const float* mean = w.values.data() + w.params[mean_param_].offset;
-    const float* variance = w.values.data() + w.params[variance_param_].offset;
+    Weights& w = plan_.weights();
+    const float *mean = w.at(mean_param_), *variance = w.at(variance_param_);
     const bool one = w.params[mean_param_].size == 1;  // for all columns
     for (int u = 0; u < x_.width; ++u) {
       const float deviation = std::max(std::sqrt(variance[one ? 0 : u]), kLeast);
@@ -62,7 +61,7 @@ class Rescaling : public Op {
 
  private:
   void scale(const Run& run, const float* from, const float* mean, const float* shift, float* to) const {
-    kernels().scale_columns({(long)run.steps_of(x_) * run.rows, x_.width, x_.row, from, mean, scale_,
+    kernels().scale_columns({run.rows_of(x_), x_.width, x_.row, from, mean, scale_,
                              shift, to});
   }
 
@@ -73,9 +72,7 @@ class Rescaling : public Op {
   float *mean_, *scale_, *shift_, *zeros_;
 };
 
-const OpWord rescaling("rescaling", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<Rescaling>(plan, spec);
-});
+const OpWord rescaling("rescaling", make_op<Rescaling>);
 
 }  // namespace
 }  // namespace elman

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from elman.layers.cells import Cell, StackedRNNCells, built, checked
-from elman.layers.layer import Array, Layer, Shape, snake, unused
-from elman.layers.recurrent import HOW, Recurrent, check_how, in_order
+from elman.layers.layer import Array, Shape, snake, unused
+from elman.layers.recurrent import Recurrent, check_how, in_order
 from elman.layers.recurrent_wrapper import RecurrentWrapper
 
 if TYPE_CHECKING:
@@ -30,11 +30,8 @@ class RNN(RecurrentWrapper):
         OptionError: a cell of another kind, or an option elman does not have yet.
     """
 
-    ignored = Layer.ignored | HOW.keys()
-    absent: ClassVar[dict[str, tuple[Any, ...]]] = {
-        **Layer.absent,
-        "time_major": (False,),
-    }
+    ignored = Recurrent.ignored
+    absent = Recurrent.absent
 
     def __init__(
         self,

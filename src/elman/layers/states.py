@@ -16,19 +16,54 @@ if TYPE_CHECKING:
     from elman.plan import Plan, Slot
 
 
-def check_states(layer: Layer, units: Sequence[int], shapes: Sequence[Shape]) -> None:
-    """Raise unless `shapes` are those of no initial state, or of one of each of these sizes."""
-    wanted = ", ".join(f"(rows, {width})" for width in units)
-    if shapes and [shape[1:] for shape in shapes] != [(width,) for width in units]:
-        raise ShapeError(
-            f"{layer.label} expected {len(units)} initial states of shapes {wanted}, got "
-            f"{', '.join(map(str, shapes))}. Take them from a layer with return_state=True and as "
-            "many units."
-        )
+class WithStates(Layer):
+    """Base of the layers that go through time with states: recurrent ones, and what holds those."""
+
+    ranks = (3,)
+    why_whole = "looks at later steps first. Leave its direction forward"
+    takes_states = True
+    return_sequences: bool
+
+    def check_shapes(self, shapes: Sequence[Shape]) -> None:
+        """Raise unless they are those of a sequence and, behind it, of its initial states."""
+        sequence, *states = shapes
+        self.check_shape(sequence)
+        units = [leaf.units for leaf in self.leaves() for _ in range(leaf.states)]
+        if states and [shape[1:] for shape in states] != [(width,) for width in units]:
+            wanted = ", ".join(f"(rows, {width})" for width in units)
+            raise ShapeError(
+                f"{self.label} expected {len(units)} initial states of shapes {wanted}, got "
+                f"{', '.join(map(str, states))}. Take them from a layer with return_state=True and "
+                "as many units."
+            )
+
+    def __call__(  # type: ignore[override]
+        self, x: Any, initial_state: Any = None, mask: Any = None, training: bool = False
+    ) -> Any:
+        """The layer's output for an array: a plan of one layer.
+
+        Args:
+            x: [rows, steps, features].
+            initial_state: what a sequence begins with, [rows, units] for each state: h, or
+                [h, c] of an LSTM; of a `Bidirectional` those of both directions. Zeros where
+                None.
+            mask: which steps count [rows, steps]; all where None.
+            training: whether dropout is active.
+
+        Returns:
+            float32 array; with `return_state` a list of it and the last states.
+
+        Raises:
+            ElmanError: an array does not fit the layer.
+        """
+        return _called(self, x, initial_state, mask, training)
+
+    def formula_mask(self, x: Array, mask: Array | None) -> Array | None:
+        return mask if self.return_sequences else None
 
 
-def called(layer: Layer, x: Any, initial_state: Any, mask: Any, training: bool) -> Any:
-    """What `layer(x, initial_state, mask)` returns; see `Recurrent.__call__`."""
+def _called(layer: Layer, x: Any, initial_state: Any, mask: Any, training: bool) -> Any:
+    """What `layer(x, initial_state, mask)` returns; see `WithStates.__call__`."""
     if symbolic(x):
         if mask is not None:
             raise OptionError(

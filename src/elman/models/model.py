@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman import _core, batches, losses, metrics, optimizers, seeds, training, visited
-from elman.callbacks import Callback, History
+from elman import _core, seeds, visited
 from elman.errors import NotReadyError, OptionError, ShapeError, unknown_name
 from elman.graph import Graph
 from elman.layers import Layer
@@ -19,10 +18,14 @@ from elman.mapped import arrays_of, take, together
 from elman.models.objectives import Objectives, checked_metric
 from elman.plan import Plan, Store, listed
 from elman.ragged import Ragged
-from elman.streaming import Stream
 
 if TYPE_CHECKING:
+    from elman.callbacks import Callback, History
+    from elman.data import Preparation
+    from elman.losses import Loss
     from elman.metrics import Metric
+    from elman.optimizers import Optimizer
+    from elman.streaming import Stream
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -63,10 +66,12 @@ class Model:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.optimizer: optimizers.Optimizer | None = None
+        self.optimizer: Optimizer | None = None
         self.loss: Any = None
         self.loss_weights: Any = None
         self.history: History | None = None
+        #: How the data were prepared that it was trained on, where they came as `Sequences`.
+        self.prepared: Preparation | None = None
         self.stop_training = False
         self._objectives: Objectives | None = None
         self._metrics: Any = None
@@ -264,6 +269,8 @@ class Model:
                 raise unknown_name(
                     "compile", "option", option, {"optimizer", "loss", "metrics", *COMPILE_IGNORED}
                 )
+        from elman import optimizers
+
         chosen = optimizers.get(optimizer)
         objectives = Objectives(self.output_names, loss, loss_weights, metrics)
         trainable = [layer.trainable for layer in self.layers]
@@ -291,7 +298,7 @@ class Model:
             self._objectives = Objectives(names, self.loss, self.loss_weights, self._metrics)
         return self._objectives
 
-    def compiled_loss(self) -> losses.Loss:
+    def compiled_loss(self) -> Loss:
         """The loss; the first of several."""
         return next(loss for loss in self.objectives.losses if loss is not None)
 
@@ -299,6 +306,8 @@ class Model:
         self, y: tuple[int, ...], output: tuple[int, ...], number: int = 0
     ) -> list[Metric]:
         """The metrics of an output, for targets and outputs of these shapes."""
+        from elman import metrics
+
         chosen, loss = self.objectives.metrics[number], self.objectives.losses[number]
         return [
             metrics.get(metric, loss=loss, y_shape=y, output_shape=(None, *output))
@@ -517,6 +526,8 @@ class Model:
         Arrays in memory-mapped files (`np.load(..., mmap_mode="r")`) are read in parts and never
         loaded whole. See docs/long_sequences.md.
 
+        How `Sequences` were prepared becomes `model.prepared`, which a file of the model keeps.
+
         Returns:
             a `History`: `.history` holds loss and metrics of each epoch.
 
@@ -525,6 +536,8 @@ class Model:
             DivergedError: a loss or a gradient is not finite. The batch changed nothing. With the
                 callback `TerminateOnNaN` training ends without an error.
         """
+        from elman import training
+
         return training.fit(
             self,
             x,
@@ -567,6 +580,8 @@ class Model:
         Returns:
             the loss, or [loss, metrics...], or a dict.
         """
+        from elman import training
+
         found = training.evaluate(self, x, y, batch_size, verbose, sample_weight, steps, callbacks)
         return self._scores(found, return_dict)
 
@@ -592,7 +607,9 @@ class Model:
         Returns:
             float32 array, one row per input; a list, or a dict, of several outputs.
         """
-        return self._handed_out(training.predict(self, x, batch_size, verbose, steps, callbacks))
+        from elman import training
+
+        return self.handed_out(training.predict(self, x, batch_size, verbose, steps, callbacks))
 
     def stream(self, sessions: int = 1) -> Stream:
         """A stream: the model step by step, with its states kept in between.
@@ -616,6 +633,8 @@ class Model:
             >>> [type(stream.step(x)) for x in (0.1, 0.2)]
             [<class 'float'>, <class 'float'>]
         """
+        from elman.streaming import Stream
+
         self._require_built("stream")
         return Stream(self, sessions)
 
@@ -628,6 +647,8 @@ class Model:
         return_dict: bool = False,
     ) -> Any:
         """One training step on one batch; returns what `evaluate` does, from before the step."""
+        from elman import training
+
         found = training.train_on_batch(self, x, y, sample_weight, class_weight)
         return self._scores(found, return_dict)
 
@@ -654,11 +675,13 @@ class Model:
         values = take(self.check_inputs(x), slice(None))
         if not training:  # a call is one batch
             return self.predict(x, batch_size=max(1, len(values)), verbose=0)
+        from elman import batches
+
         batches.size(self, len(values), len(values) or None, "a call")
         plan = self.plan_for(values, rows=max(1, len(values)), training=True, stateful=True)
-        return self._handed_out(plan.forward(values, seeds.draw_seed()))
+        return self.handed_out(plan.forward(values, seeds.draw_seed()))
 
-    def _handed_out(self, outputs: Any) -> Any:
+    def handed_out(self, outputs: Any) -> Any:
         """An array as it is; of several outputs a list, or a dict where they were given in one."""
         if self.output_keys is None:
             return listed(outputs)
@@ -706,6 +729,8 @@ def load_model(
 
 def _check_third(given: Any) -> None:
     """Metrics stood where Keras 3 has the weights of losses."""
+    from elman import metrics
+
     entries = given if isinstance(given, list | tuple) else [given]
     if any(isinstance(entry, str | metrics.Metric) for entry in entries):
         raise OptionError(

@@ -10,27 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from elman.layers import Bidirectional, Concatenate, Embedding, Masking, Recurrent
+from elman.layers import Concatenate, Embedding, GlobalAveragePooling1D, Masking
 from elman.layers.merging import Merging
 from elman.layers.symbol import Node, Symbol
 
-#: Layers whose `call` takes a mask in Keras, besides the recurrent ones.
+#: Layers whose `call` takes a mask in Keras, besides those that go through time.
 TAKE_MASKS = frozenset(
     {"BatchNormalization", "GlobalAveragePooling1D", "Softmax", "TimeDistributed"}
-)
-#: Layers that hand no mask on.
-END_MASKS = frozenset(
-    {
-        "AveragePooling1D",
-        "Conv1D",
-        "Flatten",
-        "GlobalAveragePooling1D",
-        "GlobalMaxPooling1D",
-        "MaxPooling1D",
-        "Permute",
-        "RepeatVector",
-        "Reshape",
-    }
 )
 
 
@@ -88,12 +74,17 @@ class Steps:
             for mask in known[1:]:
                 found = Step(None, [found, mask])
             return found
-        ends = type(layer).__name__ in END_MASKS or not getattr(layer, "return_sequences", True)
-        return None if ends or not masks else masks[0]
+        return masks[0] if masks and _hands_mask_on(layer) else None
 
 
 def _takes_mask(layer: Any) -> bool:
-    return isinstance(layer, Recurrent | Bidirectional) or type(layer).__name__ in TAKE_MASKS
+    return layer.takes_states or type(layer).__name__ in TAKE_MASKS
+
+
+def _hands_mask_on(layer: Any) -> bool:
+    if isinstance(layer, GlobalAveragePooling1D):
+        return False
+    return layer.takes_mask and getattr(layer, "return_sequences", True)
 
 
 def ordered(nodes: Sequence[Node], outputs: Sequence[Symbol]) -> list[Any]:

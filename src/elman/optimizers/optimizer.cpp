@@ -256,8 +256,8 @@ void Optimizer::change(const std::vector<Run>& shards, int part, float rate) {
 
 void Optimizer::constrain(int part, int parts) {
   for (size_t i = part; i < constraints.size(); i += parts) {
-    const Param& p = weights->params[constraints[i].param];
-    constraints[i].apply(p.shape, weights->values.data() + p.offset);
+    const int param = constraints[i].param;
+    constraints[i].apply(weights->params[param].shape, weights->at(param));
   }
 }
 

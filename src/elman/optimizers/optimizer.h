@@ -30,7 +30,6 @@ class Optimizer : public Updater, public Weights::Lazy {
   bool needs_all() const override { return clips_norms(); }
   bool constrains() const override { return !constraints.empty(); }
   void constrain(int part, int parts) override;
-  bool stops() const override { return true; }
   bool moves_untouched() const override { return moves_untouched_ && !tables_.empty(); }
   void catch_up(int param, const std::vector<int32_t>& rows, int part) override;
   /// Brings the weights of every row of every table up to date.

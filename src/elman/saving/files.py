@@ -6,11 +6,12 @@ import json
 import os
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elman.errors import FileError, NotReadyError, OptionError
-from elman.saving import archive, config, history, kinds, legacy, weights
+from elman.saving import archive, config, history, kinds, legacy, prepared, text, weights
 from elman.saving.archive import CONFIG, METADATA, WEIGHTS, Archive
 from elman.saving.replacing import replace
 from elman.saving.weights import Numbered
@@ -30,6 +31,8 @@ KERAS_VERSION = "3.0.0"
 
 def save_model(model: Model, filepath: FilePath, overwrite: bool = True) -> None:
     """Save a model: layers, weights, how it was compiled, the optimizer's state, the history.
+
+    Also `model.prepared`: how its data were prepared.
 
     The file is Keras's format: `keras.saving.load_model` opens it and trains on. It replaces an
     older file as a whole, or on any failure not at all.
@@ -55,13 +58,18 @@ def save_model(model: Model, filepath: FilePath, overwrite: bool = True) -> None
         "keras_version": KERAS_VERSION,
         "date_saved": time.strftime("%Y-%m-%d@%H:%M:%S"),
         # Keras writes this member and never reads it: the place for what only elman knows.
-        "elman": {"version": __version__, "history": history.written(model.history)},
+        "elman": {
+            "version": __version__,
+            "history": history.written(model.history),
+            "prepared": prepared.written(model.prepared, "save"),
+        },
     }
     members: dict[str, bytes | memoryview] = {
         METADATA: json.dumps(metadata).encode(),
         CONFIG: json.dumps(written).encode(),
         WEIGHTS: weights.pack(model),
     }
+    _check_text(members)
     replace(path, archive.pack(members), "save")
 
 
@@ -80,7 +88,8 @@ def load_model(
         safe_mode: accepted for Keras where True; elman has no other.
 
     Returns:
-        the model; its `history` is that of the training before it was saved with elman.
+        the model; its `history` is that of the training before it was saved with elman, and
+        `prepared` says how its data were prepared.
 
     Raises:
         FileError: it is no such file, it is damaged, it was made to do harm, or it needs
@@ -115,8 +124,21 @@ def load_model(
         if compile and reader.compile(model):
             weights.OptimizerState(arrays, model, f"load of '{path}'").give()
     own = metadata.get("elman")
-    model.history = history.read(own.get("history") if isinstance(own, dict) else None, f"'{path}'")
+    own = own if isinstance(own, dict) else {}
+    model.history = history.read(own.get("history"), f"'{path}'")
+    model.prepared = prepared.read(own.get("prepared"), f"'{path}'")
     return model
+
+
+def _check_text(members: Mapping[str, bytes | memoryview]) -> None:
+    """Raise where `load` would take a member for longer than any model's."""
+    most = text.most(len(members[WEIGHTS]))
+    for name in (METADATA, CONFIG):
+        if len(members[name]) > most:
+            raise FileError(
+                f"save expected at most {most:,} bytes of text beside so many weights, got "
+                f"{len(members[name]):,} in {name!r}. Is a vocabulary larger than its Embedding?"
+            )
 
 
 def _weights_in(file: Archive) -> bytes:

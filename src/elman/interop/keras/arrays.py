@@ -39,7 +39,7 @@ def rows_of(value: Any) -> int:
     """How many rows there are, of one array or of several side by side."""
     while isinstance(value, dict | list | tuple) and value:
         value = next(iter(value.values())) if isinstance(value, dict) else value[0]
-    return len(value)
+    return len(value) if np.ndim(value) else 0
 
 
 def shapes_of(value: Any) -> Any:
@@ -47,17 +47,3 @@ def shapes_of(value: Any) -> Any:
     from keras import KerasTensor, tree
 
     return tree.map_structure(lambda array: KerasTensor(np.shape(array)), value)
-
-
-def part_of(value: Any, rows: slice) -> Any:
-    """Some rows, of one array or of several side by side."""
-    from keras import tree
-
-    return tree.map_structure(lambda array: array[rows], value)
-
-
-def joined(parts: list[Any]) -> Any:
-    """One after the other, what `part_of` had taken apart."""
-    from keras import tree
-
-    return tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)

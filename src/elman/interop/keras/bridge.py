@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
-from elman.callbacks import TEST_BATCH_HOOKS, TRAIN_BATCH_HOOKS, Callback, Logs, overrides
+from elman.callbacks import (
+    PREDICT_BATCH_HOOKS,
+    TEST_BATCH_HOOKS,
+    TRAIN_BATCH_HOOKS,
+    Callback,
+    Logs,
+    overrides,
+)
 from elman.interop.keras.twin import Twin
 
 #: Keras's callbacks that look at nothing but the logs, by the names of their classes.
@@ -33,19 +41,20 @@ class Bridge(Callback):
         self._lookers = [c for c in every if type(c).__name__ not in ONLY_LOGS]
         self._batches = 0
         # Hooks of batches are there only if somebody wants them: they cost the chunks.
-        if self._wanted(TRAIN_BATCH_HOOKS):
-            self.on_train_batch_begin = self._train_batch_begin  # type: ignore[method-assign]
-            self.on_train_batch_end = self._train_batch_end  # type: ignore[method-assign]
-        elif self._progress is not None:
+        for hooks in (TRAIN_BATCH_HOOKS, TEST_BATCH_HOOKS, PREDICT_BATCH_HOOKS):
+            if self._wanted(hooks):
+                for hook in hooks[:2]:
+                    setattr(self, hook, functools.partial(self._batch, hook))
+        if self._progress is not None and not self._by_batch("train"):
             self.on_chunk_end = self._chunk_end  # type: ignore[method-assign]
-        self._by_test_batch = self._wanted(TEST_BATCH_HOOKS)
-        if self._by_test_batch:
-            self.on_test_batch_begin = self._test_batch_begin  # type: ignore[method-assign]
-            self.on_test_batch_end = self._test_batch_end  # type: ignore[method-assign]
 
     def _wanted(self, hooks: tuple[str, ...]) -> bool:
         active = [c for c in self._active if not _saves_epochs(c)]
         return any(overrides(c, hook) for c in active for hook in hooks)
+
+    def _by_batch(self, what: str) -> bool:
+        """Whether somebody wants the hooks of single batches of "train", "test" or "predict"."""
+        return f"on_{what}_batch_end" in vars(self)
 
     def _call(self, *hooks: str, arguments: tuple[int, ...] = (), logs: Logs | None = None) -> None:
         """Call a hook of all; the others are what it calls by default."""
@@ -55,7 +64,8 @@ class Bridge(Callback):
         getattr(self._callbacks, hooks[0])(*arguments, logs)
         if looked_at:
             self._twin.pull(state=self._in_training)
-        self._twin.model.stop_training = bool(self._keras_model.stop_training)
+        if self._in_training:
+            self._twin.model.stop_training = bool(self._keras_model.stop_training)
 
     def set_params(self, params: Logs) -> None:
         self._batches = params["steps"]
@@ -80,11 +90,9 @@ class Bridge(Callback):
         if not self._in_epoch:
             self._call("on_train_end", logs=logs)
 
-    def _train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        self._call("on_train_batch_begin", "on_batch_begin", arguments=(batch,))
-
-    def _train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        self._call("on_train_batch_end", "on_batch_end", arguments=(batch,), logs=logs)
+    def _batch(self, hook: str, batch: int, logs: Logs | None = None) -> None:
+        # Those of training call `on_batch_...` by default.
+        self._call(hook, hook.replace("train_", ""), arguments=(batch,), logs=logs)
 
     def _chunk_end(self, batches_done: int, batches: int, logs: Logs) -> None:
         assert self._progress is not None
@@ -95,15 +103,18 @@ class Bridge(Callback):
         self._call("on_test_begin")
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        if self._progress is not None and not (self._in_training or self._by_test_batch):
+        if self._progress is not None and not (self._in_training or self._by_batch("test")):
             self._progress.on_test_batch_end(self._batches - 1, logs)
         self._call("on_test_end", logs=logs)
 
-    def _test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        self._call("on_test_batch_begin", arguments=(batch,))
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        self.began = True
+        self._call("on_predict_begin")
 
-    def _test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        self._call("on_test_batch_end", arguments=(batch,), logs=logs)
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        if self._progress is not None and not self._by_batch("predict"):
+            self._progress.on_predict_batch_end(self._batches - 1)
+        self._call("on_predict_end")
 
 
 def _saves_epochs(callback: Any) -> bool:

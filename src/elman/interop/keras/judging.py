@@ -25,14 +25,14 @@ def judged(model: Any) -> Iterator[Item]:
             yield Item("layer", f"{layer.name} ({type(layer).__name__})", _layer(layer))
     if not model.compiled:
         return
-    for kind, name, value, part in _compiled(model):
+    for kind, name, value, config in _compiled(model):
         why_not = _own(value)
         # What names several outputs is judged with them, when the model is built.
         if why_not is None and not isinstance(value, dict | list | tuple):
-            why_not = _compile({kind: [part] if kind == "metrics" else part})
-        if kind == "optimizer" and why_not is None:
+            why_not = _compile(config)
+        if why_not is None and kind == "optimizer":
             why_not = _optimizer(value)
-        yield Item(kind.removesuffix("s") if kind == "metrics" else kind, name, why_not)
+        yield Item(kind, name, why_not)
 
 
 def is_keras(thing: Any) -> bool:
@@ -99,22 +99,23 @@ def _metrics(model: Any) -> Any:
     return None if compiled is None else compiled._user_metrics
 
 
-def _compiled(model: Any) -> Iterator[tuple[str, str, Any, Any]]:
-    """Option of `compile`, name, object and config of each part."""
+def _compiled(model: Any) -> Iterator[tuple[str, str, Any, Config]]:
+    """Kind, name and object of each part, and the config of a `compile` with that part alone."""
     config = compile_config(model)
-    yield "optimizer", type(model.optimizer).__name__, model.optimizer, config["optimizer"]
+    optimizer = model.optimizer
+    yield "optimizer", type(optimizer).__name__, optimizer, {"optimizer": config["optimizer"]}
     if model.loss is not None:
-        yield "loss", _name(model.loss), model.loss, config["loss"]
+        yield "loss", _name(model.loss), model.loss, {"loss": config["loss"]}
     metrics = _metrics(model)
     if isinstance(metrics, list | tuple):
         for metric, part in zip(metrics, config["metrics"], strict=True):
-            yield "metrics", _name(metric), metric, part
+            yield "metric", _name(metric), metric, {"metrics": [part]}
     elif metrics:
-        yield "metrics", _name(metrics), metrics, config["metrics"]
+        yield "metric", _name(metrics), metrics, {"metrics": [config["metrics"]]}
     for option in ("loss_weights", "weighted_metrics"):
         if config.get(option):
             several = config[option] if option == "loss_weights" else None
-            yield option, str(config[option]), several, config[option]
+            yield option, str(config[option]), several, {option: config[option]}
 
 
 def _name(value: Any) -> str:
@@ -134,11 +135,11 @@ def _own(value: Any) -> str | None:
     return None if is_keras(kind) else f"{_name(kind)} is one of your own."
 
 
-def _compile(part: Config) -> str | None:
+def _compile(compiled: Config) -> str | None:
     config = {
         "class_name": "Sequential",
         "config": {"layers": []},
-        "compile_config": {"optimizer": "sgd", **part},
+        "compile_config": {"optimizer": "sgd", **compiled},
     }
     return _refusal(lambda: Reader(config, "the model", WHO).compile(Sequential()))
 

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from elman import seeds
-from elman.callbacks import PREDICT_BATCH_HOOKS, overrides
 from elman.errors import ElmanError, MissingPackageError, OptionError
 from elman.interop.keras import judging
-from elman.interop.keras.arrays import Declined, arrays, joined, part_of, rows_of, shapes_of
+from elman.interop.keras.arrays import Declined, arrays, rows_of, shapes_of
 from elman.interop.keras.bridge import Bridge
 from elman.interop.keras.report import Item, Report
 from elman.interop.keras.twin import Twin, described, is_same
@@ -164,9 +163,7 @@ class Engine:
 
     def _fit(self, asked: Options) -> Any:
         model = self._model
-        if asked["class_weight"] is not None and asked["sample_weight"] is not None:
-            raise Declined("Keras takes either class_weight or sample_weight")
-        x, y, weight = (arrays(asked[name], name) for name in ("x", "y", "sample_weight"))
+        x, y, weight = _samples(asked)
         held_out = asked["validation_data"]
         if held_out is not None:
             if not isinstance(held_out, tuple | list):
@@ -203,7 +200,7 @@ class Engine:
         return model.history
 
     def _evaluate(self, asked: Options) -> Any:
-        x, y, weight = (arrays(asked[name], name) for name in ("x", "y", "sample_weight"))
+        x, y, weight = _samples(asked)
         twin = self._ready(x)
         bridge = Bridge(self._callbacks(asked["callbacks"], asked), self._model, twin)
         with _before_any_work(bridge):
@@ -219,37 +216,22 @@ class Engine:
             )
 
     def _predict(self, asked: Options) -> Any:
-        x, rows = arrays(asked["x"], "x"), asked["batch_size"] or 32
-        if asked["steps"] is not None:
-            x = part_of(x, slice(asked["steps"] * rows))
-        twin = self._ready(x)
-        with _before_any_work():
-            twin.model.check_inputs(x)
-        count = rows_of(x)
-        if not count:
+        x = arrays(asked["x"], "x")
+        if not rows_of(x):
             raise Declined("there are no inputs")
-        batches = -(-count // rows)
-        callbacks = self._callbacks(asked["callbacks"], asked, steps=batches)
-        callbacks.on_predict_begin()
-        watched = [c for c in callbacks.callbacks if type(c).__name__ != "ProgbarLogger"]
-        if any(overrides(c, hook) for c in watched for hook in PREDICT_BATCH_HOOKS):
-            parts = []
-            for batch in range(batches):
-                callbacks.on_predict_batch_begin(batch)
-                part = part_of(x, slice(batch * rows, (batch + 1) * rows))
-                parts.append(twin.model.predict(part, verbose=0))
-                callbacks.on_predict_batch_end(batch, {"outputs": parts[-1]})
-            found = joined(parts)
-        else:
-            found = twin.model.predict(x, verbose=0)
-            callbacks.on_predict_batch_end(batches - 1)
-        callbacks.on_predict_end()
-        return found
+        twin = self._ready(x)
+        bridge = Bridge(self._callbacks(asked["callbacks"], asked), self._model, twin)
+        with _before_any_work(bridge):
+            return twin.model.predict(
+                x,
+                batch_size=asked["batch_size"],
+                verbose=0,
+                steps=asked["steps"],
+                callbacks=[bridge],
+            )
 
     def _train_on_batch(self, asked: Options) -> Any:
-        x, y, weight = (arrays(asked[name], name) for name in ("x", "y", "sample_weight"))
-        if asked["class_weight"] is not None and weight is not None:
-            raise Declined("Keras takes either class_weight or sample_weight")
+        x, y, weight = _samples(asked)
         twin = self._ready(x, state=True, thorough=False)
         with _before_any_work(), _keras_randomness():
             found = twin.model.train_on_batch(
@@ -259,7 +241,7 @@ class Engine:
         return found
 
     def _test_on_batch(self, asked: Options) -> Any:
-        x, y, weight = (arrays(asked[name], name) for name in ("x", "y", "sample_weight"))
+        x, y, weight = _samples(asked)
         twin = self._ready(x, thorough=False)
         with _before_any_work():
             return twin.model.evaluate(
@@ -274,7 +256,7 @@ class Engine:
 
     # -- Keras's side -----------------------------------------------------------------------------
 
-    def _callbacks(self, given: Any, asked: Options, steps: int = 0, **more: bool) -> Any:
+    def _callbacks(self, given: Any, asked: Options, **more: bool) -> Any:
         """Keras's list of callbacks, as its own methods make it."""
         from keras.callbacks import CallbackList
 
@@ -285,7 +267,7 @@ class Engine:
             add_progbar=asked["verbose"] != 0,
             verbose=asked["verbose"],
             epochs=asked.get("epochs", 1),
-            steps=steps,
+            steps=0,  # the bridge is told
             model=self._model,
             **more,
         )
@@ -296,6 +278,17 @@ class Engine:
         if metrics is not None and not metrics.built:
             outputs = getattr(model, "_outputs_struct", None)
             metrics.build(shapes_of(y), model.outputs[0] if outputs is None else outputs)
+
+
+def _samples(asked: Options) -> tuple[Any, Any, Any]:
+    """Inputs, targets and the weights of samples."""
+    if asked.get("class_weight") is not None and asked["sample_weight"] is not None:
+        raise Declined("Keras takes either class_weight or sample_weight")
+    return (
+        arrays(asked["x"], "x"),
+        arrays(asked["y"], "y"),
+        arrays(asked["sample_weight"], "sample_weight"),
+    )
 
 
 @contextmanager

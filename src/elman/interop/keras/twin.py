@@ -70,7 +70,7 @@ class Twin:
                 if shape is not None:
                     layer.build_params(shape)
             self.model: Model = found.make()
-        self.compiled = reader.compile(self.model)
+        reader.compile(self.model)
         self._keras_model = keras_model
         self._weights = [
             (layer, list(keras_model.get_layer(layer.name).weights))

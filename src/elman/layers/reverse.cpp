@@ -1,5 +1,5 @@
-// Turns sequences of unequal length round in time, each by its own length: up to its last step that
-// counts. Those of one length are turned by a rule of rearrange.cpp.
+// Turns sequences round in time: all of their steps, or each sequence by its own length, up to its last
+// step that counts. Their masks stay as they are.
 #include <algorithm>
 
 #include "op.h"
@@ -8,9 +8,11 @@
 namespace elman {
 namespace {
 
-class ReverseEach : public Op {
+/// Each: by its own length, where there is a mask.
+template <bool Each>
+class Reverse : public Op {
  public:
-  ReverseEach(Plan& plan, const Spec& spec) : plan_(plan), x_(plan.at(spec.inputs.at(0))) {
+  Reverse(Plan& plan, const Spec& spec) : plan_(plan), x_(plan.at(spec.inputs.at(0))) {
     output = plan.slot(spec.name, x_.steps, x_.width, x_.gradient >= 0);
     plan.at(output).mask = x_.mask;
   }
@@ -18,16 +20,16 @@ class ReverseEach : public Op {
   void backward(Run& run) override {
     if (x_.gradient >= 0) turn(run, run.gradient(plan_.at(output)), run.gradient(x_));
   }
-  bool follows() const override { return true; }
+  bool follows() const override { return Each && x_.mask >= 0; }
 
  private:
   void turn(const Run& run, const float* from, float* to) const {
     const long step = run.rows * x_.row;
     const int steps = run.steps_of(x_);
-    const float* mask = run.value(plan_.at(x_.mask));
+    const float* mask = Each && x_.mask >= 0 ? run.value(plan_.at(x_.mask)) : nullptr;
     for (int row = 0; row < run.rows; ++row) {
       int there = steps;
-      while (there && mask[(long)(there - 1) * run.rows + row] == 0.0f) --there;
+      while (mask && there && mask[(long)(there - 1) * run.rows + row] == 0.0f) --there;
       for (int t = 0; t < steps; ++t)
         std::copy_n(from + row * x_.row + t * step, x_.row,
                     to + row * x_.row + (t < there ? there - 1 - t : t) * step);
@@ -37,9 +39,7 @@ class ReverseEach : public Op {
   const Slot x_;
 };
 
-const OpWord word("reverse_each", [](Plan& plan, const Spec& spec) -> std::unique_ptr<Op> {
-  return std::make_unique<ReverseEach>(plan, spec);
-});
+const OpWord words[] = {{"reverse", make_op<Reverse<false>>}, {"reverse_each", make_op<Reverse<true>>}};
 
 }  // namespace
 }  // namespace elman
