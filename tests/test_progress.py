@@ -14,6 +14,7 @@ import pytest
 
 from elman import progress
 from elman.callbacks import CallbackList
+from elman.data import waiting
 from elman.errors import OptionError
 from elman.progress import ProgressBar
 
@@ -268,8 +269,8 @@ def test_rich_is_not_imported_until_a_bar_is_drawn():
 
 def test_a_bar_over_files_is_seen_on_a_terminal_after_a_while(terminal, monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(progress, "PATIENCE", 0.0)
-    assert list(progress.over(["a", "b", "c"], "reading sounds")) == ["a", "b", "c"]
+    monkeypatch.setattr(waiting, "PATIENCE", 0.0)
+    assert list(waiting.over(["a", "b", "c"], "reading sounds")) == ["a", "b", "c"]
     shown = ESCAPE.sub("", terminal.getvalue())
     assert "reading sounds" in shown and "1/3" in shown and "left" in shown
     assert timeless(shown).splitlines()[-1] == "reading sounds  3/3  0.4s"
@@ -280,15 +281,15 @@ def test_a_bar_over_files_shows_nothing(seen, terminal, monkeypatch):
     file = terminal if seen else io.StringIO()
     monkeypatch.setattr(sys, "stderr", file)
     if not seen:
-        monkeypatch.setattr(progress, "PATIENCE", 0.0)
-    assert list(progress.over(range(50), "reading")) == list(range(50))
+        monkeypatch.setattr(waiting, "PATIENCE", 0.0)
+    assert list(waiting.over(range(50), "reading")) == list(range(50))
     assert not file.getvalue()
 
 
 def test_the_terminal_is_given_back_when_reading_is_interrupted(terminal, monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(progress, "PATIENCE", 0.0)
-    with pytest.raises(KeyboardInterrupt), progress.waiting("storing", 10, "MB") as show:
+    monkeypatch.setattr(waiting, "PATIENCE", 0.0)
+    with pytest.raises(KeyboardInterrupt), waiting.waiting("storing", 10, "MB") as show:
         show(4)
         raise KeyboardInterrupt
     end = terminal.getvalue()[-80:]
