@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import elman
+import keras_judge
 from elman import cli
 from elman.data.sequences import Sequences
 from elman.errors import DataError, FileError, OptionError, SpecError
@@ -140,6 +141,16 @@ def test_npz_files_hold_sequences_or_a_recording(tmp_path):
     np.savez(tmp_path / "record.npz", voltage=np.sin(np.arange(1000)), rate=100, mark=marks)
     found = found_in(tmp_path / "record.npz", target="mark", length=1.0)
     assert (found.data.kind, found.data.names, len(found.data)) == ("ecg", ("a", "b"), 10)
+
+
+def test_annotations_are_joined_to_classes_in_a_line(tmp_path):
+    marks = np.repeat(["N", "L", "V", "x"], 250)
+    np.savez(tmp_path / "record.npz", voltage=np.sin(np.arange(1000)), rate=100, mark=marks)
+    found = found_in(
+        tmp_path / "record.npz", target="mark", length=0.5, classes="narrow=NL, wide=V"
+    )
+    assert found.data.names == ("narrow", "wide")
+    assert np.bincount(found.data.targets).tolist() == [10, 5]
 
 
 @pytest.mark.parametrize("name", ["tweets", "voices", "ecg-beats", "digits"])
@@ -371,6 +382,23 @@ def test_scores_of_classes_are_what_their_names_say():
     assert np.isclose(found.values["accuracy"], 4 / 6)
     assert np.isclose(found.values["balanced_accuracy"], (2 / 3 + 1 + 0) / 3)
     assert found.confusion.tolist() == [[2, 1, 0, 0], [0, 2, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
+
+
+def test_very_many_classes_have_scores_and_no_matrix():
+    truth = np.arange(judging.MOST_CLASSES + 5)
+    found = judging.scores(truth, np.where(truth < 5, 7, truth), len(truth))
+    assert found.confusion is None and np.isclose(found.values["accuracy"], 1000 / 1005)
+
+
+def test_keras_opens_the_file_and_answers_in_the_targets_unit(wear, tmp_path):
+    keras = keras_judge.keras()
+    if keras is None:
+        pytest.skip("Keras is not installed")
+    found = made(wear, tmp_path, sequence="machine", time="t", target="wear", epochs=2)
+    said = keras.saving.load_model(found.path).predict(found.parts.test.model_inputs, verbose=0)
+    ours = found.fitted.model.predict(found.parts.test, verbose=0)
+    np.testing.assert_allclose(said, ours, rtol=1e-5)
+    assert 3000 < ours.mean() < 7000
 
 
 def test_a_gain_counts_by_groups_for_their_answers_are_wrong_together():

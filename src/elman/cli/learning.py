@@ -54,7 +54,7 @@ def train(
     length: Annotated[float | None, READING] = None,
     hop: Annotated[float | None, READING] = None,
     label: Annotated[Literal["auto", "window", "step", "record"] | None, READING] = None,
-    classes: Annotated[Literal["aami"] | None, READING] = None,
+    classes: Annotated[str | None, READING] = None,
     out: Annotated[str | None, OUTPUT] = None,
     overwrite: Annotated[bool, OUTPUT] = False,
     json: Annotated[bool, OUTPUT] = False,
@@ -117,7 +117,7 @@ def train(
     label
         What a window is labelled by.
     classes
-        aami: the five classes of beats of ANSI/AAMI EC57.
+        Which annotations make a class: 'narrow=NL,wide=VR', or aami for those of ANSI/AAMI EC57.
     out
         The model's file; NAME.keras, by the data's name, if not given.
     overwrite

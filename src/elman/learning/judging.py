@@ -17,6 +17,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 #: The order-free baseline learns from at most so many rows, or steps: it is to be quick.
 MOST = 20_000
+#: A confusion matrix of more classes is too large to look at, or to keep.
+MOST_CLASSES = 1000
 #: So many sequences are padded at a time.
 CHUNK = 256
 
@@ -28,7 +30,8 @@ class Scores:
     Attributes:
         values: the scores by name: "accuracy" and "balanced_accuracy" as shares, or "r2", and
             "mae" and "rmse" in the targets' unit.
-        confusion: [classes, classes], truths in rows and answers in columns; None of numbers.
+        confusion: [classes, classes], truths in rows and answers in columns; None of numbers, and
+            of more than `MOST_CLASSES` classes.
     """
 
     values: dict[str, float]
@@ -104,13 +107,16 @@ def scores(truth: Array, answers: Array, classes: int) -> Scores:
         truth, answers: class numbers [n]; or numbers [n, k], with `classes` 0.
     """
     if classes:
-        confusion = np.bincount(truth * classes + answers, minlength=classes**2)
-        confusion = confusion.reshape(classes, classes)
-        there = confusion.sum(axis=1) > 0
-        recall = confusion.diagonal()[there] / confusion.sum(axis=1)[there]
+        right = np.bincount(truth[truth == answers], minlength=classes)
+        rows = np.bincount(truth, minlength=classes)
+        recall = right[rows > 0] / rows[rows > 0]
+        confusion = None
+        if classes <= MOST_CLASSES:
+            confusion = np.bincount(truth * classes + answers, minlength=classes**2)
+            confusion = confusion.reshape(classes, classes)
         return Scores(
             {
-                "accuracy": float(confusion.trace() / max(confusion.sum(), 1)),
+                "accuracy": float(right.sum() / max(rows.sum(), 1)),
                 "balanced_accuracy": float(recall.mean()),
             },
             confusion,

@@ -117,6 +117,8 @@ def look(
         found = path  # its recordings lie beside it
     if kind == "ecg" and task == "tag":
         given.setdefault("label", "step")
+    if "classes" in given:
+        given["classes"] = _labels_by_class(given["classes"])
     if kind in ("text", "table"):
         given["task"] = {"tag": "auto"}.get(task, task)
     data = loader(found, **given)
@@ -131,6 +133,14 @@ def _check_options(given: Mapping[str, Any], kind: str, known: set[str]) -> None
                 f"train expected options for {kind}, got --{name.replace('_', '-')}, which is for "
                 f"{' and '.join(of)}. Leave it out, or say --kind {of[0]}."
             )
+
+
+def _labels_by_class(text: str) -> str | dict[str, str]:
+    """What "narrow=NL,wide=VR" says; one word, such as "aami", as it is."""
+    if "=" not in text:
+        return text
+    pairs = [part.partition("=") for part in text.split(",")]
+    return {name.strip(): labels.strip() for name, _, labels in pairs}
 
 
 # -- which kind -----------------------------------------------------------------------------------
