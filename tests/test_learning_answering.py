@@ -188,6 +188,44 @@ def test_arrays_of_a_model_without_a_preparation_are_taken_as_they_are(tmp_path)
     assert said.values.shape == (2, 1)
 
 
+def hours(folder: Path) -> Path:
+    """Two series by the hour, five days of each."""
+    times = np.arange("2026-03-01T00", "2026-03-06T00", dtype="datetime64[h]")
+    rows = [
+        f"{plant},{time},{100 * (plant == 'a') + np.sin(hour / 24 * 2 * np.pi):.3f},{hour % 5}"
+        for plant in "ab"
+        for hour, time in enumerate(times)
+    ]
+    return write(folder / "hours.csv", "plant,when,load,wind", *rows)
+
+
+def of_hours(folder: Path, *target: str) -> Sequential:
+    data = elman.data.forecast(hours(folder), target, time="when", series="plant", horizon=3)
+    return trained(data.split(0.25)[0], 3 * len(target), "mse", None)
+
+
+def test_a_forecast_is_of_what_comes_after_the_end_in_its_own_unit(tmp_path):
+    model = of_hours(tmp_path, "load")
+    said = answering.answer(model, reading.read(model, str(hours(tmp_path)), "predict"))
+    assert said.where == ["a"] * 3 + ["b"] * 3 and said.steps.tolist() == [1, 2, 3] * 2
+    ahead = ["2026-03-06T00", "2026-03-06T01", "2026-03-06T02"]
+    assert said.times.astype("datetime64[h]").astype(str).tolist() == ahead * 2
+    expected = np.sin(np.arange(3) / 24 * 2 * np.pi)
+    np.testing.assert_allclose(said.values[:3, 0], 100 + expected, atol=1.5)
+    np.testing.assert_allclose(said.values[3:, 0], expected, atol=1.5)
+    lines = rows_of("".join(writing.as_csv(said)))
+    assert lines[0] == ["id", "time", "step", "predicted"]
+    assert lines[1][:3] == ["a", "2026-03-06T00:00:00", "1"]
+
+
+def test_forecasts_of_several_columns_bear_their_names(tmp_path):
+    model = of_hours(tmp_path, "load", "wind")
+    said = answering.answer(model, reading.read(model, str(hours(tmp_path)), "predict"))
+    lines = rows_of("".join(writing.as_csv(said)))
+    assert lines[0] == ["id", "time", "step", "predicted load", "predicted wind"]
+    assert list(json.loads(next(writing.as_json_lines(said)))["predicted"]) == ["load", "wind"]
+
+
 # -- data that lack what nobody needs --------------------------------------------------------------
 
 
@@ -328,6 +366,27 @@ def test_several_outputs_are_refused(tmp_path):
         answering.answer(two, reading.read(model, str(widths(tmp_path)), "predict"))
 
 
+@pytest.mark.parametrize(
+    ("make", "source", "option", "value"),
+    [
+        (of_visits, visits, "features", 7.0),
+        (of_visits, visits, "features", ()),
+        (of_widths, widths, "task", ("classify",)),
+        (of_sounds, lambda _: WAV, "longest", "long"),
+        (of_sounds, lambda _: WAV, "coefficients", 3.7),
+        (of_sounds, lambda _: WAV, "channel", ()),
+        (of_records, record, "length", None),
+        (of_records, record, "channels", True),
+    ],
+)
+def test_a_recipe_of_other_types_is_refused(make, source, option, value, tmp_path):
+    model = make(tmp_path)
+    told = {**dict(model.prepared.columns), option: value}
+    model.prepared = replace(model.prepared, columns=tuple(told.items()))
+    with pytest.raises(DataError):
+        reading.read(model, str(source(tmp_path)), "predict")
+
+
 def test_a_kind_that_is_not_known_is_named(tmp_path):
     model = of_moods(tmp_path)
     model.prepared = replace(model.prepared, kind="smell" * 100)
@@ -417,7 +476,6 @@ def test_every_step_is_judged(tmp_path):
     model = of_visits(tmp_path)
     found = evaluated(model, visits(tmp_path))
     assert found.steps == found.network.confusion.sum() == sum(2 + v % 4 for v in range(8))
-    assert found.sequences == 8
 
 
 def test_a_sigmoid_is_judged_by_its_two_classes(tmp_path):
@@ -594,6 +652,16 @@ def test_evaluate_prints_a_table_or_one_json_document(folder, capsys):
     assert cli.main(["evaluate", "mood.keras", "nope.csv"]) == 2
     said = capsys.readouterr()
     assert said.out == "" and "nope.csv" in said.err
+
+
+def test_forecasts_are_judged_beside_the_naive_ones(folder, capsys):
+    of_hours(folder, "load").save("load.keras")
+    assert cli.main(["evaluate", "load.keras", "hours.csv"]) == 0
+    printed = capsys.readouterr().out
+    assert "last value" in printed and "seasonal naive" in printed and "this network" in printed
+    assert cli.main(["evaluate", "load.keras", "hours.csv", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["mae"]["this network"]["load"]) == 3 and found["sequences"] > 50
 
 
 def test_a_model_that_was_trained_by_the_command_needs_nothing_but_its_file(folder, capsys):

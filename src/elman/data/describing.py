@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from elman.data.frames import spelled
+
 if TYPE_CHECKING:
     from elman.data.sequences import Sequences
 
@@ -64,9 +66,7 @@ def _lines(data: Sequences) -> Iterator[tuple[str, str]]:
     if data.groups is not None:
         yield "groups", f"{len(np.unique(data.groups)):,}"
     if data.times is not None and len(data):
-        first, last = data.times.min(), data.times.max()
-        numbers = data.times.dtype.kind == "f"
-        yield "times", f"{first:.6g} to {last:.6g}" if numbers else f"{first} to {last}"
+        yield "times", f"{spelled(data.times.min())} to {spelled(data.times.max())}"
 
 
 def _features(data: Sequences) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from elman import activations
+from elman.data.forecasts import times_ahead
+from elman.data.lookahead import Lookahead
 from elman.data.sequences import Sequences
 from elman.errors import ShapeError
 from elman.explain.report.judging import reader
@@ -26,9 +28,11 @@ class Answers:
     Attributes:
         where: [n], where what each is about comes from.
         steps: [n], the step it is about; None where it is about a sequence.
-        times: [n], when that began, in seconds of its record; None where that is not known.
+        times: [n], when that is: in seconds of its record, or of forecasts in the unit of its
+            table, numbers or datetime64; None where that is not known.
         names: the name of each class; none where answers are numbers.
         values: [n, classes], how likely each class is; or [n, k] numbers.
+        outputs: the name of each of several numbers, where they have one.
     """
 
     where: list[str]
@@ -36,6 +40,7 @@ class Answers:
     times: Array | None
     names: tuple[str, ...]
     values: Array
+    outputs: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -66,6 +71,8 @@ def answer(model: Model, data: Sequences, verbose: int = 0) -> Answers:
     """
     require_single(model, "predict", "Make a Model of one of its paths, and ask that.")
     outputs = model.predict(data, verbose=verbose)
+    if data.kind == "forecast":
+        return _forecasts(model, data, outputs)
     places, found, times = where(data), outputs, _starts(data)
     steps = None
     if isinstance(outputs, list) or outputs.ndim == 3:
@@ -91,6 +98,17 @@ def answer(model: Model, data: Sequences, verbose: int = 0) -> Answers:
             f"for {len(names)}: {', '.join(names[:10])}. It does not belong to these data."
         )
     return Answers(places, steps, times, names, shares)
+
+
+def _forecasts(model: Model, data: Sequences, outputs: Array) -> Answers:
+    """An answer for each step of each horizon."""
+    assert model.prepared is not None
+    recipe = Lookahead.from_dict(dict(model.prepared.columns))
+    said = np.asarray(model.prepared.restore(outputs, data))
+    places = [place for place in where(data) for _ in range(recipe.horizon)]
+    steps = np.tile(np.arange(1, recipe.horizon + 1), len(data))
+    values = said.reshape(len(steps), len(recipe.target))
+    return Answers(places, steps, times_ahead(data).ravel(), (), values, recipe.target)
 
 
 def _starts(data: Sequences) -> Array | None:

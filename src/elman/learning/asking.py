@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from elman.errors import FileError, OptionError
-from elman.learning import telling, writing
+from elman.learning import forecasting, telling, writing
 from elman.learning.answering import answer
 from elman.learning.evaluating import Evaluation, compare
+from elman.learning.forecasting import Forecasts
 from elman.learning.reading import read
 from elman.saving import load_model
 from elman.saving.replacing import replace, require_free
@@ -86,38 +86,32 @@ def evaluate(model: str, source: str, as_json: bool = False) -> None:
     opened = load_model(model)
     data = read(opened, source, "evaluate", targets=True)
     seen = sys.stdout.isatty() and not as_json
-    found = compare(answer(opened, data, verbose=1 if seen else 0), data)
-    if as_json:
-        print(json.dumps(_document(model, source, found), indent=2, ensure_ascii=False))
+    found: Evaluation | Forecasts
+    if data.kind == "forecast":
+        found = forecasting.judge(opened, data, data)
     else:
-        _print(source, found)
+        found = compare(answer(opened, data, verbose=1 if seen else 0), data)
+    if as_json:
+        told = found.to_dict()
+        document = {"model": model, "data": source, "sequences": len(data), **told}
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        _print(source, len(data), found)
 
 
-def _print(source: str, found: Evaluation) -> None:
+def _print(source: str, sequences: int, found: Evaluation | Forecasts) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
     console.width = min(console.width, telling.WIDTH)
+    if isinstance(found, Forecasts):
+        console.print(f"{source}: {sequences:,} windows\n\n{found}", markup=False)
+        return
     steps = f" of {found.steps:,} steps in all" if found.steps is not None else ""
-    console.print(f"{source}: {found.sequences:,} sequences{steps}\n", markup=False)
+    console.print(f"{source}: {sequences:,} sequences{steps}\n", markup=False)
     constant = "the most frequent class" if found.names else "the mean"
     compared = {f"always {constant} of these": found.constant, "this network": found.network}
     console.print(telling.scoreboard(compared))
     if found.network.confusion is not None:
         console.print()
         console.print(telling.confusion(found.network, found.names, console.width))
-
-
-def _document(model: str, source: str, found: Evaluation) -> dict[str, Any]:
-    document = {
-        "model": model,
-        "data": source,
-        "sequences": found.sequences,
-        "network": found.network.values,
-        "constant": found.constant.values,
-    }
-    if found.steps is not None:
-        document["steps"] = found.steps
-    if found.network.confusion is not None:
-        document |= {"classes": found.names, "confusion": found.network.confusion.tolist()}
-    return document

@@ -20,7 +20,6 @@ class Evaluation:
     """A network on some data, beside what is simplest.
 
     Attributes:
-        sequences: how many there are.
         steps: how many answers there are, where there is one at every step; else None.
         names: the name of each class; none where answers are numbers.
         network: its scores.
@@ -28,11 +27,18 @@ class Evaluation:
             mean: what is known of them only afterwards.
     """
 
-    sequences: int
     steps: int | None
     names: tuple[str, ...]
     network: Scores
     constant: Scores
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain data."""
+        found: dict[str, Any] = {} if self.steps is None else {"steps": self.steps}
+        found |= {"network": self.network.values, "constant": self.constant.values}
+        if self.network.confusion is not None:
+            found |= {"classes": self.names, "confusion": self.network.confusion.tolist()}
+        return found
 
 
 def compare(answers: Answers, data: Sequences) -> Evaluation:
@@ -57,7 +63,6 @@ def compare(answers: Answers, data: Sequences) -> Evaluation:
     else:
         constant = np.broadcast_to(truth.mean(axis=0), truth.shape)
     return Evaluation(
-        len(data),
         None if answers.steps is None else len(answers),
         answers.names,
         scores(truth, answers.said, classes),

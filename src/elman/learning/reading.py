@@ -11,6 +11,7 @@ import numpy as np
 
 from elman.data.arrays import read_npz
 from elman.data.delimited import decoded
+from elman.data.forecasts import forecast
 from elman.data.frames import check_file
 from elman.data.preparing import Preparation
 from elman.data.records import ecg
@@ -25,6 +26,7 @@ from elman.models import Model
 #: The loader of each kind of `Sequences`.
 LOADERS: Mapping[str, Callable[..., Sequences]] = {
     "ecg": ecg,
+    "forecast": forecast,
     "sound": audio,
     "table": table,
     "text": text,
@@ -45,7 +47,7 @@ def read(model: Model, source: str, who: str, targets: bool = False) -> Sequence
             of a bundled dataset, for what it holds out.
         who: the command, for the errors.
         targets: whether targets are wanted. If not, what stands in their place does not matter:
-            other classes, none, or no such column.
+            other classes, none, or no such column; and forecasts are of what comes after the end.
 
     Raises:
         NotReadyError: the model does not know how its data were prepared.
@@ -121,8 +123,10 @@ def _by_preparation(prepared: Preparation, source: str, who: str, targets: bool)
     load = LOADERS[prepared.kind]
     if source != STANDARD_INPUT:
         _check_there(source, who)
-        asked = prepared if targets else _without_targets(prepared)
-        data = load(source, prepared=asked)
+        if prepared.kind == "forecast":
+            data = load(source, prepared=prepared, upcoming=not targets)
+        else:
+            data = load(source, prepared=prepared if targets else _without_targets(prepared))
     elif prepared.kind == "text":
         data = _from_standard_input(prepared, who)
     else:

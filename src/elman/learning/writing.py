@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from elman.learning.answering import Answers
 
 if TYPE_CHECKING:
@@ -32,11 +34,11 @@ def as_csv(answers: Answers, top: int | None = None) -> Iterator[str]:
 
 def as_json_lines(answers: Answers, top: int | None = None) -> Iterator[str]:
     """One JSON object for each answer, in a line of its own; see `as_csv`."""
-    likely = answers.likeliest(top) if answers.names else None
+    likely, times = answers.likeliest(top) if answers.names else None, _moments(answers.times)
     for row, said in enumerate(answers.said):
         found: dict[str, Any] = {"id": answers.where[row]}
         if answers.times is not None:
-            found["time"] = _short(answers.times[row])
+            found["time"] = times[row]
         if answers.steps is not None:
             found["step"] = int(answers.steps[row])
         if likely is not None:
@@ -44,7 +46,10 @@ def as_json_lines(answers: Answers, top: int | None = None) -> Iterator[str]:
             found["probabilities"] = {name: float(f"{p:.6g}") for name, p in next(likely)}
         else:
             numbers = [float(f"{value:.9g}") for value in said]
-            found["predicted"] = numbers[0] if len(numbers) == 1 else numbers
+            several = (
+                dict(zip(answers.outputs, numbers, strict=True)) if answers.outputs else numbers
+            )
+            found["predicted"] = numbers[0] if len(numbers) == 1 else several
         yield json.dumps(found, ensure_ascii=False) + "\n"
 
 
@@ -75,11 +80,11 @@ def _rows(answers: Answers, top: int | None, digits: int | None = None) -> Itera
     begin += ["time"] if answers.times is not None else []
     begin += ["step"] if answers.steps is not None else []
     yield begin + _columns(answers, top)
-    likely = answers.likeliest(top) if answers.names else None
+    likely, times = answers.likeliest(top) if answers.names else None, _moments(answers.times)
     for row, said in enumerate(answers.said):
         cells = [answers.where[row]]
         if answers.times is not None:
-            cells.append(f"{_short(answers.times[row]):g}")
+            cells.append(str(times[row]))
         if answers.steps is not None:
             cells.append(str(answers.steps[row]))
         if likely is None:
@@ -94,7 +99,8 @@ def _rows(answers: Answers, top: int | None, digits: int | None = None) -> Itera
 def _columns(answers: Answers, top: int | None) -> list[str]:
     if not answers.names:
         width = answers.values.shape[1]
-        return ["predicted"] if width == 1 else [f"predicted {n}" for n in range(width)]
+        outputs = answers.outputs or range(width)
+        return ["predicted"] if width == 1 else [f"predicted {name}" for name in outputs]
     if not top:
         return ["predicted", *(f"p({name})" for name in answers.names)]
     places = ["", *(f" {place}" for place in range(2, min(top, len(answers.names)) + 1))]
@@ -105,5 +111,13 @@ def _share(p: float, digits: int | None) -> str:
     return f"{p:.6g}" if digits is None else f"{p:.{digits}f}"
 
 
-def _short(seconds: float) -> float:
-    return float(f"{seconds:.9g}")
+def _moments(times: Any) -> list[Any]:
+    """Times as numbers, whole where they are; or as dates, all to the day or all to the second."""
+    if times is None or times.dtype.kind != "M":
+        numbers = [] if times is None else [float(f"{time:.9g}") for time in times]
+        return [int(one) if one.is_integer() else one for one in numbers]
+    texts = np.datetime_as_string(times, unit="ms").tolist()
+    for ending in (".000", "T00:00:00"):
+        if all(text.endswith(ending) for text in texts):
+            texts = [text.removesuffix(ending) for text in texts]
+    return list(texts)

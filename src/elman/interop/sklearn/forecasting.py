@@ -6,18 +6,16 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from elman.data.lookahead import cut
+from elman.data.naive import LAST, TINY, absolute_errors, naive
 from elman.errors import DataError, OptionError
 from elman.interop.sklearn import reading
 from elman.interop.sklearn.estimator import Array, Head, SequenceEstimator
 from elman.interop.sklearn.preparing import Scale
 from elman.layers.layer import whole
-
-#: A series that never changes is forecast by its last value: no error to divide by.
-TINY = 1e-30
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -114,7 +112,7 @@ class SequenceForecaster(SequenceEstimator):
         check_is_fitted(self, "model_")
         parts = [self._windows(one, row, None)[0] for row, one in enumerate(self._series(X)[0])]
         errors = self._errors(np.concatenate(parts))
-        return float(1 - errors["forecast"] / max(errors["last value"], TINY))
+        return float(1 - errors["forecast"] / max(errors[LAST], TINY))
 
     def _series(self, X: Any) -> tuple[list[Array], bool]:
         """Every series, [steps, features], and whether X was a single one."""
@@ -136,7 +134,7 @@ class SequenceForecaster(SequenceEstimator):
         length = self.window + self.horizon
         if len(one) < length:
             raise self._too_short(row, len(one), length, "a window and a horizon")
-        windows = sliding_window_view(one, length, axis=0).swapaxes(1, 2)
+        windows = cut(one, self.window, self.horizon)
         ends = np.arange(length, len(one) + 1)
         held_out = 0 if share is None else max(self.horizon, round(share * len(one)))
         if len(one) - held_out < length:
@@ -168,11 +166,8 @@ class SequenceForecaster(SequenceEstimator):
 
     def _errors(self, windows: Array) -> dict[str, float]:
         seen, coming = windows[:, : self.window], windows[:, self.window :]
-        forecasts = {"forecast": self._forecast(seen), "last value": seen[:, -1:]}
-        if self.season is not None:
-            ahead = np.arange(self.horizon) % self.season
-            forecasts["seasonal naive"] = seen[:, self.window - self.season + ahead]
-        return {name: float(np.abs(f - coming).mean()) for name, f in forecasts.items()}
+        forecasts = {"forecast": self._forecast(seen), **naive(seen, self.horizon, self.season)}
+        return {name: float(e.mean()) for name, e in absolute_errors(forecasts, coming).items()}
 
     def _head(self) -> Head:
         return Head(self.horizon * self.n_features_in_, None, "mse")
