@@ -15,6 +15,7 @@ from elman.cli.app import app
         "    elman train reviews.csv                     a column of texts, a column of labels\n"
         "    elman train recordings/                     a folder of WAV files for each class\n"
         "    elman train pulse.csv --target outcome --sequence visit --time when\n"
+        "    elman train load.csv --task forecast --horizon 24 --time date --target load\n"
         "    elman train records/ --cut beats --classes aami\n"
         "    elman train JapaneseVowels_TRAIN.ts --arch 'bi(gru(32))' --seed 3\n"
         "    elman train voices --out voices.keras       a dataset that elman brings\n"
@@ -29,6 +30,12 @@ def train(
     group: str | None = None,
     time: str | None = None,
     sequence: str | None = None,
+    series: str | None = None,
+    horizon: int | None = None,
+    window: int | None = None,
+    season: int | None = None,
+    covariates: str | None = None,
+    known: str | None = None,
     arch: str | None = None,
     epochs: int | None = None,
     valid: float = 0.15,
@@ -73,6 +80,18 @@ def train(
         The column of when a step, or a row, was.
     sequence
         For a table with a row for each step: the column that says which sequence it is of.
+    series
+        For a forecast of many series: the column that tells them apart.
+    horizon
+        Steps to forecast.
+    window
+        Steps that a forecast sees; two seasons if not given.
+    season
+        Steps of a season, 0 for none; found, and said, if not given.
+    covariates
+        More columns that a forecast sees, with commas between them.
+    known
+        Columns that are known ahead, such as holidays, with commas between them.
     arch
         The network in one line, such as 'gru(32)' or 'embedding(?,16,mask) > lstm(32)'.
     epochs
@@ -128,6 +147,8 @@ def train(
 
     options = {
         "target": target, "group": group, "time": time, "sequence": sequence, "column": column,
+        "series": series, "horizon": horizon, "window": window, "season": season,
+        "covariates": covariates, "known": known,
         "tokens": tokens, "size": size, "features": features, "rate": rate,
         "source_rate": source_rate, "cut": cut, "length": length, "hop": hop, "label": label,
         "classes": classes,

@@ -12,6 +12,7 @@ import numpy as np
 from elman.callbacks import Callback
 from elman.learning.choosing import Settings
 from elman.learning.fitting import Parts
+from elman.learning.forecasting import Forecasts
 from elman.learning.judging import Judgement, Scores
 from elman.learning.looking import Look
 from elman.learning.making import Made
@@ -77,6 +78,9 @@ class Tables(Silent):
         why = dict(found.why)
         lines["kind"] = why.get("kind", lines["kind"])
         targets = [lines.pop("targets"), why.get("target", "")]
+        for line, what in (("times", "time"), ("groups", "series")):
+            if line in lines and what in why:
+                lines[line] += f"; {why[what]}"
         lines["predicts"] = "; ".join(filter(None, targets))
         self._lines(lines.items())
 
@@ -125,27 +129,15 @@ class Tables(Silent):
             self._judged(made.judgement, made)
         self._end(made)
 
-    def _judged(self, judgement: Judgement, made: Made) -> None:
-        from rich.table import Table
-
+    def _judged(self, judgement: Judgement | Forecasts, made: Made) -> None:
         test = made.parts.test
         self._rule(f"{len(test):,} sequences held out")
-        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-        table.add_column("")
-        for name in judgement.network.values:
-            table.add_column(CALLED[name], justify="right", vertical="bottom")
-        constant = "the most frequent class" if test.names else "the mean"
-        for label, of, style in (
-            (f"always {constant}", judgement.constant, ""),
-            ("order-free model", judgement.order_free, ""),
-            ("this network", judgement.network, "bold"),
-        ):
-            table.add_row(label, *(score(n, v) for n, v in of.values.items()), style=style)
-        self.console.print(table)
+        shown = judgement if isinstance(judgement, Forecasts) else beside(judgement, test.names)
+        self.console.print(shown)
         self.console.print()
         said = judgement.verdict
         self.console.print(said[0].upper() + said[1:], markup=False)
-        if judgement.network.confusion is not None:
+        if isinstance(judgement, Judgement) and judgement.network.confusion is not None:
             self.console.print()
             self.console.print(confusion(judgement.network, test.names, self.console.width))
 
@@ -187,6 +179,24 @@ class Tables(Silent):
             self.console.print(Text.assemble((f"{name:<{margin}}", "bold"), first))
             for line in rest:
                 self.console.print(Text(" " * margin + line))
+
+
+def beside(judgement: Judgement, names: Sequence[str]) -> Any:
+    """The scores of a network below those of what is simpler."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("")
+    for name in judgement.network.values:
+        table.add_column(CALLED[name], justify="right", vertical="bottom")
+    constant = "the most frequent class" if names else "the mean"
+    for label, of, style in (
+        (f"always {constant}", judgement.constant, ""),
+        ("order-free model", judgement.order_free, ""),
+        ("this network", judgement.network, "bold"),
+    ):
+        table.add_row(label, *(score(n, v) for n, v in of.values.items()), style=style)
+    return table
 
 
 def score(name: str, value: float) -> str:
@@ -259,7 +269,9 @@ def document(made: Made) -> dict[str, Any]:
         },
         "model": None if made.path is None else str(made.path),
     }
-    if judgement is not None:
+    if isinstance(judgement, Forecasts):
+        found["test"] = judgement.to_dict()
+    elif judgement is not None:
         found["test"] = {
             "network": judgement.network.values,
             "constant": judgement.constant.values,
