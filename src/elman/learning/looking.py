@@ -135,10 +135,11 @@ def _check_options(given: Mapping[str, Any], kind: str, known: set[str]) -> None
     for name in given:
         if name not in known:
             of = [other for other, (_, names) in LOADERS.items() if name in names]
-            choice = "--task" if of[0] == "forecast" else "--kind"
+            other = f"--{'task' if of[0] == 'forecast' else 'kind'} {of[0]}"
+            hint = "" if kind == "forecast" else f", or say {other}"
             raise OptionError(
                 f"train expected options for {kind}, got --{name.replace('_', '-')}, which is for "
-                f"{' and '.join(of)}. Leave it out, or say {choice} {of[0]}."
+                f"{' and '.join(of)}. Leave it out{hint}."
             )
 
 
