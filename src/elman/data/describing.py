@@ -87,7 +87,7 @@ def _targets(data: Sequences) -> str:
     each = "at every step " if data.by_step else ""
     if data.names:
         counts = np.bincount(numbers.ravel(), minlength=len(data.names))
-        named = [f"{name} {count:,}" for name, count in zip(data.names, counts, strict=True)]
+        named = [f"{name} ({count:,})" for name, count in zip(data.names, counts, strict=True)]
         return f"{each}{len(data.names):,} classes: {_some(named)}"
     several = numbers.ndim > 1 and numbers.shape[1] > 1
     width = f"{numbers.shape[1]} numbers" if several else "a number"

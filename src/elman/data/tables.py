@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from elman.data.frames import Columns, as_float32, check_file, columns
 from elman.data.labelling import numbered, targets
 from elman.data.ordering import in_order
 from elman.data.preparing import Preparation, with_preparation
+from elman.data.recipe import Recipe
 from elman.data.sequences import Sequences
 from elman.data.uea import read_ts
 from elman.errors import DataError, OptionError
@@ -23,6 +25,20 @@ Array = np.ndarray[Any, np.dtype[Any]]
 #: Columns that number rows and measure nothing, in lower case; "column 0" has no name in its file.
 NUMBERING = {"id", "index", "row", "column 0", "unnamed: 0"}
 FORMS = ("auto", "wide", "long")
+
+
+@dataclass(frozen=True)
+class Columned(Recipe):
+    """Which column of a table is what; the attributes are the arguments of `table`."""
+
+    reads: ClassVar[str] = "tables"
+    target: str | None = None
+    features: tuple[str, ...] | None = None
+    sequence: str | None = None
+    group: str | None = None
+    time: str | None = None
+    form: str = "auto"
+    task: str = "auto"
 
 
 def table(
@@ -74,7 +90,7 @@ def table(
         )
     new = prepared is not None
     if prepared is not None:
-        told = dict(prepared.columns)
+        told = Columned.from_dict(dict(prepared.columns)).to_dict()
         target, features = target or told.get("target"), features or told.get("features")
         sequence, group = sequence or told.get("sequence"), group or told.get("group")
         time, form = time or told.get("time"), told.get("form", form)
@@ -112,10 +128,11 @@ def measurements(
 ) -> list[str]:
     """The columns of measurements."""
     if given is not None:
-        return [name for name in given if found[name] is not None]
-    rest = [name for name in found.names if name not in others and name.lower() not in NUMBERING]
-    # One wrong cell in a column of numbers is an error; a column without any is no measurement.
-    chosen = [name for name in rest if found.has_numbers(name) or found.has_lists(name)]
+        chosen = [name for name in given if found[name] is not None]
+    else:
+        rest = [n for n in found.names if n not in others and n.lower() not in NUMBERING]
+        # One wrong cell in a column of numbers is an error; a column without any measures nothing.
+        chosen = [name for name in rest if found.has_numbers(name) or found.has_lists(name)]
     if not chosen:
         raise DataError(
             f"data.table expected columns of numbers in {found.where}, got "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 WIDTH = 80
+#: Where texts begin, behind their names.
+MARGIN = 10
 #: Of so many classes, those that were found worst are listed where a matrix has no room.
 WORST = 12
 SHARES = {"accuracy", "balanced_accuracy"}
@@ -90,8 +92,8 @@ class Tables(Silent):
             f"{len(part):,} {what}"
             for part, what in (
                 (parts.train, "sequences to train on"),
-                (parts.valid, "to stop by"),
-                (parts.test, "to test on"),
+                (parts.valid, "to validate"),
+                (parts.test, "to test"),
             )
         )
         self._lines(
@@ -116,12 +118,15 @@ class Tables(Silent):
         fitted = made.fitted
         epochs = len(fitted.history.get("loss", []))
         if fitted.best:
+            more = ""
+            if fitted.best == made.settings.epochs:
+                more = f"; more may do better: --epochs {2 * fitted.best}"
             self._lines(
                 [
                     (
                         "stopped" if fitted.stopped else "trained",
-                        f"{epochs} epochs, {duration(fitted.seconds)}; epoch {fitted.best} was the "
-                        "best for the rows to stop by, and its weights are kept",
+                        f"{epochs} epochs, {duration(fitted.seconds)}; epoch {fitted.best} had the "
+                        f"lowest validation loss, and its weights are kept{more}",
                     )
                 ]
             )
@@ -132,11 +137,18 @@ class Tables(Silent):
     def _judged(self, judgement: Judgement | Forecasts, made: Made) -> None:
         test = made.parts.test
         self._rule(f"{len(test):,} sequences held out")
-        shown = judgement if isinstance(judgement, Forecasts) else beside(judgement, test.names)
-        self.console.print(shown)
+        if isinstance(judgement, Forecasts):
+            self.console.print(judgement)
+        else:
+            constant = "the most frequent class" if test.names else "the mean"
+            compared = {
+                f"always {constant}": judgement.constant,
+                "order-free model": judgement.order_free,
+                "this network": judgement.network,
+            }
+            self.console.print(scoreboard(compared))
         self.console.print()
-        said = judgement.verdict
-        self.console.print(said[0].upper() + said[1:], markup=False)
+        self._lines([("verdict", judgement.verdict)])
         if isinstance(judgement, Judgement) and judgement.network.confusion is not None:
             self.console.print()
             self.console.print(confusion(judgement.network, test.names, self.console.width))
@@ -173,7 +185,7 @@ class Tables(Silent):
         from rich.text import Text
 
         listed = list(lines)
-        margin = max(len(name) for name, _ in listed) + 2
+        margin = max(MARGIN, *(len(name) + 2 for name, _ in listed))
         for name, text in listed:
             first, *rest = wrap(text, self.console.width - margin) or [""]
             self.console.print(Text.assemble((f"{name:<{margin}}", "bold"), first))
@@ -181,20 +193,17 @@ class Tables(Silent):
                 self.console.print(Text(" " * margin + line))
 
 
-def beside(judgement: Judgement, names: Sequence[str]) -> Any:
-    """The scores of a network below those of what is simpler."""
+def scoreboard(compared: Mapping[str, Scores]) -> Any:
+    """The scores of each, one below the other; the last is what the others are compared with."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("")
-    for name in judgement.network.values:
+    *_, last = compared
+    for name in compared[last].values:
         table.add_column(CALLED[name], justify="right", vertical="bottom")
-    constant = "the most frequent class" if names else "the mean"
-    for label, of, style in (
-        (f"always {constant}", judgement.constant, ""),
-        ("order-free model", judgement.order_free, ""),
-        ("this network", judgement.network, "bold"),
-    ):
+    for label, of in compared.items():
+        style = "bold" if label == last else ""
         table.add_row(label, *(score(n, v) for n, v in of.values.items()), style=style)
     return table
 
@@ -215,14 +224,17 @@ def confusion(found: Scores, names: Sequence[str], width: int = WIDTH) -> Any:
     truths, answers = counts.sum(axis=1), counts.sum(axis=0)
     columns = [max(len(name), len(f"{n:,}")) + 2 for name, n in zip(names, answers, strict=True)]
     fits = max(map(len, names)) + sum(columns) + 22 <= width
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
     table.add_column("true \\ answered" if fits else "class", no_wrap=True, max_width=30)
     for name in names if fits else ("sequences",):
         table.add_column(str(name), justify="right", no_wrap=True)
     table.add_column("recall", justify="right")
     table.add_column("precision", justify="right")
     recall = counts.diagonal() / np.maximum(truths, 1)
-    for c in range(len(names)) if fits else np.argsort(recall, kind="stable")[:WORST]:
+    there = np.flatnonzero(truths + answers)
+    if not fits and len(there) > WORST:
+        table.title = f"The {WORST} of {len(there)} classes that are found worst"
+    for c in there if fits else there[np.argsort(recall[there], kind="stable")][:WORST]:
         cells = [f"{n:,}" for n in counts[c]] if fits else [f"{truths[c]:,}"]
         shares = (_share(counts[c, c], of) for of in (truths[c], answers[c]))
         table.add_row(names[c], *cells, *shares)
