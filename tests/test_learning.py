@@ -404,7 +404,7 @@ def test_keras_opens_the_file_and_answers_in_the_targets_unit(wear, tmp_path):
 def test_a_gain_counts_by_groups_for_their_answers_are_wrong_together():
     better = np.repeat([1.0, 0.0, 1.0, -1.0], 25)
     alone, together = (
-        judging._gain(better, clusters)[1] for clusters in (np.arange(100), np.arange(100) // 25)
+        judging.gain_of(better, clusters)[1] for clusters in (np.arange(100), np.arange(100) // 25)
     )
     # Four groups are four answers, however many rows they have.
     assert np.isclose(together, 2 * np.std([1, 0, 1, -1]) / 2)

@@ -51,7 +51,7 @@ def train(
     lr: Annotated[float | None, TRAINING] = None,
     batch_size: Annotated[int | None, TRAINING] = None,
     balanced: Annotated[bool, TRAINING] = False,
-    kind: Annotated[Literal["text", "audio", "ecg", "table"] | None, READING] = None,
+    kind: Annotated[Literal["text", "sound", "ecg", "table"] | None, READING] = None,
     column: Annotated[str | None, READING] = None,
     tokens: Annotated[Literal["words", "chars", "bytes"] | None, READING] = None,
     size: Annotated[int | None, READING] = None,

@@ -75,7 +75,7 @@ def judge(model: Model, train: Sequences, test: Sequences) -> Judgement:
         constant = np.broadcast_to(known.mean(axis=0), truth.shape)
         spread = np.maximum(((truth - truth.mean(axis=0)) ** 2).mean(axis=0), 1e-30)
         worth = [1 - ((said - truth) ** 2 / spread).mean(axis=1) for said in (answers, free)]
-    gain, noise = _gain(worth[0] - worth[1], _clusters(test))
+    gain, noise = gain_of(worth[0] - worth[1], _clusters(test))
     rows = f"{len(test):,} sequences"
     return Judgement(
         scores(truth, answers, test.classes),
@@ -140,7 +140,7 @@ def _clusters(data: Sequences) -> Array:
     return np.repeat(numbers, data.lengths) if data.by_step else numbers
 
 
-def _gain(better: Array, clusters: Array) -> tuple[float, float]:
+def gain_of(better: Array, clusters: Array) -> tuple[float, float]:
     """The mean of a difference, and two standard errors of it where clusters differ together.
 
     One answer more or less is never more than chance.
