@@ -236,6 +236,18 @@ def test_times_that_all_begin_at_zero_do_not_split(wear):
     assert "at random" in fitting.split(found, 0.15, 0.2).by
 
 
+def test_a_file_to_test_on_is_read_and_prepared_as_the_other(reviews, tmp_path):
+    rows = [["0", "it is bad but it is good", "yes"], ["1", "it is so unheard of bad", "no"]]
+    other = write(tmp_path / "other.csv", "id,review,liked", rows)
+    parts = fitting.split(found_in(reviews), 0.2, str(other))
+    assert len(parts.train) + len(parts.valid) == 60 and len(parts.test) == 2
+    assert parts.test.targets.tolist() == [1, 0] and parts.test.vocabulary == parts.train.vocabulary
+    assert 1 in parts.test[1] and 1 not in parts.test[0], "a new word is unknown"
+    bare = write(tmp_path / "bare.csv", "id,review", [["0", "so good a thing"]])
+    with pytest.raises(DataError, match=r"got none\. Hold out a share"):
+        fitting.split(found_in(reviews), 0.2, str(bare))
+
+
 # -- network and settings -------------------------------------------------------------------------
 
 
