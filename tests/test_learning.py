@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
+import sys
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +115,19 @@ def test_folders_of_texts_and_of_sounds_are_told_apart(tmp_path):
     assert (sounds.data.kind, sounds.data.names) == ("sound", ("it", "ru"))
     assert sounds.data.feature_names[0] == "MFCC 0"
     assert found_in(WAV, features="basic").data.feature_names[0] == "dominant frequency"
+
+
+def test_long_recordings_are_cut_into_longer_slices_and_that_is_said(tmp_path):
+    for name, pitch in (("low", 200), ("high", 900)):
+        (tmp_path / name).mkdir()
+        with wave.open(str(tmp_path / name / "1.wav"), "wb") as file:
+            file.setparams((1, 2, 4000, 0, "NONE", ""))
+            tone = 9000 * np.sin(2 * np.pi * pitch * np.arange(4000 * 14) / 4000)
+            file.writeframes(tone.astype("<i2").tobytes())
+    found = found_in(tmp_path)
+    assert found.data.step == 0.03 and 450 < found.data.lengths.max() < 500
+    assert "--hop" in dict(found.why)["hop"]
+    assert found_in(tmp_path, hop=0.02).data.step == 0.02
 
 
 def test_a_table_of_paths_and_labels_is_sound_beside_the_table(tmp_path):
@@ -457,6 +473,16 @@ def test_json_is_one_document_and_nothing_else(nights, tmp_path, capsys):
     confusion = np.array(found["test"]["confusion"])
     accuracy = found["test"]["network"]["accuracy"]
     assert np.isclose(accuracy, confusion.trace() / confusion.sum())
+
+
+def test_names_that_the_terminal_has_no_letters_for_do_not_stop_it(nights, tmp_path, monkeypatch):
+    nights.write_text(nights.read_text().replace("sleep", "Schläf"), encoding="utf-8")
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    how = ("--sequence", "night", "--time", "t", "--epochs", 1, "--out", tmp_path / "m.keras")
+    assert run(nights, *how) == 0
+    out.flush()
+    assert b"Schl?f" in out.buffer.getvalue()
 
 
 def test_quiet_says_nothing(nights, tmp_path, capsys):

@@ -133,7 +133,7 @@ def train(
     length
         Seconds in a window.
     hop
-        Seconds from one window to the next.
+        Seconds from one window, or one slice of sound, to the next.
     label
         What a window is labelled by.
     classes

@@ -26,7 +26,9 @@ TASKS = ("classify", "regress", "tag", "forecast")
 #: What each loader can be told, in its own words, by the kind of `Sequences`.
 OPTIONS = {
     "text": {"column", "target", "group", "time", "tokens", "size", "least"},
-    "sound": {"column", "target", "group", "features", "rate", "trim", "longest"},
+    "sound": {
+        "column", "target", "group", "features", "rate", "hop", "slice", "trim", "longest",
+    },
     "ecg": {
         "target", "group", "cut", "length", "hop", "label", "rate", "source_rate", "rhythm",
         "classes", "annotations",
@@ -45,6 +47,8 @@ ENDINGS = {
     **dict.fromkeys((".hea", ".edf", ".bdf"), "ecg"),
     ".txt": "text",
 }
+#: Recordings of more slices than this are cut into longer ones, each some of these (seconds).
+LONG, HOP = 1000, 0.01
 #: A text column has as many words as this, on average; less are names of something.
 WORDS = 2.5
 #: A column with no more different values than this may be one of classes.
@@ -115,6 +119,12 @@ def look(
     # Recordings that a table lists lie beside it, and one with a row per sample says its name.
     whole = found if kind in ("text", "table") else None
     data = LOADERS[kind](path if whole is None else whole, **given)
+    half = int(np.median(data.lengths))
+    if kind == "sound" and half > LONG and not given.keys() & {"hop", "slice"}:
+        # The same seconds in fewer steps, with nothing left out between them.
+        step = round(HOP * -(-half // (LONG // 2)), 3)
+        data = LOADERS[kind](path, **given, hop=step, slice=max(step, 0.025))
+        why.append(("hop", f"of {HOP:g} s there would be {half:,} steps (--hop chooses)"))
     return Look(data, _task(data, task, path.name), why)
 
 
