@@ -402,6 +402,8 @@ def test_rare_classes_count_as_much_as_others_where_that_is_asked():
     rare = Sequences([np.zeros((2, 1))] * 10, [0] * 9 + [1], kind="table", names=("a", "b"))
     weights = fitting._weights(rare)
     assert np.isclose(9 * weights[0], 1 * weights[1]) and np.isclose(9 * weights[0], 10 / 2)
+    with pytest.raises(OptionError, match="--balanced"):
+        fitting._weights(Sequences([np.zeros((2, 1))] * 2, [0.5, 1.5], kind="table"))
 
 
 def test_scores_of_classes_are_what_their_names_say():

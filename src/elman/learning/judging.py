@@ -77,11 +77,12 @@ def judge(model: Model, train: Sequences, test: Sequences) -> Judgement:
         worth = [1 - ((said - truth) ** 2 / spread).mean(axis=1) for said in (answers, free)]
     gain, noise = gain_of(worth[0] - worth[1], _clusters(test))
     rows = f"{len(test):,} sequences"
+    unit = "points" if test.names else "points of R2"
     return Judgement(
         scores(truth, answers, test.classes),
         scores(truth, constant, test.classes),
         scores(truth, free, test.classes),
-        baselines.verdict(100 * gain, 100 * noise, rows),
+        baselines.verdict(100 * gain, 100 * noise, rows, unit),
     )
 
 
