@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from elman.data import arrays, sound_files
+from elman.data.corpora import TARGETS
 from elman.data.frames import READERS as TABLES
 from elman.data.frames import Columns, columns
 from elman.data.sequences import Sequences
 from elman.data.tables import NUMBERING
-from elman.data.texts import TARGETS
 from elman.errors import DataError, OptionError
 from elman.learning import bundled, time_tables
 from elman.learning.reading import LOADERS
