@@ -502,6 +502,15 @@ def test_names_that_the_terminal_has_no_letters_for_do_not_stop_it(nights, tmp_p
     assert b"Schl?f" in out.buffer.getvalue()
 
 
+def test_what_a_file_says_is_neither_style_nor_a_command_to_the_terminal(tmp_path, capsys):
+    rows = [[n, f"it is so {n}", ["[/b]", "\x1b[31mred", "plain"][n % 3]] for n in range(60)]
+    path = write(tmp_path / "t x.csv", "id,text,label", rows)
+    assert run(path, "--epochs", 1, "--out", tmp_path / "m x.keras") == 0
+    said = capsys.readouterr().out
+    assert "[/b] (20)" in said and "?[31mred" in said and "\x1b" not in said
+    assert f"elman predict '{tmp_path}/m x.keras' NEW" in said
+
+
 def test_quiet_says_nothing(nights, tmp_path, capsys):
     how = ("--sequence", "night", "--time", "t", "--epochs", 1, "--out", tmp_path / "m.keras")
     assert run(nights, *how, "--quiet") == 0
