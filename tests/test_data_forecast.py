@@ -331,6 +331,23 @@ def test_a_window_of_another_length_is_prepared_as_well() -> None:
         made.apply([np.zeros((2, 1)), np.zeros(2)])
 
 
+def test_series_of_all_sizes_are_alike_to_a_network() -> None:
+    values = RNG.normal(size=60).cumsum()
+    table = {
+        "s": np.repeat(["small", "large", "still"], 60),
+        "x": np.concatenate([values, 1000 * values, values / 1e9]),
+    }
+    train, _ = elman.data.forecast(table, "x", series="s", horizon=2, window=6).split(0.2)
+    small, large, still = (
+        np.flatnonzero(train.groups == name) for name in ("small", "large", "still")
+    )
+    np.testing.assert_allclose(train[large].values.values, train[small].values.values, rtol=1e-4)
+    np.testing.assert_allclose(train.targets[large], train.targets[small], rtol=1e-3, atol=1e-5)
+    assert np.abs(train.targets[still]).max() < 1e-6  # what hardly changes is not blown up
+    came = train.prepared.restore(train.targets, train)
+    np.testing.assert_allclose(came[large], 1000 * came[small], rtol=1e-4)
+
+
 def test_from_many_windows_a_season_is_learned_and_not_given() -> None:
     wave = np.tile([0.0, 5, 2, 9], 200) + RNG.normal(size=800) / 10
     few, many = (

@@ -257,7 +257,9 @@ def _learned(data: Sequences) -> tuple[Step, ...]:
     if data.kind == "forecast":
         told = dict(data.prepared.columns) if data.prepared else {}
         raw, season = _raw(data), told.get("season") or 0
-        relative = Relative.learned(raw, np.asarray(data.targets), told["horizon"], season)
+        relative = Relative.learned(
+            raw, np.asarray(data.targets), told["horizon"], season, data.groups is not None
+        )
         first, values = (relative,), np.concatenate(relative.apply(raw))
     if np.isinf(values).any():
         raise DataError(
