@@ -115,7 +115,9 @@ def test_the_end_of_each_series_is_what_nobody_knows_the_future_of() -> None:
     np.testing.assert_array_equal(ahead.raw[0][:, 2], open_[37:43])
     assert times_ahead(ahead).tolist() == [dates("2026-01-01", 43)[40:].tolist()]
     short = {name: column[:42] for name, column in table.items()}
-    with pytest.raises(DataError, match=r"expected 'open' for the 3 steps after.* at step 3"):
+    with pytest.raises(
+        DataError, match=r"expected 'open' for the 3 steps after.* in the table.* at step 3"
+    ):
         elman.data.forecast(short, upcoming=True, prepared=train.prepared)
 
 

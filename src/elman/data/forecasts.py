@@ -113,7 +113,10 @@ def forecast(
             targets, time, series, horizon, window, steps, tuple(covariates), tuple(known),
             clock.unit, clock.step,
         )  # fmt: skip
-    cuts = [(recipe.upcoming if upcoming else recipe.windows)(one.values) for one in every]
+    cuts = [
+        recipe.upcoming(one.values, one.name) if upcoming else recipe.windows(one.values)
+        for one in every
+    ]
     data = _sequences(recipe, every, cuts, found.where, upcoming)
     data.about = _about(recipe, every, cuts, said, upcoming)
     if prepared is None and units:

@@ -115,11 +115,12 @@ class Lookahead:
             self.window - 1 + rows, [seen[row] for row in rows], targets, int((~there).sum())
         )
 
-    def upcoming(self, series: Array) -> Windows:
+    def upcoming(self, series: Array, name: str) -> Windows:
         """The window at the end of a series, whose horizon is still to come.
 
         Args:
             series: as for `windows`; with the steps to come where something is known of them.
+            name: how errors name it.
 
         Raises:
             DataError: what must be known of the horizon is not.
@@ -135,8 +136,8 @@ class Lookahead:
             step, place = np.argwhere(np.isnan(coming))[0]
             raise DataError(
                 f"data.forecast expected {self.known[place]!r} for the {self.horizon} steps after "
-                f"the last value of {self.target[0]!r}, got none at step {step + 1} of them. Add "
-                "rows with it, and leave what is to be forecast empty."
+                f"the last value of {self.target[0]!r} in {name}, got none at step {step + 1} of "
+                "them. Add rows with it, and leave what is to be forecast empty."
             )
         return Windows(np.array([last]), list(seen), None, 0)
 
