@@ -382,6 +382,7 @@ def test_a_recipe_that_lies_is_refused() -> None:
     for lie in (
         {"window": 0}, {"horizon": 10**12}, {"season": 7}, {"unit": "os"}, {"step": -1.0},
         {"target": ()}, {"target": ("x", "x")}, {"covariates": 3}, {"time": ["x"]}, {"code": "x"},
+        {"time": 0}, {"unit": []}, {"step": float("nan")}, {"step": 1e-200}, {"step": True},
     ):  # fmt: skip
         with pytest.raises(DataError, match="Preparation expected"):
             Lookahead.from_dict({**honest, **lie})
@@ -416,6 +417,17 @@ def test_a_picture_shows_what_comes_in_the_unit_of_the_series() -> None:
         np.testing.assert_allclose(other.get_ydata(), table["b"][:8], rtol=1e-6)
         np.testing.assert_allclose(came.get_ydata(), table["a"][8:11], rtol=1e-6)
         assert came.get_xdata().tolist() == [8, 9, 10]
+
+
+def test_forecasts_without_their_windows_are_refused() -> None:
+    data = elman.data.forecast({"x": RNG.normal(size=50)}, "x", window=6)
+    train, valid = data.split(0.2)
+    with pytest.raises(DataError, match=f"windows that {len(train)} forecasts are of, got"):
+        train.prepared.restore(train.targets, valid)
+    bare = data.with_values(data.values, raw=None)
+    for use in (train.prepared, Preparation.learn):
+        with pytest.raises(DataError, match=r"Load\s+them with elman.data.forecast"):
+            use(bare)
 
 
 # -- what a forecast has to beat ------------------------------------------------------------------

@@ -198,8 +198,8 @@ def test_columns_of_times_and_series_are_found_or_named(shops: Path, tmp_path: P
     yearly = tmp_path / "yearly.csv"
     yearly.write_text("n,Year,spots\n" + "".join(f"{n},{1900 + n},{n % 11}\n" for n in range(90)))
     assert why(yearly, target="spots")["time"] == "column 'Year': it has times"
-    bare = tmp_path / "bare.csv"
-    bare.write_text("a,b\n" + "".join(f"{n % 7},{n % 5}\n" for n in range(90)))
+    bare = tmp_path / "bare.csv"  # an hour that comes again is no time
+    bare.write_text("hour,b\n" + "".join(f"{n % 24},{n % 5}\n" for n in range(90)))
     assert why(bare) == {"target": "all columns of numbers"}
 
 

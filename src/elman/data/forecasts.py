@@ -118,7 +118,7 @@ def forecast(
         for one in every
     ]
     data = _sequences(recipe, every, cuts, found.where, upcoming)
-    data.about = _about(recipe, every, cuts, said, upcoming)
+    data.about = _about(recipe, cuts, said)
     if prepared is None and units:
         data = data.with_values(data.values, units=_units(units, recipe))
     elif prepared is not None:
@@ -209,18 +209,16 @@ def _sequences(
     )
 
 
-def _about(
-    recipe: Lookahead, every: list[Series], cuts: list[Windows], said: str, upcoming: bool
-) -> str:
+def _about(recipe: Lookahead, cuts: list[Windows], said: str) -> str:
     steps = f"{recipe.horizon} steps" if recipe.horizon > 1 else "step"
     found = f"the next {steps} ({recipe.clock}) after each {recipe.window}"
     if recipe.season is not None:
         found += f"; season: {recipe.season} steps{f', {said}' if said else ''}"
     elif said:
         found += f"; no season, for {said}"
-    if len(every) > 1:
+    if len(cuts) > 1:
         short = sum(not cut.seen for cut in cuts)
-        found += f"; {len(every):,} series{f', {short:,} too short' if short else ''}"
+        found += f"; {len(cuts):,} series{f', {short:,} too short' if short else ''}"
     if left_out := sum(cut.left_out for cut in cuts):
         found += f"; {left_out:,} more left out, for values to forecast are missing"
     return found

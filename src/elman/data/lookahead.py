@@ -11,10 +11,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from elman.data.clocks import UNITS, Clock
 from elman.data.steps import MOST_STEPS
-from elman.data.trusting import refused, word, words
+from elman.data.trusting import check_numbers, refused, word, words
 from elman.errors import DataError, OptionError
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+#: Steps of no honest file are shorter, or longer than the other way round.
+SHORTEST = 1e-9
 
 
 def cut(series: Array, window: int, horizon: int) -> Array:
@@ -168,15 +171,17 @@ class Lookahead:
         names = {field.name for field in fields(cls)}
         if set(given) != names:
             raise refused("a recipe for forecasts that lacks something or has more")
+        checked = dict(given)
         for name in ("target", "covariates", "known"):
-            words(given[name], "columns")
+            checked[name] = words(given[name], "columns")
         for name in ("time", "series"):
-            word(given[name] or "", "a column")
-        step = given["step"]
-        if given["unit"] not in UNITS or not isinstance(step, int | float) or not step > 0:
+            if given[name] is not None:
+                word(given[name], "a column")
+        check_numbers([given["step"]], "a step")
+        if given["unit"] not in UNITS or not SHORTEST < given["step"] < 1 / SHORTEST:
             raise refused("steps of no known length")
         try:
-            made = cls(**given)
+            made = cls(**checked)
         except OptionError as error:
             raise refused(f"a recipe for forecasts that cannot be ({error})") from error
         if not made.target or len(set(made.columns)) < len(made.columns):

@@ -257,6 +257,11 @@ def _learned(data: Sequences) -> tuple[Step, ...]:
     if data.kind == "forecast":
         told = dict(data.prepared.columns) if data.prepared else {}
         raw, season = _raw(data), told.get("season") or 0
+        if "horizon" not in told or not raw:
+            raise DataError(
+                "Preparation expected windows of series and what came after them, got others. Load "
+                "them with elman.data.forecast."
+            )
         relative = Relative.learned(
             raw, np.asarray(data.targets), told["horizon"], season, data.groups is not None
         )

@@ -77,7 +77,7 @@ def on_clock(
                 f"{found.place(int(rows[wrong]))}. Bring them to one step first, such as the mean "
                 "of each hour, or name the column that tells series apart: series=..."
             )
-        if places[-1] > GAPS * len(rows) + FEW:
+        if not 0 <= places[-1] <= GAPS * len(rows) + FEW:
             raise DataError(
                 f"data.forecast expected a value for most steps, got {len(rows):,} rows for "
                 f"{places[-1] + 1:,} steps ({clock}) in {found.where}. Bring them to a longer "

@@ -266,18 +266,23 @@ class Relative(Step):
 
     def aim(self, targets: Array, raw: list[Any]) -> Array:
         """The distance of what comes from the naive forecast: float32 [n, horizon * targets]."""
-        base, unit = self._base(raw)
+        base, unit = self._base(raw, len(targets))
         off = (np.asarray(targets, np.float64).reshape(base.shape) - base) / unit
         return off.reshape(len(off), -1).astype(np.float32)
 
     def restore(self, outputs: Array, raw: list[Any]) -> Array:
         """Forecasts, float64 [n, horizon, targets]."""
-        base, unit = self._base(raw)
+        base, unit = self._base(raw, len(outputs))
         return np.asarray(outputs, np.float64).reshape(base.shape) * unit + base
 
-    def _base(self, raw: list[Any]) -> tuple[Array, Array]:
+    def _base(self, raw: list[Any], wanted: int) -> tuple[Array, Array]:
         """The naive forecasts that all is relative to, [n, horizon, targets], and in what unit."""
         count = len(self.scale)
+        if len(raw) != wanted:
+            raise DataError(
+                f"Preparation expected the windows that {wanted} forecasts are of, got {len(raw)}. "
+                "Load them with elman.data.forecast, and bring what the model said of these."
+            )
         if not raw:
             return np.empty((0, self.horizon, count)), np.ones(count)
         if min(map(len, raw)) < self.season:
