@@ -104,6 +104,35 @@ def test_what_is_known_ahead_is_seen_then_and_now() -> None:
         np.testing.assert_array_equal(data[row][:, 2], open_[row + 3 : row + 9])
 
 
+def test_the_calendar_is_known_ahead_without_a_column() -> None:
+    table = hourly(RNG.normal(size=80))
+    known = {"time": "date", "known": ["time of day", "day of week"], "horizon": 5, "window": 8}
+    data = elman.data.forecast(table, "load", **known, units=["MW"])
+    assert data.units == ("MW", *[""] * 8) and set(data.ids) == {"the table"}
+    train, _ = data.split(0.2)
+    end = elman.data.forecast(table, prepared=train.prepared, upcoming=True)
+    for one, first in ((data.raw[0], 0), (end.raw[0], 72)):
+        for step, row in enumerate(one):
+            for name, after in (("", 0), (" 5 ahead", 5)):
+                hour = first + step + after  # the first of January 2026 is a Thursday
+                for cycle, part in (
+                    ("time of day", hour / 24),
+                    ("day of week", 3 / 7 + hour / 168),
+                ):
+                    for side, of in (("sin", np.sin), ("cos", np.cos)):
+                        place = data.feature_names.index(f"{cycle} {side}{name}")
+                        assert row[place] == pytest.approx(of(2 * np.pi * part), abs=1e-9)
+
+
+def test_the_year_is_as_long_as_it_is() -> None:
+    table = {"t": dates("2023-01-01", 1500, "1D"), "x": RNG.normal(size=1500)}
+    data = elman.data.forecast(table, "x", time="t", known=["day of year"], window=3)
+    place = data.feature_names.index("day of year sin")
+    for year in ("2023", "2024", "2025"):  # never further than a day from the season
+        row = int(np.flatnonzero(data.times == np.datetime64(f"{year}-04-02"))[0])
+        assert data.raw[row][-1, place] == pytest.approx(1, abs=1e-3)
+
+
 def test_the_end_of_each_series_is_what_nobody_knows_the_future_of() -> None:
     open_ = RNG.integers(0, 2, 43).astype(float)
     table = hourly(np.append(RNG.normal(size=40), [np.nan] * 3), open=open_)
@@ -220,6 +249,12 @@ def test_times_that_cannot_be_are_refused(tmp_path: Path, change, message: str) 
         ({"window": 5, "season": 7}, OptionError, "window of a season or more"),
         ({"horizon": 9, "window": 5, "known": ["b"]}, OptionError, "as long as the horizon"),
         ({"covariates": ["a"]}, OptionError, "each column once, got 'a'"),
+        ({"known": ["day of week"]}, OptionError, "dates to know the day of week by, got none"),
+        (
+            {"known": ["time of day"], "time": "b"},
+            OptionError,
+            "dates to know the time of day by, got numbers in column 'b'",
+        ),
         ({"units": ["V", "A"]}, OptionError, "a unit for each of a"),
         ({"target": "flat"}, DataError, "varies in column 'flat'.*got 1 in all rows"),
         ({"target": "c"}, DataError, "a column 'c'"),
