@@ -213,7 +213,7 @@ def test_a_description_counts_what_is_there_and_fits_80_columns() -> None:
     found = dict(data.describe().lines)
     assert found["sequences"] == "2" and found["steps"].startswith("2 to 3")
     assert found["features"] == "2: lead I [mV], lead II [mV]"
-    assert found["missing"] == "1 (10.0%)" and found["targets"] == "2 classes: no 1, yes 1"
+    assert found["missing"] == "1 (10.0%)" and found["targets"] == "2 classes: no (1), yes (1)"
     assert found["one step"] == "0.004 s" and found["groups"] == "1"
     assert max(map(len, str(data.describe()).splitlines())) <= 80
     assert repr(data) == "<Sequences of ecg: 2 of 2 to 3 steps, 2 classes>"
@@ -225,7 +225,7 @@ def test_rich_prints_sequences_as_their_description() -> None:
     console = Console(width=80, file=io.StringIO())
     console.print(some(4))
     printed = console.file.getvalue()
-    assert "sequences" in printed and "3 classes: a 2, b 1, c 1" in printed
+    assert "sequences" in printed and "3 classes: a (2), b (1), c (1)" in printed
 
 
 @pytest.mark.parametrize("kind", ["table", "ecg", "text", "none", "steps", "one"])

@@ -4,71 +4,74 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from elman.cli.app import app
+
+PREDICTED = Parameter(group=Group.create_ordered("What is predicted"))
+TRAINING = Parameter(group=Group.create_ordered("Network and training"), negative="")
+READING = Parameter(group=Group.create_ordered("How files are read"))
+OUTPUT = Parameter(group=Group.create_ordered("Output"), negative="")
 
 
 @app.command(
     help_epilogue=(
         "Examples:\n\n"
-        "    elman train reviews.csv                     a column of texts, a column of labels\n"
-        "    elman train recordings/                     a folder of WAV files for each class\n"
+        "    elman train reviews.csv              a column of texts, a column of labels\n"
+        "    elman train recordings/              a folder of WAV files for each class\n"
         "    elman train pulse.csv --target outcome --sequence visit --time when\n"
         "    elman train records/ --cut beats --classes aami\n"
-        "    elman train JapaneseVowels_TRAIN.ts --arch 'bi(gru(32))' --seed 3\n"
-        "    elman train voices --out voices.keras       a dataset that elman brings\n"
+        "    elman train ECG200_TRAIN.ts --test ECG200_TEST.ts --arch 'lstm(32)'\n"
+        "    elman train voices --out mine.keras  a dataset that elman brings\n"
     )
 )
 def train(
     data: str,
     /,
     *,
-    task: Literal["auto", "classify", "regress", "tag", "forecast"] = "auto",
-    target: str | None = None,
-    group: str | None = None,
-    time: str | None = None,
-    sequence: str | None = None,
-    arch: str | None = None,
-    epochs: int | None = None,
-    valid: float = 0.15,
-    test: float = 0.2,
-    by: Literal["auto", "group", "time", "random"] = "auto",
-    seed: int = 0,
-    lr: float | None = None,
-    batch_size: int | None = None,
-    balanced: Annotated[bool, Parameter(negative="")] = False,
-    kind: Literal["text", "audio", "ecg", "table"] | None = None,
-    column: str | None = None,
-    tokens: Literal["words", "chars", "bytes"] | None = None,
-    size: int | None = None,
-    features: str | None = None,
-    rate: int | None = None,
-    source_rate: float | None = None,
-    cut: Literal["windows", "beats", "records"] | None = None,
-    length: float | None = None,
-    hop: float | None = None,
-    label: Literal["auto", "window", "step", "record"] | None = None,
-    classes: Literal["aami"] | None = None,
-    out: str | None = None,
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
-    quiet: Annotated[bool, Parameter(negative="")] = False,
+    task: Annotated[Literal["auto", "classify", "regress", "tag", "forecast"], PREDICTED] = "auto",
+    target: Annotated[str | None, PREDICTED] = None,
+    group: Annotated[str | None, PREDICTED] = None,
+    time: Annotated[str | None, PREDICTED] = None,
+    sequence: Annotated[str | None, PREDICTED] = None,
+    arch: Annotated[str | None, TRAINING] = None,
+    epochs: Annotated[int | None, TRAINING] = None,
+    valid: Annotated[float, TRAINING] = 0.15,
+    test: Annotated[float | str, TRAINING] = 0.2,
+    by: Annotated[Literal["auto", "group", "time", "random"], TRAINING] = "auto",
+    seed: Annotated[int, TRAINING] = 0,
+    lr: Annotated[float | None, TRAINING] = None,
+    batch_size: Annotated[int | None, TRAINING] = None,
+    balanced: Annotated[bool, TRAINING] = False,
+    kind: Annotated[Literal["text", "audio", "ecg", "table"] | None, READING] = None,
+    column: Annotated[str | None, READING] = None,
+    tokens: Annotated[Literal["words", "chars", "bytes"] | None, READING] = None,
+    size: Annotated[int | None, READING] = None,
+    features: Annotated[str | None, READING] = None,
+    rate: Annotated[int | None, READING] = None,
+    source_rate: Annotated[float | None, READING] = None,
+    cut: Annotated[Literal["windows", "beats", "records"] | None, READING] = None,
+    length: Annotated[float | None, READING] = None,
+    hop: Annotated[float | None, READING] = None,
+    label: Annotated[Literal["auto", "window", "step", "record"] | None, READING] = None,
+    classes: Annotated[Literal["aami"] | None, READING] = None,
+    out: Annotated[str | None, OUTPUT] = None,
+    overwrite: Annotated[bool, OUTPUT] = False,
+    json: Annotated[bool, OUTPUT] = False,
+    quiet: Annotated[bool, OUTPUT] = False,
 ) -> None:
     """Train a model on a file or folder: look at it, choose a network, split, train, judge, save.
 
     Parameters
     ----------
     data
-        A table (.csv, .tsv, .jsonl, .parquet), .npz or .ts file, ECG record (.hea, .edf), a folder
-        with a folder for each class, or tweets, voices, ecg-beats or digits.
+        A table, an .npz, .ts or ECG file, a folder with one for each class, or a bundled dataset.
     task
         classify, regress, tag (an answer at every step) or forecast.
     target
         The column to predict; guessed, and said, if not given.
     group
-        The column of what must not be split: a speaker, a patient. For sound a pattern that finds
-        it in the path.
+        The column of what a split keeps together, a patient; for sound, a pattern in the path.
     time
         The column of when a step, or a row, was.
     sequence
@@ -80,7 +83,7 @@ def train(
     valid
         The share of the data that decides when to stop.
     test
-        The share that is held out until the end.
+        The share that is held out until the end; or a file or folder to test on.
     by
         Split by group, by time or at random; by what the data allow if auto.
     seed
@@ -132,7 +135,7 @@ def train(
         "source_rate": source_rate, "cut": cut, "length": length, "hop": hop, "label": label,
         "classes": classes,
     }  # fmt: skip
-    listener = telling.Silent() if quiet else telling.Json() if json else telling.Tables()
+    listener = telling.Json() if json else telling.Silent() if quiet else telling.Tables()
     made = making.make(
         data,
         listener,

@@ -66,7 +66,12 @@ def _lines(data: Sequences) -> Iterator[tuple[str, str]]:
     if data.groups is not None:
         yield "groups", f"{len(np.unique(data.groups)):,}"
     if data.times is not None and len(data):
-        yield "times", f"{spelled(data.times.min())} to {spelled(data.times.max())}"
+        first, last = data.times.min(), data.times.max()
+        numbers = data.times.dtype.kind == "f"
+        yield (
+            "times",
+            f"{first:.6g} to {last:.6g}" if numbers else f"{spelled(first)} to {spelled(last)}",
+        )
 
 
 def _features(data: Sequences) -> str:
@@ -87,7 +92,7 @@ def _targets(data: Sequences) -> str:
     each = "at every step " if data.by_step else ""
     if data.names:
         counts = np.bincount(numbers.ravel(), minlength=len(data.names))
-        named = [f"{name} {count:,}" for name, count in zip(data.names, counts, strict=True)]
+        named = [f"{name} ({count:,})" for name, count in zip(data.names, counts, strict=True)]
         return f"{each}{len(data.names):,} classes: {_some(named)}"
     width = f"{numbers.shape[1]} numbers" if numbers.ndim > 1 else "a number"
     if not numbers.size or np.isnan(numbers).all():

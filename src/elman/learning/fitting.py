@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from elman.callbacks import Callback, EarlyStopping
+from elman.data.preparing import Preparation
 from elman.data.sequences import Sequences
 from elman.data.splitting import way
 from elman.errors import DataError
 from elman.learning.choosing import Settings
 from elman.learning.looking import Look
 from elman.learning.network import numbers_of, to_units
+from elman.learning.reading import LOADERS
 from elman.models import Sequential
 from elman.ragged import Ragged
 
@@ -56,12 +58,13 @@ class Fitted:
     stopped: bool
 
 
-def split(found: Look, valid: float, test: float, by: str = "auto", seed: int = 0) -> Parts:
+def split(found: Look, valid: float, test: float | str, by: str = "auto", seed: int = 0) -> Parts:
     """Deal the sequences, so that nothing of the one part is in the other.
 
     Args:
         found: the data; where they hold a part out themselves, that is the test.
-        valid, test: shares of all sequences.
+        valid: the share of all sequences that decides when to stop.
+        test: the share that is held out to the end; or a file or folder to test on instead.
         by: "group", "time", "random", or "auto": the first of these that the data allow.
         seed: which of the possible splits.
 
@@ -69,25 +72,43 @@ def split(found: Look, valid: float, test: float, by: str = "auto", seed: int = 
         DataError: too few sequences for three parts.
     """
     data, held_out = found.data, found.held_out
-    shares = (valid, test) if held_out is None else valid
+    shares = valid if held_out is not None or isinstance(test, str) else (valid, test)
     try:
         parts = list(data.split(shares, by=by, seed=seed))
     except DataError as error:  # in the words of the command line
         raise DataError(str(error).replace('by="random"', "--by random")) from error
-    if held_out is not None:
-        assert parts[0].prepared is not None
-        parts.append(parts[0].prepared(held_out))
-    what = {
-        "group": f"by group: each of {_different(data.groups)} stays whole",
-        "time": "by time: the latest are held out",
-    }.get(way(data, by), "at random, each class in proportion" if data.names else "at random")
-    if held_out is not None:
-        what += "; the test rows are the data's own"
+    what = _how(data, way(data, by))
+    prepared = parts[0].prepared
+    assert prepared is not None
+    if isinstance(test, str):
+        parts.append(_others(data, prepared, test))
+        what += f"; those to test are {test}"
+    elif held_out is not None:
+        parts.append(prepared(held_out))
+        what += "; those to test are set apart by the data themselves"
     return Parts(parts[0], parts[1], parts[2], what, _notes(parts))
 
 
-def _different(groups: Array | None) -> str:
-    return f"{0 if groups is None else len(np.unique(groups)):,}"
+def _others(data: Sequences, prepared: Preparation, source: str) -> Sequences:
+    """What is at another path, read and prepared as these data are."""
+    found = LOADERS[data.kind](source, prepared=prepared)
+    if found.targets is None or found.by_step != data.by_step:
+        raise DataError(
+            f"train expected targets in {source!r} as in the data to train on, got "
+            f"{'none' if found.targets is None else 'others'}. Hold out a share: --test 0.2."
+        )
+    return found
+
+
+def _how(data: Sequences, by: str) -> str:
+    """A way to split in words."""
+    if by == "time":
+        return "by time: the latest are held out"
+    if by == "group" and data.groups is not None:
+        if data.kind == "text" and data.groups.dtype.kind == "i":
+            return "at random, equal texts together"
+        return f"by group: each of {len(np.unique(data.groups)):,} stays whole"
+    return "at random, each class in proportion" if data.names else "at random"
 
 
 def _notes(parts: Sequence[Sequences]) -> list[str]:
@@ -98,14 +119,13 @@ def _notes(parts: Sequence[Sequences]) -> list[str]:
     names = np.array(parts[0].names)
     found = []
     for lacks, so in (
-        (counts[0] == 0, "has no example to train on, and will never be answered"),
-        (
-            (counts[0] > 0) & (counts[2] == 0),
-            "has no example to test on: how well it is told apart is not known",
-        ),
-    ):
-        if lacks.any():
-            found.append(f"Class {_listed(names[lacks])} {so}.")
+        (counts[0] == 0, "no example to train on: the network will never answer it"),
+        ((counts[0] > 0) & (counts[2] == 0), "no example to test on: how well it is told apart "
+         "is not known"),
+    ):  # fmt: skip
+        found += [f"class {name!r} has {so}" for name in names[lacks][:5].tolist()]
+        if lacks.sum() > 5:
+            found.append(f"so have {lacks.sum() - 5} more classes")
     if (counts[0] > 0).sum() < 2:
         raise DataError(
             f"train expected at least two classes to train on, got {_listed(names[counts[0] > 0])} "
@@ -159,14 +179,12 @@ def fit(
             class_weight=_weights(parts.train) if balanced else None,
         )
     except KeyboardInterrupt:
-        stopped = True
-        stopper.on_train_end()
+        stopped = True  # the best weights are back already
     seconds = time.perf_counter() - began
     best = stopper.best_epoch + 1 if stopper.best_weights is not None else 0
     history = model.history.history if model.history is not None else {}
     if not parts.train.names:
         to_units(model, center, scale)
-    model.prepared = parts.train.prepared  # type: ignore[attr-defined]
     return Fitted(model, history, best, seconds, stopped)
 
 

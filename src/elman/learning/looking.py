@@ -105,15 +105,16 @@ def look(
     _check_options(given, kind, known)
     if kind == "audio":
         given.setdefault("features", "mfcc")
-        if path.suffix.lower() in TABLES:
-            why += _choose_target(columns(path) if found is path else found, given)
+    if kind != "ecg" and path.suffix.lower() in TABLES:
+        found = columns(path) if found is path else found
+        if kind in ("text", "audio"):
+            column = _longest(found, given) if kind == "text" else _paths(found)
+            given.setdefault("column", column)
+        why += _choose_target(found, given, kind)
+    if kind == "table" and isinstance(given.get("features"), str):
+        given["features"] = [name.strip() for name in given["features"].split(",")]
+    if kind == "audio":
         found = path  # its recordings lie beside it
-    elif kind == "table" or isinstance(found, Columns):
-        if path.suffix.lower() in TABLES:
-            found = columns(path) if found is path else found
-            why += _choose_target(found, given)
-        if kind == "table" and isinstance(given.get("features"), str):
-            given["features"] = [name.strip() for name in given["features"].split(",")]
     if kind == "ecg" and task == "tag":
         given.setdefault("label", "step")
     if kind in ("text", "table"):
@@ -197,19 +198,30 @@ def _kind_of_table(found: Columns, given: Mapping[str, Any]) -> tuple[str, str]:
     for option, kind in (("sequence", "table"), ("tokens", "text"), ("cut", "ecg")):
         if option in given:
             return kind, f"--{option} says so"
-    for name in found.names:
-        ends = [str(value).lower().endswith(sound_files.ENDINGS) for value in found[name]]
-        if all(ends):
-            return "audio", f"column {name!r} has paths of recordings"
-    lengths = {name: _words(found, name) for name in found.names if name != given.get("target")}
-    longest = max(lengths, key=lambda name: lengths[name], default="")
-    if given.get("column"):
+    if (paths := _paths(found)) is not None:
+        return "audio", f"column {paths!r} has paths of recordings"
+    if "column" in given:
         return "text", "--column says so"
-    if lengths.get(longest, 0) > WORDS:
-        return "text", f"column {longest!r} has {lengths[longest]:.0f} words a row"
+    longest = _longest(found, given)
+    if longest is not None and (words := _words(found, longest)) > WORDS:
+        return "text", f"column {longest!r} has {words:.0f} words a row"
     if any(found.has_lists(name) for name in found.names):
         return "table", "its cells are lists of numbers"
-    return "table", "its columns are numbers"
+    return "table", "each row is a sequence, each cell a step (if each row is a step: --sequence)"
+
+
+def _paths(found: Columns) -> str | None:
+    """The first column of paths of recordings."""
+    for name in found.names:
+        if all(str(value).lower().endswith(sound_files.ENDINGS) for value in found[name]):
+            return name
+    return None
+
+
+def _longest(found: Columns, given: Mapping[str, Any]) -> str | None:
+    """The column with the most words a row, but for that of targets."""
+    words = {name: _words(found, name) for name in found.names if name != given.get("target")}
+    return max(words, key=lambda name: words[name]) if any(words.values()) else None
 
 
 def _words(found: Columns, name: str) -> float:
@@ -222,7 +234,7 @@ def _words(found: Columns, name: str) -> float:
 # -- what to predict ------------------------------------------------------------------------------
 
 
-def _choose_target(found: Columns, given: dict[str, Any]) -> list[tuple[str, str]]:
+def _choose_target(found: Columns, given: dict[str, Any], kind: str) -> list[tuple[str, str]]:
     """Put the column of targets into `given`, and say why it is that one."""
     if "target" in given:
         _ = found[given["target"]]  # raises where there is none
@@ -232,9 +244,11 @@ def _choose_target(found: Columns, given: dict[str, Any]) -> list[tuple[str, str
     called = [name for name in rest if name.lower() in TARGETS]
     if len(called) == 1:
         because = "the name says so"
+    elif len(rest) == 1 and kind != "table":
+        called, because = rest, "the only other one"
     else:
         called = [name for name in rest if _is_classes(found, name)]
-        because = "the only column of a few different words"
+        because = "the only one of a few different words"
     if len(called) != 1:
         raise DataError(
             f"train expected a column to predict in {found.where}, got "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from elman.learning.judging import Judgement, judge
 from elman.learning.looking import TASKS, Look, look
 from elman.learning.network import build
 from elman.models import Sequential
-from elman.saving.replacing import place
+from elman.saving.replacing import require_free
 from elman.spec import parsing
 
 
@@ -69,7 +68,7 @@ def make(
     batch_size: int | None = None,
     lr: float | None = None,
     valid: float = 0.15,
-    test: float = 0.2,
+    test: float | str = 0.2,
     by: str = "auto",
     balanced: bool = False,
     seed: int = 0,
@@ -141,15 +140,5 @@ def target(source: str, out: str | None, overwrite: bool) -> Path:
             f"train expected a file name that ends in '.keras', got '{path}'. Write "
             f"--out {path}.keras"
         )
-    where = place(path, "train")
-    if path.exists() and not overwrite:
-        raise FileError(
-            f"train expected a new file, got '{path}', which is there. Choose another name with "
-            "--out, or replace it with --overwrite."
-        )
-    if not os.access(where.parent, os.W_OK | os.X_OK):
-        raise FileError(
-            f"train expected to write '{path}', got no permission to write in '{where.parent}'. "
-            "Choose another folder with --out."
-        )
+    require_free(path, "train", overwrite)
     return path

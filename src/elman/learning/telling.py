@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 WIDTH = 80
+#: Where texts begin, behind their names.
+MARGIN = 10
 #: Of so many classes, those that were found worst are listed where a matrix has no room.
 WORST = 12
 SHARES = {"accuracy", "balanced_accuracy"}
@@ -86,8 +88,8 @@ class Tables(Silent):
             f"{len(part):,} {what}"
             for part, what in (
                 (parts.train, "sequences to train on"),
-                (parts.valid, "to stop by"),
-                (parts.test, "to test on"),
+                (parts.valid, "to validate"),
+                (parts.test, "to test"),
             )
         )
         self._lines(
@@ -112,12 +114,15 @@ class Tables(Silent):
         fitted = made.fitted
         epochs = len(fitted.history.get("loss", []))
         if fitted.best:
+            more = ""
+            if fitted.best == made.settings.epochs:
+                more = f"; more may do better: --epochs {2 * fitted.best}"
             self._lines(
                 [
                     (
                         "stopped" if fitted.stopped else "trained",
-                        f"{epochs} epochs, {duration(fitted.seconds)}; epoch {fitted.best} was the "
-                        "best for the rows to stop by, and its weights are kept",
+                        f"{epochs} epochs, {duration(fitted.seconds)}; epoch {fitted.best} had the "
+                        f"lowest validation loss, and its weights are kept{more}",
                     )
                 ]
             )
@@ -136,8 +141,7 @@ class Tables(Silent):
         }
         self.console.print(scoreboard(compared))
         self.console.print()
-        said = judgement.verdict
-        self.console.print(said[0].upper() + said[1:], markup=False)
+        self._lines([("verdict", judgement.verdict)])
         if judgement.network.confusion is not None:
             self.console.print()
             self.console.print(confusion(judgement.network, test.names, self.console.width))
@@ -174,7 +178,7 @@ class Tables(Silent):
         from rich.text import Text
 
         listed = list(lines)
-        margin = max(len(name) for name, _ in listed) + 2
+        margin = max(MARGIN, *(len(name) + 2 for name, _ in listed))
         for name, text in listed:
             first, *rest = wrap(text, self.console.width - margin) or [""]
             self.console.print(Text.assemble((f"{name:<{margin}}", "bold"), first))
@@ -213,14 +217,17 @@ def confusion(found: Scores, names: Sequence[str], width: int = WIDTH) -> Any:
     truths, answers = counts.sum(axis=1), counts.sum(axis=0)
     columns = [max(len(name), len(f"{n:,}")) + 2 for name, n in zip(names, answers, strict=True)]
     fits = max(map(len, names)) + sum(columns) + 22 <= width
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
     table.add_column("true \\ answered" if fits else "class", no_wrap=True, max_width=30)
     for name in names if fits else ("sequences",):
         table.add_column(str(name), justify="right", no_wrap=True)
     table.add_column("recall", justify="right")
     table.add_column("precision", justify="right")
     recall = counts.diagonal() / np.maximum(truths, 1)
-    for c in range(len(names)) if fits else np.argsort(recall, kind="stable")[:WORST]:
+    there = np.flatnonzero(truths + answers)
+    if not fits and len(there) > WORST:
+        table.title = f"The {WORST} of {len(there)} classes that are found worst"
+    for c in there if fits else there[np.argsort(recall[there], kind="stable")][:WORST]:
         cells = [f"{n:,}" for n in counts[c]] if fits else [f"{truths[c]:,}"]
         shares = (_share(counts[c, c], of) for of in (truths[c], answers[c]))
         table.add_row(names[c], *cells, *shares)
