@@ -66,12 +66,7 @@ def _lines(data: Sequences) -> Iterator[tuple[str, str]]:
     if data.groups is not None:
         yield "groups", f"{len(np.unique(data.groups)):,}"
     if data.times is not None and len(data):
-        first, last = data.times.min(), data.times.max()
-        numbers = data.times.dtype.kind == "f"
-        yield (
-            "times",
-            f"{first:.6g} to {last:.6g}" if numbers else f"{spelled(first)} to {spelled(last)}",
-        )
+        yield "times", f"{spelled(data.times.min())} to {spelled(data.times.max())}"
 
 
 def _features(data: Sequences) -> str:

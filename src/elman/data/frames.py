@@ -315,7 +315,7 @@ def spelled(moment: Any) -> str:
     if isinstance(moment, np.datetime64):
         second = moment.astype("datetime64[s]")
         return str(second if second == moment else moment)
-    return f"{moment:.15g}"
+    return f"{moment:.10g}"
 
 
 def _instant(value: Any) -> Any:
