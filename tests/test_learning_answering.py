@@ -21,7 +21,7 @@ import elman
 from elman import DataError, FileError, NotReadyError, OptionError, Sequential, ShapeError, cli
 from elman.data import Sequences
 from elman.layers import GRU, Dense, Embedding
-from elman.learning import answering, evaluating, reading, writing
+from elman.learning import answering, bundled, evaluating, reading, writing
 from test_data_ecg import write_edf
 
 RNG = np.random.default_rng(5)
@@ -538,6 +538,18 @@ def test_a_bundled_dataset_is_judged_on_what_it_holds_out(tmp_path):
     found = reading.read(model, "ecg-beats", "evaluate", targets=True)
     assert len(found) == len(data.y_test) and found.ids[3] == "ecg-beats, row 3"
     np.testing.assert_array_equal(found.targets, data.y_test)
+
+
+def test_a_model_of_the_bundled_voices_hears_recordings_and_one_of_digits_says_that_it_cannot():
+    train, held_out = bundled.load("voices")
+    assert reading.read(trained(train[:40], 5), "voices", "predict").features == 3
+    heard = reading.read(trained(train[:40], 5), str(WAV), "predict")
+    assert heard.names == train.names and heard.lengths.max() <= held_out.lengths.max() == 60
+    # Both are on the scale of the training part.
+    assert np.abs(np.nanmean(heard.values.values, axis=0)).max() < 1
+    digits, _ = bundled.load("digits")
+    with pytest.raises(DataError, match="Name that dataset in place of recordings"):
+        reading.read(trained(digits[:40], 10), str(WAV), "predict")
 
 
 # -- elman predict ---------------------------------------------------------------------------------

@@ -120,6 +120,12 @@ def _by_preparation(prepared: Preparation, source: str, who: str, targets: bool)
             f"{who} expected a model of {', '.join(LOADERS)}, got one of {prepared.kind[:80]!r}. A "
             "newer elman may know it."
         )
+    if prepared.kind in ("sound", "ecg") and not prepared.columns:
+        raise DataError(
+            f"{who} expected a model that knows how its recordings became numbers, got one of "
+            "numbers: a dataset that elman brings. Name that dataset in place of recordings, or "
+            "train a model on recordings."
+        )
     load = LOADERS[prepared.kind]
     if source != STANDARD_INPUT:
         _check_there(source, who)
