@@ -440,6 +440,12 @@ def test_several_numbers_have_columns_of_their_own_and_all_their_digits():
     assert json.loads(next(writing.as_json_lines(said)))["predicted"] == [1.10000002, -2.0]
 
 
+def test_what_is_no_number_is_null_in_json():
+    said = answering.Answers(["a"], None, None, (), np.array([[np.nan, np.inf, 1]], np.float32))
+    assert json.loads(next(writing.as_json_lines(said)))["predicted"] == [None, None, 1.0]
+    assert rows_of("".join(writing.as_csv(said)))[1] == ["a", "nan", "inf", "1"]
+
+
 def test_a_table_for_a_terminal_shows_the_first_and_says_how_many_there_are():
     from rich.console import Console
 

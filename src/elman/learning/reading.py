@@ -201,11 +201,6 @@ def _arrays(model: Model, source: str, who: str) -> Sequences:
     )
 
 
-def classes_of(model: Model, data: Sequences) -> tuple[str, ...]:
-    """The names of a model's classes; none where it says numbers."""
-    return model.prepared.names if model.prepared is not None else data.names
-
-
 def where(data: Sequences) -> list[str]:
     """Where each sequence comes from, in words."""
     if data.ids is None:
