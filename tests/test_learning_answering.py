@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
 import os
 import pty
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,7 +20,16 @@ import numpy as np
 import pytest
 
 import elman
-from elman import DataError, FileError, NotReadyError, OptionError, Sequential, ShapeError, cli
+from elman import (
+    DataError,
+    ElmanError,
+    FileError,
+    NotReadyError,
+    OptionError,
+    Sequential,
+    ShapeError,
+    cli,
+)
 from elman.data import Sequences
 from elman.layers import GRU, Dense, Embedding
 from elman.learning import answering, bundled, evaluating, reading, writing
@@ -385,6 +396,37 @@ def test_a_recipe_of_other_types_is_refused(make, source, option, value, tmp_pat
     model.prepared = replace(model.prepared, columns=tuple(told.items()))
     with pytest.raises(DataError):
         reading.read(model, str(source(tmp_path)), "predict")
+
+
+STRANGE: list[Any] = [
+    None, -1, 0, 2**31, 1e-7, 3.7, "", "x" * 50, "windows", "beats", "step", "long", "wide", [],
+    ["pulse"], ["a", "a"], True,
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("make", "source"),
+    [(of_moods, moods), (of_visits, visits), (of_sounds, lambda _: WAV), (of_records, record),
+     (lambda folder: of_hours(folder, "load"), hours)],
+    ids=["text", "table", "sound", "ecg", "forecast"],
+)  # fmt: skip
+def test_mutants_of_a_recipe_raise_nothing_but_errors_of_elman(make, source, tmp_path):
+    model, path, rng = make(tmp_path), str(source(tmp_path)), random.Random(1990)
+    good, found = model.prepared.to_dict(), {"read": 0, "refused": 0}
+    for _ in range(60):
+        told = copy.deepcopy(good)
+        for name in rng.sample(list(told["columns"]), rng.choice([1, 1, 2])):
+            told["columns"][name] = rng.choice(STRANGE)
+        told["kind"] = rng.choice([*[told["kind"]] * 9, *reading.LOADERS])
+        try:
+            model.prepared = elman.data.Preparation.from_dict(told)
+            answering.answer(model, reading.read(model, path, "predict"))
+            found["read"] += 1
+        except ElmanError as error:
+            found["refused"] += 1
+            assert len(str(error)) < 2000
+    assert found["refused"]
 
 
 def test_a_kind_that_is_not_known_is_named(tmp_path):
