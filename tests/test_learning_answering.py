@@ -261,6 +261,20 @@ def test_a_folder_of_sounds_needs_no_folders_of_classes(tmp_path):
     np.testing.assert_array_equal(said.values[0], said.values[1])
 
 
+def test_a_folder_of_texts_needs_no_folders_of_classes(tmp_path):
+    model, new = of_moods(tmp_path), tmp_path / "new"
+    new.mkdir()
+    for name, one in (("b.txt", "so bad"), ("a.txt", "so good\n")):
+        (new / name).write_text(one)
+    data = reading.read(model, str(new), "predict")
+    assert data.ids.tolist() == ["a.txt", "b.txt"] and data.lengths.tolist() == [2, 2]
+    with pytest.raises(DataError, match="targets in"):
+        reading.read(model, str(new), "evaluate", targets=True)
+    (new / "c.txt").write_text(" ")
+    with pytest.raises(DataError, match=r"the empty file c\.txt"):
+        reading.read(model, str(new), "predict")
+
+
 def test_a_table_needs_no_column_that_only_a_split_asks_for(tmp_path):
     rows = [
         f"{a:.3f},{b:.3f},p{i % 4},{a - b:.3f}" for i, (a, b) in enumerate(RNG.normal(size=(12, 2)))
