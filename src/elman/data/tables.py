@@ -118,8 +118,6 @@ def table(
             data = _long(found, chosen, y, names, sequence or group, group, time)
         else:
             data = _wide(found, chosen, y, names, group, time)
-    if prepared is not None and len(prepared.units) == data.features:
-        units = units or prepared.units
     if units:
         data = data.with_values(data.values, units=units)
     return with_preparation(data, told, prepared)
