@@ -271,7 +271,7 @@ def test_forecasts_are_held_out_by_time_or_by_series_but_never_at_random() -> No
     data = elman.data.forecast(two_series(), "x", time="t", series="s", horizon=2)
     train, valid = data.split(0.4, by="group")
     assert not set(train.groups) & set(valid.groups)
-    with pytest.raises(OptionError, match='by="time" or "group" for forecasts'):
+    with pytest.raises(OptionError, match="by time or by group, got by random"):
         data.split(by="random")
 
 

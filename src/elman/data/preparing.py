@@ -165,6 +165,11 @@ class Preparation:
             return table[data.targets]
         return data.targets.with_values(table[data.targets.values])
 
+    @property
+    def restores(self) -> bool:
+        """Whether targets are something else to a model than they are, and `restore` undoes it."""
+        return any(isinstance(step, Relative) for step in self.steps)
+
     # -- as plain data ----------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
