@@ -51,7 +51,7 @@ def train(
     lr: Annotated[float | None, TRAINING] = None,
     batch_size: Annotated[int | None, TRAINING] = None,
     balanced: Annotated[bool, TRAINING] = False,
-    kind: Annotated[Literal["text", "audio", "ecg", "table"] | None, READING] = None,
+    kind: Annotated[Literal["text", "sound", "ecg", "table"] | None, READING] = None,
     column: Annotated[str | None, READING] = None,
     tokens: Annotated[Literal["words", "chars", "bytes"] | None, READING] = None,
     size: Annotated[int | None, READING] = None,
@@ -62,7 +62,7 @@ def train(
     length: Annotated[float | None, READING] = None,
     hop: Annotated[float | None, READING] = None,
     label: Annotated[Literal["auto", "window", "step", "record"] | None, READING] = None,
-    classes: Annotated[Literal["aami"] | None, READING] = None,
+    classes: Annotated[str | None, READING] = None,
     out: Annotated[str | None, OUTPUT] = None,
     overwrite: Annotated[bool, OUTPUT] = False,
     json: Annotated[bool, OUTPUT] = False,
@@ -134,11 +134,11 @@ def train(
     length
         Seconds in a window.
     hop
-        Seconds from one window to the next.
+        Seconds from one window, or one slice of sound, to the next.
     label
         What a window is labelled by.
     classes
-        aami: the five classes of beats of ANSI/AAMI EC57.
+        Which annotations make a class: 'narrow=NL,wide=VR', or aami for those of ANSI/AAMI EC57.
     out
         The model's file; NAME.keras, by the data's name, if not given.
     overwrite

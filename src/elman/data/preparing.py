@@ -228,6 +228,8 @@ def with_preparation(
         prepared: of the model, if there is one.
     """
     if prepared is not None:
+        if not any(data.units) and len(prepared.units) == data.features:  # a table says none
+            data = data.with_values(data.values, units=prepared.units)
         return prepared(data)
     begun = Preparation(
         data.kind, (), data.names, data.feature_names, data.units, data.rate, tuple(told.items())

@@ -13,7 +13,7 @@ from elman.callbacks import Callback, EarlyStopping
 from elman.data.preparing import Preparation
 from elman.data.sequences import Sequences
 from elman.data.splitting import way
-from elman.errors import DataError
+from elman.errors import DataError, OptionError
 from elman.learning.choosing import Settings
 from elman.learning.looking import Look
 from elman.learning.network import numbers_of, to_units
@@ -211,6 +211,8 @@ def _scaled(train: Sequences, valid: Sequences) -> tuple[Sequences, Sequences, t
 
 def _weights(data: Sequences) -> dict[int, float]:
     """A weight for each class, so that all count the same; 1 on average."""
+    if not data.names:
+        raise OptionError("train expected classes for --balanced, got numbers. Leave it out.")
     counts = np.bincount(_flat(data), minlength=data.classes)
     present = np.maximum(counts, 1) * (counts > 0).sum()
     return {place: float(counts.sum() / n) for place, n in enumerate(present)}

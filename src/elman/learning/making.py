@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,6 +44,9 @@ class Made:
 
 class Listener(Protocol):
     """Who is told of each step when it is done."""
+
+    def busy(self, what: str) -> AbstractContextManager[Any]:
+        """While something takes its time."""
 
     def looked(self, source: str, found: Look) -> None:
         """What the data are."""
@@ -106,9 +110,11 @@ def make(
     if arch is not None:
         parsing.layers(arch, unknown=3)  # says what is wrong with the line before data are read
     path = target(source, out, overwrite)
-    found = look(source, kind=kind, task=task, options=options)
+    with listener.busy("Reading"):
+        found = look(source, kind=kind, task=task, options=options)
     listener.looked(source, found)
-    parts = split(found, valid, test, by, seed)
+    with listener.busy("Preparing"):
+        parts = split(found, valid, test, by, seed)
     settings = choose(parts.train, arch, epochs, batch_size, lr)
     seeds.set_random_seed(seed)
     model = build(parts.train, settings.arch, settings.lr)
@@ -120,7 +126,8 @@ def make(
     if not fitted.stopped:
         try:
             judged_by = forecasting.judge if found.task == "forecast" else judge
-            judgement = judged_by(fitted.model, parts.train, parts.test)
+            with listener.busy("Comparing"):
+                judgement = judged_by(fitted.model, parts.train, parts.test)
         except KeyboardInterrupt:
             fitted.stopped = True
     made = Made(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,13 +34,17 @@ WORST = 12
 SHARES = {"accuracy", "balanced_accuracy"}
 #: How scores are called.
 CALLED = {
-    "accuracy": "accuracy", "balanced_accuracy": "balanced\naccuracy", "r2": "R²",
+    "accuracy": "accuracy", "balanced_accuracy": "balanced\naccuracy", "r2": "R2",
     "mae": "mean\nabsolute\nerror", "rmse": "root mean\nsquare\nerror",
 }  # fmt: skip
 
 
 class Silent:
     """Says nothing, until all is done."""
+
+    def busy(self, what: str) -> AbstractContextManager[Any]:
+        """Shows that something takes its time, where somebody sees it."""
+        return nullcontext()
 
     def looked(self, source: str, found: Look) -> None:
         """Nothing."""
@@ -58,11 +63,14 @@ class Silent:
 class Json(Silent):
     """One JSON document on standard output."""
 
+    def busy(self, what: str) -> AbstractContextManager[Any]:
+        return _spinner(what)
+
     def watchers(self) -> Sequence[Callback]:
         return _bar()
 
     def made(self, made: Made) -> None:
-        print(json.dumps(document(made), indent=2, ensure_ascii=False))
+        print(json.dumps(document(made), indent=2))
 
 
 class Tables(Silent):
@@ -74,13 +82,16 @@ class Tables(Silent):
         self.console = Console(highlight=False, soft_wrap=False)
         self.console.width = min(self.console.width, WIDTH)
 
+    def busy(self, what: str) -> AbstractContextManager[Any]:
+        return _spinner(what)
+
     def looked(self, source: str, found: Look) -> None:
         self._rule(source)
         lines = dict(found.data.describe().lines)
         why = dict(found.why)
         lines["kind"] = why.get("kind", lines["kind"])
         targets = [lines.pop("targets"), why.get("target", "")]
-        for line, what in (("times", "time"), ("groups", "series")):
+        for line, what in (("times", "time"), ("groups", "series"), ("one step", "hop")):
             if line in lines and what in why:
                 lines[line] += f"; {why[what]}"
         lines["predicts"] = "; ".join(filter(None, targets))
@@ -243,6 +254,15 @@ def confusion(found: Scores, names: Sequence[str], width: int = WIDTH) -> Any:
 
 def _share(part: float, of: float) -> str:
     return f"{100 * part / of:.1f} %" if of else "-"
+
+
+def _spinner(what: str) -> AbstractContextManager[Any]:
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+    from rich.status import Status
+
+    return Status(f"{what} ...", console=Console(stderr=True))
 
 
 def _bar() -> Sequence[Callback]:
