@@ -121,7 +121,7 @@ def test_one_letter_written_in_two_ways_is_one_token() -> None:
 def every_step() -> Preparation:
     steps = (
         Tokens("words", ("", "[UNK]", "é")),
-        Relative(3, 7, (0.5,)),
+        Relative(3, 7, (0.5,), (0.25,)),
         Scale((1.0,), (2.0,)),
         Fill((0,)),
     )
@@ -163,11 +163,12 @@ def hostile():
         "a word twice": lambda d: step(
             d, "tokens", unit="chars", vocabulary=["", "[UNK]", "a", "a"]
         ),
-        "a distance of zero": lambda d: step(d, "relative", horizon=1, season=0, scale=[0.0]),
-        "forecasts of nothing": lambda d: step(d, "relative", horizon=1, season=0, scale=[]),
-        "no horizon": lambda d: step(d, "relative", horizon=0, season=0, scale=[1.0]),
-        "an endless horizon": lambda d: step(d, "relative", horizon=10**9, season=0, scale=[1.0]),
-        "half a season": lambda d: step(d, "relative", horizon=1, season=0.5, scale=[1.0]),
+        "a distance of zero": lambda d: relative(d, scale=[0.0]),
+        "forecasts of nothing": lambda d: relative(d, scale=[]),
+        "no horizon": lambda d: relative(d, horizon=0),
+        "an endless horizon": lambda d: relative(d, horizon=10**9),
+        "half a season": lambda d: relative(d, season=0.5),
+        "sizes of another number of targets": lambda d: relative(d, least=[1.0, 1.0]),
         "names that are numbers": lambda d: {**d, "names": [1]},
         "an endless name": lambda d: {**d, "names": ["a" * 10**6]},
         "a negative rate": lambda d: {**d, "rate": -1.0},
@@ -179,6 +180,12 @@ def hostile():
 
 def step(given: dict, kind: str = "scale", **changed) -> dict:
     return {**given, "steps": [{"kind": kind, **changed}]}
+
+
+def relative(given: dict, **changed) -> dict:
+    return step(
+        given, "relative", **{"horizon": 1, "season": 0, "scale": [1.0], "least": []} | changed
+    )
 
 
 @pytest.mark.parametrize("name", hostile())

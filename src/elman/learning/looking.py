@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from elman.data import arrays, sound_files
+from elman.data.forecasts import forecast
 from elman.data.frames import READERS as TABLES
 from elman.data.frames import Columns, columns
 from elman.data.records import ecg
@@ -20,7 +21,7 @@ from elman.data.sounds import audio
 from elman.data.tables import NUMBERING, table
 from elman.data.texts import TARGETS, text
 from elman.errors import DataError, OptionError
-from elman.learning import bundled
+from elman.learning import bundled, time_tables
 
 #: What the network is to answer. "tag" is an answer at every step.
 TASKS = ("classify", "regress", "tag", "forecast")
@@ -35,6 +36,10 @@ LOADERS: dict[str, tuple[Callable[..., Sequences], set[str]]] = {
          "classes", "annotations"},
     ),
     "table": (table, {"target", "group", "time", "sequence", "form", "features"}),
+    "forecast": (
+        forecast,
+        {"target", "time", "series", "horizon", "window", "season", "covariates", "known"},
+    ),
 }  # fmt: skip
 #: Which loader a file is for, by its ending.
 ENDINGS = {
@@ -56,7 +61,7 @@ class Look:
 
     Attributes:
         data: as they were read; not prepared yet.
-        task: "classify", "regress" or "tag".
+        task: "classify", "regress", "tag" or "forecast".
         why: (what, in words): what was decided and what for.
         held_out: what to test on, where the data say it themselves.
     """
@@ -79,7 +84,7 @@ def look(
     Args:
         source: a file, a folder, or the name of a bundled dataset.
         kind: "text", "audio", "ecg" or "table", where that is known.
-        task: "classify", "regress", "tag" or "auto".
+        task: "classify", "regress", "tag", "forecast" or "auto".
         options: what else the loader is told, by the names of its own arguments.
 
     Raises:
@@ -88,6 +93,10 @@ def look(
     """
     given = {name: value for name, value in (options or {}).items() if value is not None}
     path = Path(source)
+    if task == "forecast":
+        _check_options(given, task, LOADERS[task][1])
+        data, chosen = time_tables.read(path, given)
+        return Look(data, task, chosen)
     if source in bundled.NAMES and not path.exists():
         data, held_out = bundled.load(source)
         return Look(data, "classify", [("source", "a dataset that elman brings")], held_out)
@@ -126,10 +135,12 @@ def look(
 def _check_options(given: Mapping[str, Any], kind: str, known: set[str]) -> None:
     for name in given:
         if name not in known:
-            of = [other for other in KINDS if name in LOADERS[other][1]]
+            of = [other for other, (_, names) in LOADERS.items() if name in names]
+            other = f"--{'task' if of[0] == 'forecast' else 'kind'} {of[0]}"
+            hint = "" if kind == "forecast" else f", or say {other}"
             raise OptionError(
                 f"train expected options for {kind}, got --{name.replace('_', '-')}, which is for "
-                f"{' and '.join(of)}. Leave it out, or say --kind {of[0]}."
+                f"{' and '.join(of)}. Leave it out{hint}."
             )
 
 

@@ -11,6 +11,7 @@ from elman import seeds
 from elman.callbacks import Callback
 from elman.errors import FileError, OptionError
 from elman.layers.layer import whole
+from elman.learning import forecasting
 from elman.learning.choosing import Settings, choose
 from elman.learning.fitting import Fitted, Parts, fit, split
 from elman.learning.judging import Judgement, judge
@@ -37,7 +38,7 @@ class Made:
     seed: int
     fitted: Fitted
     path: Path | None
-    judgement: Judgement | None
+    judgement: Judgement | forecasting.Forecasts | None
 
 
 class Listener(Protocol):
@@ -118,7 +119,8 @@ def make(
     judgement = None
     if not fitted.stopped:
         try:
-            judgement = judge(fitted.model, parts.train, parts.test)
+            judged_by = forecasting.judge if found.task == "forecast" else judge
+            judgement = judged_by(fitted.model, parts.train, parts.test)
         except KeyboardInterrupt:
             fitted.stopped = True
     made = Made(

@@ -12,6 +12,7 @@ import numpy as np
 from elman.callbacks import Callback
 from elman.learning.choosing import Settings
 from elman.learning.fitting import Parts
+from elman.learning.forecasting import Forecasts
 from elman.learning.judging import Judgement, Scores
 from elman.learning.looking import Look
 from elman.learning.making import Made
@@ -79,6 +80,9 @@ class Tables(Silent):
         why = dict(found.why)
         lines["kind"] = why.get("kind", lines["kind"])
         targets = [lines.pop("targets"), why.get("target", "")]
+        for line, what in (("times", "time"), ("groups", "series")):
+            if line in lines and what in why:
+                lines[line] += f"; {why[what]}"
         lines["predicts"] = "; ".join(filter(None, targets))
         self._lines(lines.items())
 
@@ -130,19 +134,22 @@ class Tables(Silent):
             self._judged(made.judgement, made)
         self._end(made)
 
-    def _judged(self, judgement: Judgement, made: Made) -> None:
+    def _judged(self, judgement: Judgement | Forecasts, made: Made) -> None:
         test = made.parts.test
         self._rule(f"{len(test):,} sequences held out")
-        constant = "the most frequent class" if test.names else "the mean"
-        compared = {
-            f"always {constant}": judgement.constant,
-            "order-free model": judgement.order_free,
-            "this network": judgement.network,
-        }
-        self.console.print(scoreboard(compared))
+        if isinstance(judgement, Forecasts):
+            self.console.print(judgement)
+        else:
+            constant = "the most frequent class" if test.names else "the mean"
+            compared = {
+                f"always {constant}": judgement.constant,
+                "order-free model": judgement.order_free,
+                "this network": judgement.network,
+            }
+            self.console.print(scoreboard(compared))
         self.console.print()
         self._lines([("verdict", judgement.verdict)])
-        if judgement.network.confusion is not None:
+        if isinstance(judgement, Judgement) and judgement.network.confusion is not None:
             self.console.print()
             self.console.print(confusion(judgement.network, test.names, self.console.width))
 
@@ -274,7 +281,9 @@ def document(made: Made) -> dict[str, Any]:
         },
         "model": None if made.path is None else str(made.path),
     }
-    if judgement is not None:
+    if isinstance(judgement, Forecasts):
+        found["test"] = judgement.to_dict()
+    elif judgement is not None:
         found["test"] = {
             "network": judgement.network.values,
             "constant": judgement.constant.values,
