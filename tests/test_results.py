@@ -163,6 +163,37 @@ def test_a_row_of_the_table_is_measured_and_can_be_repeated(results: Any) -> Non
     assert results.verdict(row).startswith("order helps")
 
 
+def test_the_command_chooses_measures_keeps_other_tasks_and_fills_the_page(
+    results: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = results.Task(
+        "halves: which?", lambda folder: (made(60, 0), made(40, 1)), 0.5, "nobody", 0.5,
+        epochs=2, recipe=results.Recipe("gru(2)", 3e-2, 8),
+    )  # fmt: skip
+    page = tmp_path / "page.md"
+    page.write_text("before\n" + "old".join(results.MARKS) + "\nafter")
+    monkeypatch.setattr(results, "TASKS", {"one": task, "two": task})
+    monkeypatch.setattr(results, "NUMBERS", ("gru(2)",))
+    monkeypatch.setattr(results, "JUDGED", 60)
+    monkeypatch.setattr(results, "DOCS", page)
+    written = tmp_path / "new" / "results.json"
+
+    def command(*words: str) -> Any:
+        monkeypatch.setattr(sys, "argv", ["results.py", "--json", str(written), *words])
+        results.main()
+        return results.read(written)
+
+    assert list(command("--tasks", "two", "--choose")["choice"]) == ["two"]
+    command("--tasks", "two")
+    report = command("--tasks", "one", "--docs")
+    assert list(report["results"]) == ["one", "two"] and len(report["choice"]["two"]) == 4
+    table = results.markdown(report)
+    assert page.read_text() == "before\n" + table.join(results.MARKS) + "\nafter"
+    assert table.count("| halves: which? | 60, 40 |") == 2
+    with pytest.raises(SystemExit):
+        command("--tasks", "three")
+
+
 def test_the_nearest_row_is_that_of_time_warping(results: Any) -> None:
     rng = np.random.default_rng(0)
 
