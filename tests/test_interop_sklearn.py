@@ -135,22 +135,22 @@ def test_sequences_of_unequal_length_are_as_good_alone_as_together(
     assert np.isfinite(ask([x[0][:0]])).all()  # and one of no steps at all
 
 
-@pytest.mark.parametrize("tokens", ["words", "characters"])
+@pytest.mark.parametrize("tokens", ["words", "chars", "bytes"])
 def test_texts_are_read_by_a_vocabulary_of_the_training_part(tokens: str) -> None:
     texts = ["warm and sunny", "cold and wet", "sunny, so sunny", "wet and grey!"] * 6
     y = np.array(["good", "bad"] * 12)
     model = SequenceClassifier(units=8, tokens=tokens, random_state=1, epochs=40).fit(texts, y)
     assert model.score(texts, y) == 1
-    words = model.preparation_.vocabulary
-    assert ("sunny" if tokens == "words" else "s") in words
-    assert model.model_.layers[0].input_dim == len(words)
+    (step,) = model.model_.prepared.steps
+    assert {"words": "sunny", "chars": "s", "bytes": "73"}[tokens] in step.vocabulary
+    assert model.model_.layers[0].input_dim == len(step.vocabulary)
     assert model.predict(["never seen Ω", ""]).shape == (2,)
 
 
 def test_the_vocabulary_keeps_the_frequent_words() -> None:
-    model = SequenceClassifier(**SMALL, max_tokens=2)
-    model.fit(["a a a b b c", "b a d"], [0, 1])
-    assert model.preparation_.vocabulary[2:] == ["a", "b"]
+    model = SequenceClassifier(**SMALL, max_tokens=4)
+    model.fit(["a a a b b c c", "b a d"], [0, 1])
+    assert model.model_.prepared.steps[0].vocabulary == ("", "[UNK]", "a", "b")
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_preparation_learns_nothing_from_rows_that_are_held_out() -> None:
     x = np.repeat(2.0 ** np.arange(20), 3).reshape(20, 3, 1)
     model = SequenceRegressor(**SMALL, early_stopping=True, validation_fraction=0.25)
     model.fit(x, np.arange(20))
-    seen = round(model.preparation_.center[0] * 15)
+    seen = round(model.model_.prepared.steps[0].center[0] * 15)
     assert seen.bit_count() == 15
 
 

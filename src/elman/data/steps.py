@@ -112,7 +112,7 @@ class Scale(Step):
         center, scale = np.array(self.center), np.array(self.scale)
         found = []
         for row, one in enumerate(values):
-            array = np.asarray(one, np.float32)
+            array = np.asarray(one, np.float64)
             if array.ndim != 2 or (len(array) and array.shape[1] != len(center)):
                 raise DataError(
                     f"Preparation expected {len(center)} features per step, got an array of shape "
@@ -131,7 +131,8 @@ class Scale(Step):
         off = np.where(known, values - center, 0.0)
         deviation = np.sqrt((off**2).sum(axis=0) / count)
         # What never changes has no scale; rounding leaves a trace of its size.
-        constant = deviation <= 1e-6 * np.abs(center)
+        rounding = 1e-6 if values.dtype == np.float32 else 1e-12
+        constant = deviation <= rounding * np.abs(center)
         return cls(tuple(center.tolist()), tuple(np.where(constant, 1.0, deviation).tolist()))
 
 

@@ -10,10 +10,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from elman.data.sequences import Sequences
 from elman.errors import DataError, OptionError
-from elman.interop.sklearn import reading
+from elman.interop.sklearn import preparing, reading
 from elman.interop.sklearn.estimator import Array, Head, SequenceEstimator
-from elman.interop.sklearn.preparing import Scale
 from elman.layers.layer import whole
 
 #: A series that never changes is forecast by its last value: no error to divide by.
@@ -68,13 +68,15 @@ class SequenceForecaster(SequenceEstimator):
         ]
         windows = np.concatenate([windows for windows, _ in parts])
         late = np.concatenate([late for _, late in parts])
+        prepared = None
         if fresh:
             self._begin()
             self.n_features_in_ = windows.shape[-1]
-            self._prepare(self._seen(windows[~late]))
+            prepared = preparing.learn(self._seen(windows[~late]), self.standardize, "forecast")
+            self._scale = preparing.scale(prepared)
         rows, held_out = np.flatnonzero(~late), np.flatnonzero(late)
         self._train(
-            self._seen(windows), self._targets(windows), None, fresh, self.epochs, rows, held_out
+            self._seen(windows), self._targets(windows), None, prepared, self.epochs, rows, held_out
         )
         self.errors_ = self._errors(windows[held_out]) if len(held_out) else {}
         return self
@@ -119,8 +121,12 @@ class SequenceForecaster(SequenceEstimator):
     def _series(self, X: Any) -> tuple[list[Array], bool]:
         """Every series, [steps, features], and whether X was a single one."""
         found, single = reading.read(X, self.channels_first, self._who), False
-        if isinstance(found, list):
-            raise DataError(f"{self._who} expected series of numbers, got texts. Check X.")
+        if isinstance(found, list | Sequences):
+            what = "texts" if isinstance(found, list) else "Sequences"
+            raise DataError(
+                f"{self._who} expected series of numbers, got {what}. Pass arrays [steps] or "
+                "[steps, features]."
+            )
         if found is None:
             table = check_array(X, ensure_2d=False, input_name="X", estimator=self)
             single = table.ndim == 1
@@ -144,11 +150,6 @@ class SequenceForecaster(SequenceEstimator):
         early = ends <= len(one) - held_out
         late = ends - self.horizon >= len(one) - held_out
         return windows[early | late], late[early | late]
-
-    @property
-    def _scale(self) -> Array:
-        assert isinstance(self.preparation_, Scale)
-        return self.preparation_.scale
 
     # -- windows [n, window + horizon, features], as the network sees them ------------------------
 
