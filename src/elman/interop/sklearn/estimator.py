@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -186,7 +186,10 @@ class SequenceEstimator(BaseEstimator):
                 f"{self._who} expected tokens to be one of {', '.join(UNITS)}, got "
                 f"{self.tokens!r}. Choose one."
             )
-        return preparing.learn(found, self.standardize)
+        prepared = preparing.learn(found, self.standardize)
+        if hasattr(self, "feature_names_in_"):  # for who reads more such tables from a file
+            prepared = replace(prepared, columns=(("features", tuple(self.feature_names_in_)),))
+        return prepared
 
     def _head(self) -> Head:
         raise NotImplementedError

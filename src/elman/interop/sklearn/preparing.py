@@ -51,8 +51,11 @@ def apply(prepared: Preparation, found: Found) -> Array | Ragged:
     """Sequences for the network: float32, or int32 of texts."""
     if isinstance(found, Sequences):
         return prepared(found.with_values(found.values, targets=None, names=())).model_inputs
-    # Steps of numbers are prepared each for itself, so that all can be at once.
-    (made,) = prepared.apply([_steps(found)])
+    # Nothing is missing, so that each step is prepared for itself and all can be at once; and on
+    # its scale before it is rounded to float32, whatever its unit.
+    made = _steps(found)
+    for step in prepared.steps:
+        made = step.scaled(made) if isinstance(step, Scale) else step.apply([made])[0]
     made = np.ascontiguousarray(made, np.float32)
     if isinstance(found, Ragged):
         return found.with_values(made)

@@ -236,7 +236,7 @@ class SequenceRegressor(RegressorMixin, Supervised):
         self.n_outputs_ = len(self._scale.center)
 
     def _targets(self, y: Array) -> Array:
-        return self._scale.apply([y.reshape(len(y), -1)])[0]
+        return self._scale.scaled(y.reshape(len(y), -1))
 
     def _head(self) -> Head:
         return Head(self.n_outputs_, None, "mse")
