@@ -1,15 +1,17 @@
-"""What every test may rely on: seeded randomness, and the engine put back as it was found."""
+"""What every test may rely on: seeded randomness, Keras, and the engine put back as found."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from types import ModuleType
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
 import elman
+import keras_judge
 from elman import _core
 
 # The same examples on every run, and no deadline: machines that test are slow now and then.
@@ -40,3 +42,12 @@ def isa(request: pytest.FixtureRequest) -> str:
 def rng() -> np.random.Generator:
     """Seeded random numbers."""
     return np.random.default_rng(1990)
+
+
+@pytest.fixture(scope="session")
+def keras() -> ModuleType:
+    """Keras, for a test that asks it live; without it the test is skipped."""
+    found = keras_judge.keras()
+    if found is None:
+        pytest.skip("Keras is not installed here")
+    return found

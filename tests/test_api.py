@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
 from elman import Input, NotReadyError, Sequential, ShapeError
 from elman.callbacks import (
     Callback,
@@ -907,10 +906,7 @@ def test_compiling_again_with_the_same_optimizer_goes_on_where_it_was():
 
 
 @pytest.mark.parametrize("name", ["compile", "fit", "evaluate", "predict", "train_on_batch"])
-def test_arguments_stand_in_the_order_of_keras(name):
-    keras = keras_judge.keras()
-    if keras is None:
-        pytest.skip("Keras is not installed here")
+def test_arguments_stand_in_the_order_of_keras(name, keras):
     theirs = list(inspect.signature(getattr(keras.Model, name)).parameters)
     ours = list(inspect.signature(getattr(Sequential, name)).parameters)
     own = [p for p in ours if p not in ("tbptt", "recompute", "ignored")]

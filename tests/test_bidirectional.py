@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
+from cases import VOCABULARY, below, cell, ends, every_cell, every_mask, kept_steps, masked, normal
 from elman import Input, Sequential, _core
 from elman.errors import OptionError, ShapeError, UnknownNameError
 from elman.layers import (
@@ -18,7 +18,6 @@ from elman.layers import (
     Bidirectional,
     Dense,
     Dropout,
-    Embedding,
     Masking,
     SimpleRNN,
 )
@@ -33,42 +32,18 @@ from harness import (
     reference_loss,
     training_forward,
 )
-from test_cells import CELLS, MASKS, cell, kept_steps
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 MODES = Bidirectional.MODES
-VOCABULARY = 6
 every_mode = pytest.mark.parametrize("mode", MODES)
-ends = pytest.mark.parametrize("sequences", [False, True], ids=["last", "sequences"])
-
-
-def normal(*shape: int, seed: int = 0) -> Array:
-    """Random inputs."""
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def masked(pattern: str) -> Array:
-    """Inputs [5, 5, 2], or tokens [5, 5] where the mask is an Embedding's; a row without steps."""
-    kept = kept_steps(pattern)
-    if pattern == "embedded":
-        numbers = np.arange(kept.size).reshape(kept.shape) % (VOCABULARY - 1) + 1
-        return np.where(kept, numbers, 0).astype(np.int32)
-    return np.where(kept[..., None], normal(*kept.shape, 2), 0.0).astype(np.float32)
-
-
-def below(pattern: str) -> list[Any]:
-    """Layers that hand on a mask, so that the gradient of the input that is read twice matters."""
-    if pattern == "embedded":
-        return [Embedding(VOCABULARY, 3, mask_zero=True)]
-    return [Input((None, 2)), *([] if pattern == "unmasked" else [Masking()]), Dense(3)]
 
 
 # -- before the judge ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CELLS)
-@pytest.mark.parametrize("pattern", MASKS)
+@every_cell
+@every_mask
 @ends
 @every_mode
 def test_output_and_gradients_match_the_judge(
@@ -104,7 +79,7 @@ def test_a_layer_that_goes_backwards_first_turns_everything_round(
         layers = [Bidirectional(one, "sum", backward_layer=other), Dense(2)]
 
 
-@pytest.mark.parametrize("pattern", MASKS)
+@every_mask
 def test_one_above_the_other_matches_the_judge(pattern: str, isa: str) -> None:
     layers = [
         Bidirectional(LSTM(5, return_sequences=True)),
@@ -425,10 +400,9 @@ def test_training_both_ways_learns_what_one_way_cannot() -> None:
 
 @pytest.mark.parametrize("sequences", [False, True])
 @pytest.mark.parametrize("backwards", [False, True])
-def test_without_merging_both_directions_are_returned_as_in_keras(sequences, backwards, tmp_path):
-    keras = keras_judge.keras()
-    if keras is None:
-        pytest.skip("Keras is not installed here")
+def test_without_merging_both_directions_are_returned_as_in_keras(
+    sequences, backwards, tmp_path, keras
+):
 
     def made(api):
         options = {"return_sequences": sequences}

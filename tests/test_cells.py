@@ -9,16 +9,30 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from cases import (
+    CELLS,
+    FEATURES,
+    MASKS,
+    ROWS,
+    STEPS,
+    UNITS,
+    VOCABULARY,
+    below,
+    both_ways,
+    cell,
+    ends,
+    every_cell,
+    kept_steps,
+    normal,
+)
 from elman import Input, Sequential, _core, activations
 from elman.layers import (
-    GRU,
     LAYERS,
     LSTM,
     Dense,
     Embedding,
     Masking,
     Recurrent,
-    SimpleRNN,
 )
 from harness import (
     Slopes,
@@ -37,38 +51,7 @@ from harness import (
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-CELLS: dict[str, tuple[type[Recurrent], dict[str, Any]]] = {
-    "simple_rnn": (SimpleRNN, {}),
-    "lstm": (LSTM, {}),
-    "gru": (GRU, {}),
-    "gru_reset_before": (GRU, {"reset_after": False}),
-}
 ISAS = _core.available_isas()
-#: Odd, so that vectors, blocks and tiles are never full: less than one vector to more than two.
-UNITS = (1, 7, 17, 33)
-MASKS = ("unmasked", "right", "left", "holes", "embedded")
-ROWS, STEPS, FEATURES, VOCABULARY = 5, 5, 3, 6
-
-
-def cell(name: str, units: int, **options: Any) -> Recurrent:
-    """A recurrent layer by the native name of its cell."""
-    kind, form = CELLS[name]
-    return kind(units, **form, **options)
-
-
-def kept_steps(pattern: str, rows: int = ROWS, steps: int = STEPS) -> Array:
-    """Which steps count [rows, steps], the last row's none at all where anything is masked."""
-    kept = np.ones((rows, steps), bool)
-    for row in range(rows):
-        if pattern == "right":
-            kept[row, steps - row % steps :] = False
-        elif pattern == "left":
-            kept[row, : row % steps] = False
-        elif pattern in ("holes", "embedded"):
-            kept[row, (row + 1) % steps] = kept[row, (2 * row) % steps] = False
-    if pattern != "unmasked":
-        kept[-1] = False
-    return kept
 
 
 class Case(NamedTuple):
@@ -113,12 +96,7 @@ def build(case: Case) -> Sequential:
     layer = cell(
         case.cell, case.units, go_backwards=case.backwards, return_sequences=case.sequences
     )
-    if case.mask == "embedded":
-        below: list[Any] = [Embedding(VOCABULARY, FEATURES, mask_zero=True)]
-    else:
-        masking = [] if case.mask == "unmasked" else [Masking()]
-        below = [Input((None, 2)), *masking, Dense(FEATURES)]
-    model = Sequential([*below, layer, Dense(2)])
+    model = Sequential([*below(case.mask), layer, Dense(2)])
     model.compile(loss="mean_squared_error")
     return model
 
@@ -152,8 +130,8 @@ def gates_by_step(model: Sequential, x: Array) -> dict[str, Array]:
     """What `step` of the model's recurrent layer returns at each step: [rows, steps, units]."""
     weights, mask, value = weights_of(model), None, prepared(x)
     layer = next(layer for layer in model.layers if isinstance(layer, Recurrent))
-    for below in model.layers[: model.layers.index(layer)]:
-        value, mask = through(below, value, mask, weights)
+    for lower in model.layers[: model.layers.index(layer)]:
+        value, mask = through(lower, value, mask, weights)
     own = {p.name: weights[f"{layer.name}/{p.name}"] for p in layer.own_params}
     rows, steps = value.shape[:2]
     states = [np.zeros((rows, layer.units)) for _ in range(layer.states)]
@@ -175,9 +153,6 @@ on_the_grid = pytest.mark.parametrize(
     ("case", "isa_name"),
     [pytest.param(case, isa, id=case.id(isa)) for case in GRID for isa in ISAS],
 )
-every_cell = pytest.mark.parametrize("name", CELLS)
-both_ways = pytest.mark.parametrize("backwards", [False, True], ids=["forwards", "backwards"])
-ends = pytest.mark.parametrize("sequences", [False, True], ids=["last", "sequences"])
 
 
 def one_thread(isa: str) -> None:
@@ -233,11 +208,6 @@ def test_gates_are_those_of_step(case: Case, isa_name: str) -> None:
 def stack(layer: Recurrent) -> Sequential:
     """The layer between two Dense."""
     return Sequential([Input((None, 2)), Dense(FEATURES), layer, Dense(2)])
-
-
-def normal(*shape: int, seed: int = 0) -> Array:
-    """Random inputs."""
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 def test_every_recurrent_layer_and_native_cell_is_on_the_grid() -> None:

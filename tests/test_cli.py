@@ -46,7 +46,9 @@ def test_the_help_of_a_command_explains_its_options():
         assert word in done.stdout
 
 
-@pytest.mark.parametrize("command", ["demo", "bench", "count", "inspect", "quiz"])
+@pytest.mark.parametrize(
+    "command", ["demo", "bench", "convert", "count", "evaluate", "inspect", "predict", "quiz"]
+)
 def test_the_help_of_a_command_shows_examples_of_it_alone_within_the_columns(command):
     done = run(command, "--help")
     examples = [line for line in done.stdout.splitlines() if line.startswith("    elman ")]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from elman.data import Preparation, Sequences
-from elman.data.steps import STEPS, Fill, Scale, Tokens
+from elman.data.steps import STEPS, Fill, Relative, Scale, Tokens
 from elman.data.tokens import clean, cut
 from elman.errors import DataError
 
@@ -119,7 +119,12 @@ def test_one_letter_written_in_two_ways_is_one_token() -> None:
 
 
 def every_step() -> Preparation:
-    steps = (Tokens("words", ("", "[UNK]", "é")), Scale((1.0,), (2.0,)), Fill((0,)))
+    steps = (
+        Tokens("words", ("", "[UNK]", "é")),
+        Relative(3, 7, (0.5,)),
+        Scale((1.0,), (2.0,)),
+        Fill((0,)),
+    )
     return Preparation(
         "table", steps, ("a",), ("lead I",), ("mV",), 360.0, (("target", "y"), ("features", ("a",)))
     )
@@ -158,6 +163,11 @@ def hostile():
         "a word twice": lambda d: step(
             d, "tokens", unit="chars", vocabulary=["", "[UNK]", "a", "a"]
         ),
+        "a distance of zero": lambda d: step(d, "relative", horizon=1, season=0, scale=[0.0]),
+        "forecasts of nothing": lambda d: step(d, "relative", horizon=1, season=0, scale=[]),
+        "no horizon": lambda d: step(d, "relative", horizon=0, season=0, scale=[1.0]),
+        "an endless horizon": lambda d: step(d, "relative", horizon=10**9, season=0, scale=[1.0]),
+        "half a season": lambda d: step(d, "relative", horizon=1, season=0.5, scale=[1.0]),
         "names that are numbers": lambda d: {**d, "names": [1]},
         "an endless name": lambda d: {**d, "names": ["a" * 10**6]},
         "a negative rate": lambda d: {**d, "rate": -1.0},

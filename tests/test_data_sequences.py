@@ -106,6 +106,23 @@ def test_a_trace_takes_sequences() -> None:
     np.testing.assert_allclose(found[3], model.trace(padded)["gru/update_gate"][3], atol=1e-6)
 
 
+def test_a_gradient_flow_takes_sequences_and_their_targets() -> None:
+    data = some(4)
+    model = elman.Sequential([elman.Input((None, 2)), GRU(3), Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    flow = model.gradient_flow(data)
+    assert flow.loss == model.gradient_flow(list(data), data.targets).loss
+    assert len(flow["gru/state"].norms) == data.lengths.max()
+
+
+def test_a_ledger_is_of_as_many_steps_and_sequences_as_there_are() -> None:
+    data = some(4)
+    model = elman.Sequential([elman.Input((None, 2)), GRU(3)])
+    longest = int(data.lengths.max())
+    assert str(model.ledger(data)) == str(model.ledger(steps=longest, sentences=4))
+    assert str(model.ledger(data, steps=50)) == str(model.ledger(steps=50, sentences=4))
+
+
 def rows_of(parts: tuple[Sequences, ...]) -> list[list[int]]:
     return [part.ids.tolist() for part in parts]
 
@@ -196,7 +213,7 @@ def test_a_description_counts_what_is_there_and_fits_80_columns() -> None:
     found = dict(data.describe().lines)
     assert found["sequences"] == "2" and found["steps"].startswith("2 to 3")
     assert found["features"] == "2: lead I [mV], lead II [mV]"
-    assert found["missing"] == "1 (10.0%)" and found["targets"] == "2 classes: no 1, yes 1"
+    assert found["missing"] == "1 (10.0%)" and found["targets"] == "2 classes: no (1), yes (1)"
     assert found["one step"] == "0.004 s" and found["groups"] == "1"
     assert max(map(len, str(data.describe()).splitlines())) <= 80
     assert repr(data) == "<Sequences of ecg: 2 of 2 to 3 steps, 2 classes>"
@@ -208,7 +225,7 @@ def test_rich_prints_sequences_as_their_description() -> None:
     console = Console(width=80, file=io.StringIO())
     console.print(some(4))
     printed = console.file.getvalue()
-    assert "sequences" in printed and "3 classes: a 2, b 1, c 1" in printed
+    assert "sequences" in printed and "3 classes: a (2), b (1), c (1)" in printed
 
 
 @pytest.mark.parametrize("kind", ["table", "ecg", "text", "none", "steps", "one"])

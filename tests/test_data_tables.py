@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,29 @@ def test_in_long_form_a_target_that_changes_is_one_for_every_step() -> None:
     table = {"id": [1, 1, 2, 2], "t": [0, 1, 0, 1], "x": [1.0, 2.0, 3.0, 4.0], "y": [0, 1, 1, 1]}
     data = elman.data.table(table, target="y", sequence="id", time="t")
     assert data.by_step and data.targets[0].tolist() == [0, 1] and data.step is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["2026-01-31T00:00Z", "2026-01-31 05:30:00+02:00", "2026/01/31 01:00-0600"],
+        ["2026-01-31", "2026-01-31T03:30:00", "2026-01-31T07:00:00.000"],
+        [datetime(2026, 1, 31, h, m, tzinfo=UTC) for h, m in ((0, 0), (3, 30), (7, 0))],
+    ],
+)
+def test_times_are_read_with_their_zone_and_meant_in_utc(given) -> None:
+    found = elman.data.table({"t": given, "x": [1.0, 2.0, 3.0]}, time="t").times
+    minutes = (found - np.datetime64("2026-01-31")) / np.timedelta64(1, "m")
+    assert minutes.tolist() == [0, 210, 420]
+
+
+@pytest.mark.parametrize(
+    "given, kind", [([20260131, 20260228], "M"), ([20260131, 20260230], "f"), ([1, 2], "f")]
+)
+def test_numbers_that_are_all_dates_are_dates(given, kind: str) -> None:
+    found = elman.data.table({"t": given, "x": [1.0, 2.0]}, time="t").times
+    assert found.dtype.kind == kind
+    assert kind == "f" or found.astype(str).tolist() == ["2026-01-31", "2026-02-28"]
 
 
 def test_one_long_series_alone_is_one_sequence() -> None:

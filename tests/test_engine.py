@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import elman
+from cases import normal
 from elman import Input, Sequential, _core, losses, optimizers, training
 from elman.callbacks import LambdaCallback
 from elman.layers import GRU, LSTM, Activation, Dense, Dropout, Embedding, Masking, SimpleRNN
@@ -40,11 +41,6 @@ def run(code: str, timeout: float = 60, **environment: str) -> subprocess.Comple
         text=True,
         timeout=timeout,
     )
-
-
-def normal(*shape: int, seed: int = 0) -> Array:
-    """Random inputs."""
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 def tokens(rows: int, steps: int, vocabulary: int, seed: int = 0) -> Array:

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
 from elman import DataError, FileError, Model, OptionError, Sequential, ShapeError, layers
 from elman.callbacks import Callback
 from elman.errors import ElmanError, NotReadyError, UnknownNameError
@@ -145,10 +144,9 @@ def floats(arrays: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_program_trains_as_in_keras_and_files_go_both_ways(name: str, tmp_path: Path) -> None:
-    keras = keras_judge.keras()
-    if keras is None:
-        pytest.skip("Keras is not installed")
+def test_a_program_trains_as_in_keras_and_files_go_both_ways(
+    name: str, tmp_path: Path, keras: Any
+) -> None:
     case = CASES[name]
     x, y = floats(case.x), floats(case.y)
     x = x if len(x) > 1 else x[0]
@@ -212,12 +210,11 @@ def random_program(k: Any, seed: int) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_keras_finds_every_weight_of_any_graph_where_it_looks(seed: int, tmp_path: Path) -> None:
+def test_keras_finds_every_weight_of_any_graph_where_it_looks(
+    seed: int, tmp_path: Path, keras: Any
+) -> None:
     # Keras numbers the layers of a class by their place in the graph, masks included: weights of
     # one shape would change places unnoticed, were the order another.
-    keras = keras_judge.keras()
-    if keras is None:
-        pytest.skip("Keras is not installed")
     ours = random_program(Elman, seed)
     ours.save(tmp_path / "m.keras")
     opened = keras.saving.load_model(tmp_path / "m.keras")
@@ -253,10 +250,9 @@ def beside(k: Any, name: str, depth: int) -> Any:
 @pytest.mark.filterwarnings("ignore:.* mask")
 @pytest.mark.parametrize("depth", range(1, 7))
 @pytest.mark.parametrize("name", BETWEEN)
-def test_layers_are_in_the_order_of_keras_wherever_a_mask_ends(name: str, depth: int) -> None:
-    keras = keras_judge.keras()
-    if keras is None:
-        pytest.skip("Keras is not installed")
+def test_layers_are_in_the_order_of_keras_wherever_a_mask_ends(
+    keras: Any, name: str, depth: int
+) -> None:
     theirs, ours = (
         [kind for kind in (type(layer).__name__ for layer in model.layers) if kind in layers.LAYERS]
         for model in (beside(keras, name, depth), beside(Elman, name, depth))

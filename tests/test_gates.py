@@ -7,15 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cases import inputs
 from elman import DataError, Input, Sequential
 from elman.layers import GRU, LSTM, Masking, SimpleRNN
 from elman.layers.recurrent import Recurrent
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-def normal(*shape: int) -> Array:
-    return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
 
 
 def constant(layer: Recurrent, **biases: float) -> Sequential:
@@ -39,7 +36,7 @@ def logit(p: Array) -> Array:
 def test_half_life_is_when_half_of_the_state_is_left(kind: type[Recurrent], gate: str) -> None:
     wanted = np.array([1.0, 10.0, 100.0])
     model = constant(kind(3), **{gate: logit(0.5 ** (1 / wanted))})
-    found = model.trace(normal(2, 5, 2)).statistics()
+    found = model.trace(inputs(2, 5, 2)).statistics()
     half_life = found[model.layers[-1].name].half_life
     assert half_life is not None
     np.testing.assert_allclose(half_life, wanted, rtol=1e-4)
@@ -63,7 +60,7 @@ def test_a_state_left_alone_is_halved_after_its_half_life() -> None:
 
 def test_the_mean_of_a_gate_that_varies_is_the_geometric_one() -> None:
     model = Sequential([Input((None, 2)), LSTM(4)])
-    trace = model.trace(3 * normal(3, 6, 2))
+    trace = model.trace(3 * inputs(3, 6, 2))
     kept = trace["lstm/forget_gate"].astype(np.float64).reshape(-1, 4)
     half_life = trace.statistics()["lstm"].half_life
     assert half_life is not None
@@ -72,14 +69,14 @@ def test_the_mean_of_a_gate_that_varies_is_the_geometric_one() -> None:
 
 def test_gates_that_never_close_remember_for_ever_and_shut_ones_not_at_all() -> None:
     model = constant(LSTM(2), forget_gate=np.array([100.0, -100.0]))
-    half_life = model.trace(normal(2, 5, 2)).statistics()["lstm"].half_life
+    half_life = model.trace(inputs(2, 5, 2)).statistics()["lstm"].half_life
     assert half_life is not None
     assert half_life[0] == np.inf and 0 <= half_life[1] < 0.01
 
 
 def test_saturation_is_the_share_of_values_near_the_ends() -> None:
     biases = logit(np.array([0.005, 0.02, 0.98, 0.995]))
-    found = constant(LSTM(4), output_gate=biases).trace(normal(2, 5, 2)).statistics()["lstm"]
+    found = constant(LSTM(4), output_gate=biases).trace(inputs(2, 5, 2)).statistics()["lstm"]
     assert list(found.shut) == list(found.open) == ["input_gate", "forget_gate", "output_gate"]
     np.testing.assert_array_equal(found.shut["output_gate"], [1, 0, 0, 0])
     np.testing.assert_array_equal(found.open["output_gate"], [0, 0, 0, 1])
@@ -88,7 +85,7 @@ def test_saturation_is_the_share_of_values_near_the_ends() -> None:
 
 def test_masked_steps_do_not_count() -> None:
     model = Sequential([Input((None, 2)), Masking(), GRU(3)])
-    x = normal(4, 9, 2)
+    x = inputs(4, 9, 2)
     padded = np.concatenate([x, np.zeros((4, 5, 2), np.float32)], axis=1)
     plain, masked = (model.trace(values).statistics()["gru"] for values in (x, padded))
     np.testing.assert_array_equal(masked.half_life, plain.half_life)
@@ -102,14 +99,14 @@ def test_units_that_never_move_are_dead_and_relu_units_that_never_fire_are_zero(
     kernel[:, 1:3], recurrent[:] = 0, 0
     bias[:] = [1, 0.5, -1, 1]  # unit 1 is 0.5 always, unit 2 is 0 always
     model.set_weights([kernel, recurrent, bias])
-    found = model.trace(normal(3, 20, 2)).statistics()["simple_rnn"]
+    found = model.trace(inputs(3, 20, 2)).statistics()["simple_rnn"]
     assert found.half_life is None and found.mean == {}
     assert list(found.dead) == [1, 2] and list(found.zero) == [2]
 
 
 def test_of_a_single_step_no_unit_is_called_dead() -> None:
     model = Sequential([Input((None, 2)), LSTM(3)])
-    assert not len(model.trace(normal(1, 1, 2)).statistics()["lstm"].dead)
+    assert not len(model.trace(inputs(1, 1, 2)).statistics()["lstm"].dead)
 
 
 def test_a_trace_without_a_step_that_counts_is_refused() -> None:
@@ -128,5 +125,5 @@ def test_the_table_fits_eighty_columns() -> None:
 
 def test_a_model_without_recurrent_layers_has_nothing_to_say() -> None:
     model = Sequential([Input((None, 2)), Masking()])
-    found = model.trace(normal(1, 3, 2)).statistics()
+    found = model.trace(inputs(1, 3, 2)).statistics()
     assert not found and repr(found) == ""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cases import CELLS, both_ways, cell, ends, every_cell, inputs
 from elman import (
     DataError,
     Input,
@@ -40,8 +41,6 @@ from harness import (
     through,
     weights_of,
 )
-from test_cells import CELLS, cell
-from test_trace import both_ways, ends, every_cell, normal
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -129,7 +128,7 @@ def test_the_gradient_of_every_state_is_the_derivative_of_the_formula(
 ) -> None:
     _core.set_threads(2)
     layer = cell(name, units, return_sequences=sequences, go_backwards=backwards)
-    assert_followed(Sequential([Input((None, 2)), layer, Dense(2)]), normal(3, 6, 2))
+    assert_followed(Sequential([Input((None, 2)), layer, Dense(2)]), inputs(3, 6, 2))
 
 
 @every_cell
@@ -137,7 +136,7 @@ def test_the_gradient_of_every_state_is_the_derivative_of_the_formula(
 @ends
 def test_a_masked_step_hands_the_gradient_on(name: str, sequences: bool, backwards: bool) -> None:
     kept = np.array([[1, 1, 1, 1, 1], [1, 0, 1, 1, 0], [0, 1, 0, 0, 1], [0, 0, 0, 0, 0]], bool)
-    x = normal(4, 5, 2) * kept[..., None]
+    x = inputs(4, 5, 2) * kept[..., None]
     layer = cell(name, 5, return_sequences=sequences, go_backwards=backwards)
     assert_followed(Sequential([Input((None, 2)), Masking(), layer, Dense(2)]), x)
 
@@ -154,14 +153,14 @@ def test_a_stack_is_followed_through_every_layer(backwards: bool) -> None:
         cell(name, 3 + i, return_sequences=True, go_backwards=backwards)
         for i, name in enumerate(CELLS)
     ]
-    assert_followed(Sequential([Input((None, 2)), *layers, LSTM(4), Dense(1)]), normal(2, 4, 2))
+    assert_followed(Sequential([Input((None, 2)), *layers, LSTM(4), Dense(1)]), inputs(2, 4, 2))
 
 
 @every_cell
 @ends
 def test_both_ways_are_followed(name: str, sequences: bool) -> None:
     both = Bidirectional(cell(name, 3, return_sequences=sequences))
-    x = normal(3, 5, 2) * (np.random.default_rng(4).random((3, 5, 1)) < 0.7)
+    x = inputs(3, 5, 2) * (np.random.default_rng(4).random((3, 5, 1)) < 0.7)
     above = [GRU(3)] if sequences else []
     assert_followed(Sequential([Input((None, 2)), Masking(), both, *above, Dense(2)]), x)
 
@@ -169,25 +168,25 @@ def test_both_ways_are_followed(name: str, sequences: bool) -> None:
 @every_cell
 def test_other_activations_are_followed_too(name: str) -> None:
     layer = cell(name, 6, activation="softsign")
-    assert_followed(Sequential([Input((None, 2)), layer]), normal(2, 4, 2))
+    assert_followed(Sequential([Input((None, 2)), layer]), inputs(2, 4, 2))
 
 
 @every_cell
 def test_mixed_precision_is_followed_as_close_as_it_rounds(name: str) -> None:
     layer = cell(name, 16, dtype="mixed_bfloat16")
-    assert_followed(Sequential([Input((None, 4)), layer]), normal(2, 4, 4), tolerance=0.05)
+    assert_followed(Sequential([Input((None, 4)), layer]), inputs(2, 4, 4), tolerance=0.05)
 
 
 def test_a_single_row_of_a_single_step_is_followed() -> None:
-    flow = assert_followed(Sequential([Input((None, 2)), GRU(3)]), normal(1, 1, 2))
+    flow = assert_followed(Sequential([Input((None, 2)), GRU(3)]), inputs(1, 1, 2))
     assert (flow["gru/state"].reach, flow["gru/state"].verdict) == (0, "steady")
 
 
 def test_dropout_is_off_and_weights_stay() -> None:
     model = Sequential([Input((None, 2)), LSTM(4, dropout=0.5), Dropout(0.5), Dense(1)])
-    assert_followed(model, normal(3, 5, 2))
+    assert_followed(model, inputs(3, 5, 2))
     before = model.get_weights()
-    model.gradient_flow(normal(3, 5, 2), np.ones((3, 1)))
+    model.gradient_flow(inputs(3, 5, 2), np.ones((3, 1)))
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -195,7 +194,7 @@ def test_dropout_is_off_and_weights_stay() -> None:
 def test_training_takes_no_room_for_it_and_computes_the_same() -> None:
     model = Sequential([Input((None, 2)), LSTM(4), Dense(1)])
     model.compile(loss="mean_squared_error")
-    x, y = normal(3, 5, 2), normal(3, 1)
+    x, y = inputs(3, 5, 2), inputs(3, 1)
     plan = model.plan_for(x, rows=3, training=True, loss=True)
     kept = model.plan_for(x, rows=3, training=True, loss=True, keep=True)
     assert plan.native.bytes < kept.native.bytes
@@ -210,7 +209,7 @@ def test_training_takes_no_room_for_it_and_computes_the_same() -> None:
 def test_weights_of_samples_weigh() -> None:
     model = Sequential([Input((None, 2)), GRU(3), Dense(1)])
     model.compile(loss="mean_squared_error")
-    flow = model.gradient_flow(normal(3, 5, 2), normal(3, 1), sample_weight=[1, 0, 2])
+    flow = model.gradient_flow(inputs(3, 5, 2), inputs(3, 1), sample_weight=[1, 0, 2])
     by_row = np.abs(flow["gru/state"].gradient).sum(axis=(1, 2))
     assert by_row[1] == 0 and by_row[0] > 0 and by_row[2] > 0
 
@@ -261,7 +260,7 @@ def test_a_linear_network_multiplies_the_gradient_by_its_matrix(scale: float, ve
     kernel, recurrent, bias = model.get_weights()  # the recurrent matrix is orthogonal
     model.set_weights([kernel, scale * recurrent, bias])
     model.compile(loss="mean_squared_error")
-    flow = model.gradient_flow(normal(3, steps, 2), normal(3, 4))["simple_rnn/state"]
+    flow = model.gradient_flow(inputs(3, steps, 2), inputs(3, 4))["simple_rnn/state"]
     assert flow.verdict == verdict
     np.testing.assert_allclose(flow.norms[:-1] / flow.norms[1:], scale, rtol=1e-4)
     wanted = next(
@@ -274,7 +273,7 @@ def test_the_table_fits_eighty_columns() -> None:
     layers = [LSTM(4, return_sequences=True, name="a_long_name_for_a_layer"), GRU(3)]
     model = Sequential([Input((None, 2)), *layers])
     model.compile(loss="mean_squared_error")
-    flow = model.gradient_flow(normal(3, 5, 2), normal(3, 3))
+    flow = model.gradient_flow(inputs(3, 5, 2), inputs(3, 3))
     shown = repr(flow)
     assert max(map(len, shown.splitlines())) <= 80
     assert "gru/state" in shown and flow["gru/state"].verdict in shown
@@ -284,7 +283,7 @@ def test_the_table_fits_eighty_columns() -> None:
 def test_the_picture_has_a_line_for_each_state_on_a_logarithmic_axis(tmp_path: Path) -> None:
     model = Sequential([Input((None, 2)), LSTM(4), Dense(1)])
     model.compile(loss="mean_squared_error")
-    flow = model.gradient_flow(normal(3, 5, 2), normal(3, 1))
+    flow = model.gradient_flow(inputs(3, 5, 2), inputs(3, 1))
     (axis,) = flow.plot(tmp_path / "flow.png").axes
     assert (tmp_path / "flow.png").read_bytes().startswith(b"\x89PNG")
     assert axis.get_yscale() == "log" and axis.xaxis_inverted()
@@ -299,25 +298,25 @@ def test_the_picture_has_a_line_for_each_state_on_a_logarithmic_axis(tmp_path: P
 def test_without_a_loss_there_is_no_gradient() -> None:
     model = Sequential([Input((None, 2)), GRU(3), Dense(1)])
     with pytest.raises(NotReadyError, match="compile"):
-        model.gradient_flow(normal(3, 5, 2), normal(3, 1))
+        model.gradient_flow(inputs(3, 5, 2), inputs(3, 1))
 
 
 def test_data_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Sequential([Input((None, 2)), GRU(3), Dense(1)])
     model.compile(loss="mean_squared_error")
     with pytest.raises(ShapeError, match="as many targets as inputs"):
-        model.gradient_flow(normal(3, 5, 2), normal(2, 1))
+        model.gradient_flow(inputs(3, 5, 2), inputs(2, 1))
     with pytest.raises(DataError, match="at least one sample to follow a gradient"):
-        model.gradient_flow(normal(3, 5, 2)[:0], normal(3, 1)[:0])
+        model.gradient_flow(inputs(3, 5, 2)[:0], inputs(3, 1)[:0])
     monkeypatch.setattr(traces, "MOST_BYTES", 2000)
     with pytest.raises(DataError, match=r"Take x\[:\d\]"):
-        model.gradient_flow(normal(9, 5, 2), normal(9, 1))
+        model.gradient_flow(inputs(9, 5, 2), inputs(9, 1))
 
 
 def test_an_unknown_state_is_named_and_the_nearest_suggested() -> None:
     model = Sequential([Input((None, 2)), Bidirectional(LSTM(3)), Dense(1)])
     model.compile(loss="mean_squared_error")
-    flow = model.gradient_flow(normal(3, 5, 2), normal(3, 1))
+    flow = model.gradient_flow(inputs(3, 5, 2), inputs(3, 1))
     with pytest.raises(UnknownNameError, match="mean 'bidirectional/forward_lstm/state'"):
         flow["forward_lstm/state"]
     assert flow.get("lstm/state") is None
@@ -326,7 +325,7 @@ def test_an_unknown_state_is_named_and_the_nearest_suggested() -> None:
 def test_without_a_recurrent_layer_it_says_so() -> None:
     model = Sequential([Input((2,)), Dense(1)])
     model.compile(loss="mean_squared_error")
-    assert "no recurrent layer" in repr(model.gradient_flow(normal(3, 2), normal(3, 1)))
+    assert "no recurrent layer" in repr(model.gradient_flow(inputs(3, 2), inputs(3, 1)))
 
 
 def test_a_gradient_that_has_overflowed_says_so() -> None:

@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
+from cases import cell, ends, every_cell, inputs
 from elman import Input, Sequential, _core
 from elman.errors import DataError, OptionError, ShapeError
 from elman.graph import Call, Graph
 from elman.layers import GRU, LSTM, Bidirectional, Dense, Embedding, Masking, SimpleRNN
 from elman.plan import Plan
 from harness import assert_close
-from test_cells import CELLS, cell
-from test_graph import MSE, Wired, judge, named, normal
+from wired import MSE, Wired, judge, named
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -35,7 +34,7 @@ def holes(x: Array) -> Array:
 # -- gradients ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CELLS)
+@every_cell
 @pytest.mark.parametrize("units", [1, 17])
 @pytest.mark.parametrize("backwards", [False, True], ids=["forward", "backward"])
 @pytest.mark.parametrize("threads", [1, 2])
@@ -61,7 +60,7 @@ def test_gradients_go_through_first_and_last_states(
     calls.append(Call(named(decoder, "decoder"), (2, *last), (decoded, *end)))
     dense = next(number)
     calls.append(Call(Dense(2), (decoded,), (dense,)))
-    xs = [holes(normal(B, T, F)), normal(B, 3), normal(B, 4, F)]
+    xs = [holes(inputs(B, T, F)), inputs(B, 3), inputs(B, 4, F)]
     graph = Graph(3, tuple(calls), (dense, *end))
     judge(Wired(graph, [(T, F), (3,), (4, F)], [MSE] * (1 + count)), xs, B)
     # Where no loss sees the end of the decoder, and another reads the encoder's last state twice.
@@ -70,7 +69,7 @@ def test_gradients_go_through_first_and_last_states(
     judge(Wired(graph, [(T, F), (3,), (4, F)], [MSE, MSE, None]), xs, B)
 
 
-@pytest.mark.parametrize("sequences", [False, True], ids=["last", "sequences"])
+@ends
 def test_both_directions_have_states_of_their_own(sequences: bool) -> None:
     both = Bidirectional(LSTM(3, return_sequences=sequences, return_state=True))
     above = named(Bidirectional(LSTM(3)), "above")
@@ -80,7 +79,7 @@ def test_both_directions_have_states_of_their_own(sequences: bool) -> None:
         Call(above, (1, 4, 5, 6, 7), (8,)),
     )
     graph = Graph(2, calls, (3, 8, 6))
-    judge(Wired(graph, [(T, F), (3, F)], [MSE] * 3), [holes(normal(B, T, F)), normal(B, 3, F)], B)
+    judge(Wired(graph, [(T, F), (3, F)], [MSE] * 3), [holes(inputs(B, T, F)), inputs(B, 3, F)], B)
 
 
 def test_tokens_that_repeat_begin_with_states_too() -> None:
@@ -98,7 +97,7 @@ def test_tokens_that_repeat_begin_with_states_too() -> None:
 
 def test_half_precision_products_hand_states_on_too() -> None:
     layer = LSTM(32, return_state=True, return_sequences=True, dtype="mixed_bfloat16")
-    x = normal(B, T, F)
+    x = inputs(B, T, F)
     _, *last = layer(x)
     whole = layer(np.concatenate([x, x[:, ::-1]], axis=1))
     rest = layer(x[:, ::-1], initial_state=last)
@@ -110,10 +109,10 @@ def test_half_precision_products_hand_states_on_too() -> None:
 # -- calls ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CELLS)
+@every_cell
 def test_states_handed_on_continue_a_sequence_to_the_last_bit(name: str, isa: str) -> None:
     layer = cell(name, 7, return_sequences=True, return_state=True)
-    x, mask = normal(B, 11, F), np.random.default_rng(1).random((B, 11)) < 0.6
+    x, mask = inputs(B, 11, F), np.random.default_rng(1).random((B, 11)) < 0.6
     whole, *end = layer(x, mask=mask)
     start, *states = layer(x[:, :4], mask=mask[:, :4])
     rest, *last = layer(x[:, 4:], initial_state=states, mask=mask[:, 4:])
@@ -125,8 +124,8 @@ def test_states_handed_on_continue_a_sequence_to_the_last_bit(name: str, isa: st
 
 def test_masked_steps_carry_an_initial_state_through() -> None:
     layer = LSTM(3, return_state=True, return_sequences=True)
-    h, c = normal(2, B, 3)
-    x = normal(B, T, F)
+    h, c = inputs(2, B, 3)
+    x = inputs(B, T, F)
     mask = np.zeros((B, T), bool)
     y, *last = layer(x, initial_state=[h, c], mask=mask)
     np.testing.assert_array_equal(y, np.repeat(h[:, None], T, axis=1))
@@ -140,7 +139,7 @@ def test_masked_steps_carry_an_initial_state_through() -> None:
 
 def test_an_initial_state_goes_before_the_one_that_is_carried() -> None:
     layer = GRU(3, stateful=True, return_state=True)
-    x, h = normal(B, T, F), normal(B, 3)
+    x, h = inputs(B, T, F), inputs(B, 3)
     layer(x)
     _, last = layer(x, initial_state=h)
     np.testing.assert_array_equal(layer(x)[1], layer(x, initial_state=last)[1])
@@ -150,7 +149,7 @@ def test_an_initial_state_goes_before_the_one_that_is_carried() -> None:
 
 
 def test_what_a_layer_returns_and_begins_with_is_checked() -> None:
-    x, h = normal(B, T, F), normal(B, 3)
+    x, h = inputs(B, T, F), inputs(B, 3)
     layer = LSTM(3)
     for states, error, words in (
         ([h], ShapeError, r"2 initial states of shapes \(rows, 3\), \(rows, 3\), got \(None, 3\)"),
@@ -217,14 +216,6 @@ KINDS = (
 MASKS = {"no mask": None, "every kind": np.concatenate(KINDS)}
 
 
-@pytest.fixture
-def keras() -> Any:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed")
-    return found
-
-
 def pair(api: Any, name: str, both: bool, **options: Any) -> Any:
     kinds = {"simple_rnn": "SimpleRNN", "lstm": "LSTM"}
     if "before" in name:
@@ -233,12 +224,12 @@ def pair(api: Any, name: str, both: bool, **options: Any) -> Any:
     return api.layers.Bidirectional(layer) if both else layer
 
 
-@pytest.mark.parametrize("name", CELLS)
+@every_cell
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize("way", ["forward", "backward", "both"])
 def test_states_and_masks_are_those_of_keras(name: str, mask: str, way: str, keras: Any) -> None:
     rows = B * len(KINDS)
-    x = normal(rows, T, F)
+    x = inputs(rows, T, F)
     for stateful in (False, True):
         # Keras's own compute_mask fails for a stateful Bidirectional that returns its states.
         options = {
@@ -253,7 +244,7 @@ def test_states_and_masks_are_those_of_keras(name: str, mask: str, way: str, ker
         found.set_weights([RNG.normal(0, 0.6, w.shape).astype("f4") for w in asked.get_weights()])
         asked.set_weights(found.get_weights())
         count = found.states
-        states = [normal(rows, H) * (i + 1) for i in range(count)]
+        states = [inputs(rows, H) * (i + 1) for i in range(count)]
         # Two calls that carry, and one with states from outside.
         for start in (None, None, states) if stateful else (states,):
             wanted = asked(x, initial_state=start, mask=MASKS[mask])
@@ -289,8 +280,8 @@ def encoder_decoder(api: Any, kind: str) -> tuple[Any, Any, Any]:
 def test_an_encoder_and_a_decoder_learn_and_translate_as_in_keras(
     kind: str, keras: Any, tmp_path: Path
 ) -> None:
-    x = np.concatenate([holes(normal(B, T, F))] * 2)
-    given = normal(2 * B, 4, 3)
+    x = np.concatenate([holes(inputs(B, T, F))] * 2)
+    given = inputs(2 * B, 4, 3)
     y = np.eye(3, dtype=np.float32)[RNG.integers(0, 3, (2 * B, 4))]
     found, start = {}, None
     for api in (keras, elman):
@@ -325,11 +316,11 @@ def test_what_begins_with_states_is_not_cut_in_time() -> None:
     _, state = GRU(3, return_state=True)(source)
     model = elman.Model(source, GRU(3, return_sequences=True)(source, initial_state=state))
     model.compile("sgd", "mse")
-    x = normal(2, 1100, F)
+    x = inputs(2, 1100, F)
     assert model.predict(x).shape == (2, 1100, 3)
     for options in ({"tbptt": 10}, {"recompute": True}):
         with pytest.raises(OptionError, match="one has an initial_state"):
-            model.fit(x, normal(2, 1100, 3), verbose=0, **options)
+            model.fit(x, inputs(2, 1100, 3), verbose=0, **options)
     with pytest.raises(OptionError, match=r"Masking or Embedding, got mask="):
         GRU(3)(source, mask=np.ones((2, T)))
     with pytest.raises(ShapeError, match="as many units"):
@@ -337,7 +328,7 @@ def test_what_begins_with_states_is_not_cut_in_time() -> None:
 
 
 def test_a_model_in_a_graph_is_stateful_too() -> None:
-    x = normal(B, 12, F)
+    x = inputs(B, 12, F)
     source = Input(batch_shape=(B, None, F))
     layer = GRU(3, stateful=True, return_state=True, return_sequences=True)
     model = elman.Model(source, layer(source))

@@ -6,25 +6,15 @@ import functools
 import subprocess
 import sys
 import warnings
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 import elman
-import keras_judge
 from elman.interop.keras import accelerate, restore
 from elman.interop.keras.bridge import Bridge
 from elman.interop.keras.twin import Twin, described
-
-
-@pytest.fixture(scope="session")
-def keras() -> ModuleType:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed here")
-    return found
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ pytest.importorskip("sklearn")
 from sklearn.model_selection import cross_val_score
 
 import elman
+from elman import cli
 from elman.data import Sequences
 from elman.errors import DataError, ShapeError
 from elman.interop.sklearn import SequenceClassifier, SequenceForecaster, SequenceRegressor
@@ -229,3 +232,34 @@ def test_the_file_of_a_model_of_texts_reads_texts(tmp_path: Path) -> None:
     assert data.names == ("no", "yes")
     wanted = model.predict_proba(["good?", "", "bad"])
     np.testing.assert_allclose(again.predict(data, verbose=0), wanted, rtol=1e-6)
+
+
+def answers(capsys: Any, model: Path, data: Path) -> list[dict[str, str]]:
+    """What `elman predict` writes into a pipe."""
+    assert cli.main(["predict", str(model), str(data)]) == 0
+    return list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+
+
+def test_elman_predict_reads_the_file_of_a_model(tmp_path: Path, capsys: Any, rng: Any) -> None:
+    table = frames({f"at {n}": rng.normal(size=20) for n in range(4)})["pandas"]
+    y = rng.normal(size=20) * 10 + 500
+    table.assign(weight=1.0).to_csv(tmp_path / "new.csv")  # columns that it was not trained on
+    classifier = SequenceClassifier(**OPTIONS).fit(table, np.where(y > 500, "heavy", "light"))
+    regressor = SequenceRegressor(**OPTIONS).fit(table, y)
+    for name, model in (("kind.keras", classifier), ("weight.keras", regressor)):
+        model.model_.save(tmp_path / name)
+    found = answers(capsys, tmp_path / "kind.keras", tmp_path / "new.csv")
+    assert [row["predicted"] for row in found] == classifier.predict(table).tolist()
+    found = answers(capsys, tmp_path / "weight.keras", tmp_path / "new.csv")
+    said = [float(row["predicted"]) for row in found]
+    np.testing.assert_allclose(said, regressor.predict(table), rtol=1e-5)
+
+
+def test_elman_predict_goes_on_with_a_series(tmp_path: Path, capsys: Any) -> None:
+    series = 1000 + np.arange(80.0) + 5 * np.sin(np.arange(80) / 2)
+    model = SequenceForecaster(**OPTIONS, horizon=3, window=8).fit(series)
+    model.model_.save(tmp_path / "model.keras")
+    (tmp_path / "new.csv").write_text("\n".join(["value", *map(str, series)]) + "\n")
+    found = answers(capsys, tmp_path / "model.keras", tmp_path / "new.csv")
+    said = [float(row["predicted"]) for row in found]
+    np.testing.assert_allclose(said, model.predict(series), rtol=1e-5)

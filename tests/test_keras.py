@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,6 @@ import trainings
 from elman import activations
 from golden import record_training
 from trainings import CELLS, OPTIMIZERS, STACKS, TAGGER, TRAININGS, Arrays, differences, part
-
-
-@pytest.fixture(scope="session")
-def keras() -> ModuleType:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed here; test_golden.py judges by what it once answered")
-    return found
 
 
 @functools.cache

@@ -22,7 +22,6 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
 from elman import Sequential, layers
 from elman.errors import ElmanError, OptionError, UnknownNameError
 from elman.layers import Dense, Embedding, Input
@@ -116,10 +115,7 @@ def test_every_row_that_differs_names_a_test_that_exists() -> None:
             assert re.search(rf"^def {test}\(", text, re.MULTILINE), row
 
 
-def test_what_is_recorded_is_what_keras_has_now() -> None:
-    keras = keras_judge.keras()
-    if keras is None:
-        pytest.skip("Keras is not installed")
+def test_what_is_recorded_is_what_keras_has_now(keras: Any) -> None:
     if keras.backend.backend() != "jax":
         pytest.skip("Keras's models have other members on each backend")
     # By itself: what other tests have done to Keras's classes shows in what they have.

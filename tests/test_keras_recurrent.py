@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
+from cases import CELLS, every_cell, kept_steps
 from harness import randomize
-from test_cells import CELLS, kept_steps
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -23,14 +22,6 @@ TIMES = [
 ]
 #: In predict nothing is dropped, whatever these say.
 DROPPED = {"dropout": 0.2, "recurrent_dropout": 0.3}
-
-
-@pytest.fixture(scope="module")
-def keras() -> ModuleType:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed here")
-    return found
 
 
 def data(rows: int | None, steps: int) -> Array:
@@ -93,7 +84,7 @@ def asked(theirs: Any, x: Array, **options: Any) -> Array:
 
 
 @pytest.mark.parametrize("time", TIMES, ids=lambda t: "-".join(k for k in t if t[k]) or "plain")
-@pytest.mark.parametrize("name", CELLS)
+@every_cell
 @pytest.mark.parametrize("form", FORMS)
 def test_every_mask_with_every_option_predicts_what_keras_does(
     form: str, name: str, time: dict[str, Any], keras: ModuleType
@@ -108,7 +99,7 @@ def test_every_mask_with_every_option_predicts_what_keras_does(
         np.testing.assert_allclose(ours.predict(x, verbose=0), asked(theirs, x), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@every_cell
 @pytest.mark.parametrize("time", [TIMES[0], TIMES[3], TIMES[6]], ids=str)
 def test_a_gate_sees_its_own_part_of_the_state_as_in_keras(
     name: str, time: dict[str, Any], keras: ModuleType

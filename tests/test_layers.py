@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import elman
+from cases import normal
 from elman import Input, Sequential, _core, activations
 from elman.layers import GRU, LSTM, Activation, Dense, Dropout, Embedding, Masking, SimpleRNN
 from harness import (
@@ -28,11 +29,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 EVERY_ACTIVATION = [*activations.ELEMENTWISE, *activations.ROWWISE]
 #: One float, less than a vector, a full vector, more than one block, more than a group of blocks.
 WIDTHS = (1, 3, 16, 17, 70)
-
-
-def normal(*shape: int, seed: int = 0) -> Array:
-    """Random inputs."""
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 # -- Dense and Activation -----------------------------------------------------------------------

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import elman
-import keras_judge
 from elman import NotReadyError, OptionError, SpecError, UnknownNameError, initializers
 from elman.explain.ledger import budget, formulas
 from elman.explain.ledger.counting import LayerAccount
@@ -132,10 +131,7 @@ def test_every_tensor_has_letters_and_a_letter_has_one_value(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_keras_counts_the_same(name):
-    keras = keras_judge.keras()
-    if keras is None:
-        pytest.skip("Keras is not installed here")
+def test_keras_counts_the_same(name, keras):
     for line, entering in every_layer(np.random.default_rng(11))[name]:
         model = elman.parse(line)
         model.build(entering)
@@ -320,10 +316,7 @@ def test_a_pytorch_module_that_goes_both_ways_is_counted_twice():
     assert counted == sum(p.numel() for p in module.parameters())
 
 
-def test_a_keras_model_is_read_and_what_elman_lacks_is_named():
-    keras = keras_judge.keras()
-    if keras is None:
-        pytest.skip("Keras is not installed here")
+def test_a_keras_model_is_read_and_what_elman_lacks_is_named(keras):
     known = [
         keras.Input((20,)),
         keras.layers.Embedding(50, 8, name="embedding"),  # Keras would number it for the process

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import elman
+from cases import CELLS as EVERY_CELL
 from elman import Input, Sequential, _core, mixed_precision, windows
 from elman.errors import OptionError, UnknownNameError
 from elman.layers import (
@@ -31,7 +32,6 @@ from harness import (
     reference_gradients,
     training_forward,
 )
-from test_cells import CELLS as EVERY_CELL
 from test_recompute import assert_near, data, stack
 from test_states import carrying, in_pieces, models, sequences
 

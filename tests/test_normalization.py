@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
 from elman import Input, OptionError, Sequential, ShapeError, _core
 from elman.errors import DataError
 from elman.layers import (
@@ -410,14 +409,6 @@ def test_moving_statistics_are_counted_as_fixed() -> None:
 
 
 # -- Keras --------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed here")
-    return found
 
 
 def every_kind(api: Any, x: Array) -> list[Any]:

@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cases import cell, every_cell
 from elman import Input, Sequential, _core, losses, set_random_seed, windows
 from elman.errors import OptionError
 from elman.layers import GRU, Dense, Dropout, Embedding, Masking
 from harness import native_targets, randomize
-from test_cells import CELLS, cell
 from test_states import carrying, sequences
 from test_windows import in_file
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-every_cell = pytest.mark.parametrize("name", CELLS)
 every_output = pytest.mark.parametrize("by_step", [False, True], ids=["last", "each step"])
 
 

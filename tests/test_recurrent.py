@@ -8,6 +8,20 @@ import numpy as np
 import pytest
 
 import elman
+from cases import (
+    ROWS,
+    STEPS,
+    UNITS,
+    VOCABULARY,
+    below,
+    cell,
+    either_way,
+    ends,
+    every_cell,
+    every_mask,
+    masked,
+    normal,
+)
 from elman import Input, Sequential, _core
 from elman.errors import OptionError
 from elman.layers import GRU, LSTM, Bidirectional, Dense, Embedding, Masking, SimpleRNN
@@ -21,35 +35,8 @@ from harness import (
     reference_gradients,
     reference_loss,
 )
-from test_cells import CELLS, FEATURES, MASKS, ROWS, STEPS, UNITS, VOCABULARY, cell, kept_steps
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-every_cell = pytest.mark.parametrize("name", CELLS)
-every_mask = pytest.mark.parametrize("pattern", MASKS)
-ways = pytest.mark.parametrize("backwards", [False, True], ids=["forward", "backwards"])
-ends = pytest.mark.parametrize("sequences", [False, True], ids=["last", "sequences"])
-
-
-def normal(*shape: int, seed: int = 0) -> Array:
-    """Random inputs."""
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def masked(pattern: str, rows: int = ROWS, steps: int = STEPS) -> Array:
-    """Inputs [rows, steps, 2], or tokens where the mask is an Embedding's."""
-    kept = kept_steps(pattern, rows, steps)
-    if pattern == "embedded":
-        numbers = np.arange(kept.size).reshape(kept.shape) % (VOCABULARY - 1) + 1
-        return np.where(kept, numbers, 0).astype(np.int32)
-    return np.where(kept[..., None], normal(*kept.shape, 2), 0.0).astype(np.float32)
-
-
-def below(pattern: str) -> list[Any]:
-    """Layers that hand on such a mask, and whose weights show the gradient of the input."""
-    if pattern == "embedded":
-        return [Embedding(VOCABULARY, FEATURES, mask_zero=True)]
-    return [Input((None, 2)), *([] if pattern == "unmasked" else [Masking()]), Dense(FEATURES)]
 
 
 # -- recurrent_dropout ---------------------------------------------------------------------------
@@ -84,7 +71,7 @@ def check_dropping(model: Sequential, x: Array, rate: float, *, small: int = 8) 
 @every_cell
 @pytest.mark.parametrize("units", UNITS)
 @every_mask
-@ways
+@either_way
 def test_gradients_match_the_judge_who_drops_the_same_states(
     name: str, units: int, pattern: str, backwards: bool, isa: str
 ) -> None:
@@ -204,7 +191,7 @@ def test_a_share_that_cannot_be_dropped_is_refused(rate: Any) -> None:
 
 @every_cell
 @every_mask
-@ways
+@either_way
 @ends
 def test_masked_steps_return_zeros_and_their_gradients_match_the_judge(
     name: str, pattern: str, backwards: bool, sequences: bool, isa: str
@@ -227,7 +214,7 @@ def test_states_pass_a_step_that_returns_zeros() -> None:
     np.testing.assert_allclose(seen[:, 2], layer(x[:, ::2])[:, 1], rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@every_cell
 def test_a_layer_that_zeroes_streams_and_is_traced(name: str) -> None:
     layer = cell(name, 3, zero_output_for_mask=True)
     model = Sequential([Input((None, 2)), Masking(), layer])

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 import elman
-import keras_judge
 from elman import _core, constraints, regularizers
 from elman.errors import OptionError, ShapeError, UnknownNameError
 from elman.layers import (
@@ -286,14 +284,6 @@ def test_what_is_no_regularizer_is_refused(wrong, error, words):
 
 
 # -- Keras ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def keras() -> ModuleType:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed here")
-    return found
 
 
 @pytest.mark.parametrize(

@@ -375,6 +375,65 @@ def test_an_npz_file_brings_its_words(tmp_path):
         assert words in told
 
 
+def measured(folder: Path) -> Path:
+    """A row for each step, of three to six steps; a class at every step, and a gap."""
+    lines = ["who,when,pulse,load,state"]
+    for who in range(8):
+        lines += [
+            f"w{who},{t},{60 + who + t},{'' if t == 1 else t},{'up' if (who + t) % 2 else 'down'}"
+            for t in range(3 + who % 4)
+        ]
+    path = folder / "measured.csv"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def of_measured(path: Path) -> tuple[Any, elman.data.Sequences]:
+    """A model of these, and what it was not trained on."""
+    units = ["1/min", "W"]
+    data = elman.data.table(path, "state", sequence="who", time="when", units=units)
+    train, held_out = data.split(0.5, by="random")
+    layers = [elman.Input((None, train.features)), GRU(3, return_sequences=True)]
+    model = elman.Sequential([*layers, Dense(2, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(train, verbose=0)
+    return model, held_out
+
+
+def test_sequences_of_unequal_length_bring_all_that_is_known_of_them(tmp_path):
+    model, held_out = of_measured(measured(tmp_path))
+    steps = int(held_out.lengths.sum())
+    given = gathering.gather(model, material(held_out))
+    assert given.judged.matrix.sum() == steps
+    accuracy = model.evaluate(held_out, verbose=0)[1]
+    assert given.judged.accuracy == pytest.approx(accuracy)
+    told = words_of(written(model, held_out, None, tmp_path, title="held out"))
+    for words in ("held out: 4 rows", "pulse (1/min)", "load missing", "up", "down"):
+        assert words in told
+    assert "RuntimeWarning" not in told and np.isfinite(given.judged.shares).all()
+
+
+def test_the_features_of_sequences_are_drawn_as_they_were_measured(tmp_path):
+    _, held_out = of_measured(measured(tmp_path))
+    known = material(held_out, units=["beats", "W", ""])
+    back = held_out.values.values * known.scale + known.center
+    assert set(np.rint(back[:, 0]).astype(int).tolist()) <= set(range(60, 74))
+    np.testing.assert_allclose(back[:, 2], held_out.values.values[:, 2])  # 1 where it was missing
+    assert known.units[0] == "beats" and known.feature_names[0] == "pulse"
+
+
+def test_inspect_reads_what_the_model_was_trained_on(tmp_path, capsys):
+    path = measured(tmp_path)
+    of_measured(path)[0].save(tmp_path / "m.keras")
+    out = tmp_path / "page.html"
+    assert cli.main(["inspect", str(tmp_path / "m.keras"), str(path), "--out", str(out)]) == 0
+    assert "measured.csv: 8 rows of 6 steps" in words_of(out.read_text("utf-8"))
+    bare = tmp_path / "bare.csv"
+    bare.write_text("\n".join(line.rsplit(",", 1)[0] for line in path.read_text().splitlines()))
+    assert cli.main(["inspect", str(tmp_path / "m.keras"), str(bare), "--out", str(out)]) == 2
+    assert "Add a column 'state'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import elman
+from cases import below, either_way, ends, every_mask, masked, normal
 from elman import Input, Sequential
 from elman.errors import OptionError, UnknownNameError
 from elman.layers import (
@@ -26,8 +27,6 @@ from elman.layers import (
     StackedRNNCells,
 )
 from harness import assert_close, engine_gradients, judged, randomize
-from test_cells import MASKS
-from test_recurrent import below, ends, masked, normal, ways
 
 PAIRS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "simple_rnn": (SimpleRNN, SimpleRNNCell, {"activation": "relu"}),
@@ -43,7 +42,7 @@ def stack() -> list[Any]:
 
 
 @pytest.mark.parametrize("name", PAIRS)
-@ways
+@either_way
 @ends
 @pytest.mark.parametrize("zero", [False, True], ids=["", "zeroed"])
 def test_a_cell_in_rnn_is_the_layer_of_that_cell(
@@ -65,8 +64,8 @@ def test_a_cell_in_rnn_is_the_layer_of_that_cell(
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("pattern", MASKS)
-@ways
+@every_mask
+@either_way
 @ends
 @pytest.mark.parametrize("zero", [False, True], ids=["", "zeroed"])
 def test_cells_above_each_other_match_the_judge(

@@ -12,7 +12,6 @@ import sys
 import warnings
 import zipfile
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import h5py
@@ -449,14 +448,6 @@ def test_a_file_of_keras_opens_and_trains_on_as_recorded(name, ending):
 
 def quoted(name: str) -> trainings.Arrays:
     return trainings.part(keras_judge.quoted("files"), f"{name}/")
-
-
-@pytest.fixture(scope="session")
-def keras() -> ModuleType:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed here; the recorded files stand in for it")
-    return found
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
 from elman import ElmanError, FileError, Sequential
 from elman.layers import GRU, LSTM, Dense
 from test_saving_safety import attempt, mutated, mutated_value
@@ -253,14 +252,6 @@ def test_a_hard_sigmoid_that_no_weight_can_keep_is_refused(tmp_path):
 
 
 # -- Keras 3 writes them ---------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed here; the recorded files stand in for it")
-    return found
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -10,23 +10,11 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
+from cases import normal
 from elman import Input, OptionError, Sequential, _core, layers
 from harness import assert_close, engine_gradients, judged
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-@pytest.fixture(scope="session")
-def keras() -> ModuleType:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed here")
-    return found
-
-
-def normal(*shape: int, seed: int = 0) -> Array:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 # -- bends ----------------------------------------------------------------------------------------

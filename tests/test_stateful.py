@@ -11,6 +11,7 @@ import pytest
 
 import elman
 import keras_judge
+from cases import cell, every_cell
 from elman import Input, Sequential, _core
 from elman.errors import DataError, OptionError, ShapeError
 from elman.graph import Call, Graph
@@ -34,7 +35,6 @@ from harness import (
     reference,
     reference_gradients,
 )
-from test_cells import CELLS, cell
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -91,7 +91,7 @@ def targets(x: Array, width: int = 2, seed: int = 1) -> Array:
 # -- what a batch begins with ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CELLS)
+@every_cell
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_batch_after_batch_is_one_long_sequence_to_the_last_bit(
     name: str, threads: int, isa: str
@@ -175,7 +175,7 @@ def test_a_bidirectional_layer_carries_the_states_of_both_ways() -> None:
 # -- training -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CELLS)
+@every_cell
 @pytest.mark.parametrize("threads", [1, 2])
 def test_training_is_that_of_windows_to_the_last_bit(name: str, threads: int) -> None:
     _core.set_threads(threads)
@@ -263,7 +263,7 @@ def test_files_as_arrays_give_the_same(tmp_path: Path) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@every_cell
 @pytest.mark.parametrize("units", [1, 17])
 @pytest.mark.parametrize("steps", [1, 5])
 @pytest.mark.parametrize("backwards", [False, True], ids=["forward", "backward"])
@@ -443,14 +443,6 @@ def stateful_stack(api: Any) -> Any:
             layers.Dense(2),
         ]
     )
-
-
-@pytest.fixture
-def keras() -> Any:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed")
-    return found
 
 
 def test_a_stack_trains_and_predicts_as_in_keras(keras: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cases import cell, every_cell
 from elman import Input, Sequential, _core
 from elman.errors import OptionError
 from elman.layers import GRU, LSTM, Dense, Dropout, Embedding, Masking, Recurrent, SimpleRNN
@@ -19,11 +20,8 @@ from harness import (
     reference,
     reference_gradients,
 )
-from test_cells import CELLS, cell
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-every_cell = pytest.mark.parametrize("name", CELLS)
 
 
 def carrying(

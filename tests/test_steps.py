@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import elman
-import keras_judge
 import trainings
+from cases import normal
 from elman import Input, OptionError, Sequential, ShapeError, _core, layers
 from elman.errors import ElmanWarning
 from harness import assert_close, judged, randomize, reference, training_forward
@@ -25,18 +25,6 @@ from trainings import differences
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Layers = Callable[[Any], list[Any]]
-
-
-@pytest.fixture(scope="session")
-def keras() -> ModuleType:
-    found = keras_judge.keras()
-    if found is None:
-        pytest.skip("Keras is not installed here")
-    return found
-
-
-def normal(*shape: int, seed: int = 0) -> Array:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 #: Each from an api; they take [rows, 7, width].

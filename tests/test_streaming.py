@@ -12,16 +12,14 @@ import numpy as np
 import pytest
 
 import elman
+from cases import cell, every_cell
 from elman import Input, Sequential, _core
 from elman.errors import DataError, NotReadyError, OptionError, ShapeError, UnknownNameError
 from elman.layers import GRU, LSTM, Activation, Dense, Dropout, Embedding, Masking
 from elman.streaming import SHARED_WORK, Stream
 from harness import randomize
-from test_cells import CELLS, cell
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-every_cell = pytest.mark.parametrize("name", CELLS)
 
 
 def sequences(rows: int, steps: int, features: int = 2) -> Array:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cases import CELLS, both_ways, cell, ends, every_cell, inputs
 from elman import Input, Sequential
 from elman.errors import (
     DataError,
@@ -31,7 +32,6 @@ from elman.layers import (
     SimpleRNN,
 )
 from harness import assert_close, prepared, randomize, through, weights_of
-from test_cells import CELLS, cell
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -41,9 +41,6 @@ GATES = {
     "gru": ("update_gate", "reset_gate", "candidate", "state"),
     "gru_reset_before": ("update_gate", "reset_gate", "candidate", "state"),
 }
-every_cell = pytest.mark.parametrize("name", CELLS)
-both_ways = pytest.mark.parametrize("backwards", [False, True], ids=["forwards", "backwards"])
-ends = pytest.mark.parametrize("sequences", [False, True], ids=["last", "sequences"])
 
 
 def formulas(model: Sequential, x: Array) -> dict[str, Array]:
@@ -92,10 +89,6 @@ def assert_traced(model: Sequential, x: Array, tolerance: float = 2e-6) -> trace
     return trace
 
 
-def normal(*shape: int) -> Array:
-    return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
-
-
 # -- what it holds --------------------------------------------------------------------------------
 
 
@@ -107,7 +100,7 @@ def test_every_gate_and_state_is_that_of_step(
     name: str, units: int, sequences: bool, backwards: bool, isa: str
 ) -> None:
     layer = cell(name, units, return_sequences=sequences, go_backwards=backwards)
-    trace = assert_traced(Sequential([Input((None, 3)), layer, Dense(2)]), normal(5, 19, 3))
+    trace = assert_traced(Sequential([Input((None, 3)), layer, Dense(2)]), inputs(5, 19, 3))
     assert trace.mask is None
     assert trace.layers[layer.name].gates == GATES[name]
     assert trace.names == (*(f"{layer.name}/{gate}" for gate in GATES[name]), layer.name, "dense")
@@ -121,7 +114,7 @@ def test_a_masked_step_has_states_carried_through_but_no_gates(
 ) -> None:
     kept = np.random.default_rng(1).random((9, 11)) < 0.6
     kept[0], kept[1] = True, False
-    x = normal(9, 11, 3) * kept[..., None]
+    x = inputs(9, 11, 3) * kept[..., None]
     layer = cell(name, 7, return_sequences=sequences, go_backwards=backwards)
     trace = assert_traced(Sequential([Input((None, 3)), Masking(), layer]), x)
     np.testing.assert_array_equal(trace.mask, kept)
@@ -140,13 +133,13 @@ def test_tokens_are_traced_in_the_order_they_were_given(name: str) -> None:
 
 def test_a_stack_is_traced_layer_by_layer() -> None:
     layers = [cell(name, 3 + i, return_sequences=True) for i, name in enumerate(CELLS)]
-    trace = assert_traced(Sequential([Input((None, 2)), *layers, LSTM(5)]), normal(3, 6, 2))
+    trace = assert_traced(Sequential([Input((None, 2)), *layers, LSTM(5)]), inputs(3, 6, 2))
     assert list(trace.layers) == ["simple_rnn", "lstm", "gru", "gru_1", "lstm_1"]
 
 
 def test_layers_above_a_backward_sequence_are_in_the_order_of_processing() -> None:
     below = GRU(4, go_backwards=True, return_sequences=True)
-    assert_traced(Sequential([Input((None, 2)), below, LSTM(5)]), normal(3, 6, 2))
+    assert_traced(Sequential([Input((None, 2)), below, LSTM(5)]), inputs(3, 6, 2))
 
 
 @every_cell
@@ -159,7 +152,7 @@ def test_both_ways_are_traced_under_the_layer_around_them(
     other = cell(name, 3, return_sequences=sequences, go_backwards=not first)
     layer.name, other.name = "one", "other"
     both = Bidirectional(layer, backward_layer=other)
-    x = normal(4, 6, 2) * (np.random.default_rng(4).random((4, 6, 1)) < 0.7)
+    x = inputs(4, 6, 2) * (np.random.default_rng(4).random((4, 6, 1)) < 0.7)
     trace = assert_traced(Sequential([Input((None, 2)), Masking(), both, Dense(2)]), x)
     assert list(trace.layers) == [leaf.path for leaf in both.leaves()]
 
@@ -168,26 +161,26 @@ def test_both_ways_are_traced_under_the_layer_around_them(
 @pytest.mark.parametrize("activation", ["softsign", "relu", "elu"])
 def test_other_activations_are_traced_too(name: str, activation: str) -> None:
     layer = cell(name, 9, activation=activation)
-    assert_traced(Sequential([Input((None, 3)), layer]), normal(4, 5, 3))
+    assert_traced(Sequential([Input((None, 3)), layer]), inputs(4, 5, 3))
 
 
 @every_cell
 def test_mixed_precision_is_traced_as_close_as_it_rounds(name: str) -> None:
     layer = cell(name, 32, dtype="mixed_bfloat16")
-    assert_traced(Sequential([Input((None, 8)), layer]), normal(4, 6, 8), tolerance=0.05)
+    assert_traced(Sequential([Input((None, 8)), layer]), inputs(4, 6, 8), tolerance=0.05)
 
 
 def test_dropout_is_off_and_the_end_is_what_predict_gives() -> None:
     layers = [LSTM(8, dropout=0.5, return_sequences=True), Dropout(0.5), GRU(4, dropout=0.5)]
     model = Sequential([Input((None, 3)), *layers, Dense(2)])
-    x = normal(6, 7, 3)
+    x = inputs(6, 7, 3)
     trace = assert_traced(model, x)
     np.testing.assert_array_equal(trace["dense"], model.predict(x, verbose=0))
 
 
 def test_one_row_of_one_step_and_a_model_without_steps() -> None:
-    assert_traced(Sequential([Input((None, 3)), LSTM(2), Dense(1)]), normal(1, 1, 3))
-    trace = assert_traced(Sequential([Input((3,)), Dense(2, activation="relu")]), normal(4, 3))
+    assert_traced(Sequential([Input((None, 3)), LSTM(2), Dense(1)]), inputs(1, 1, 3))
+    trace = assert_traced(Sequential([Input((3,)), Dense(2, activation="relu")]), inputs(4, 3))
     assert (trace.rows, trace.steps, trace.layers) == (4, 1, {})
 
 
@@ -213,7 +206,7 @@ def test_the_memory_that_is_reckoned_is_the_memory_that_is_taken() -> None:
 
 
 def test_a_memory_mapped_file_is_traced_as_its_array(tmp_path: Path) -> None:
-    x = normal(5, 4, 2)
+    x = inputs(5, 4, 2)
     np.save(tmp_path / "x.npy", x)
     model = Sequential([Input((None, 2)), GRU(3)])
     mapped = model.trace(np.load(tmp_path / "x.npy", mmap_mode="r"))
@@ -230,7 +223,7 @@ def model() -> Sequential:
 
 @pytest.fixture
 def x() -> Array:
-    x = normal(3, 10, 2)
+    x = inputs(3, 10, 2)
     x[1, 4:6] = 0
     return x
 
@@ -330,7 +323,7 @@ def test_words_of_tokens_are_looked_up() -> None:
 def test_many_features_are_a_heat_map_and_values_above_one_get_their_own_scale() -> None:
     model = Sequential([Input((None, 9)), SimpleRNN(6, activation="relu", return_sequences=True)])
     model.set_weights([w * 9 for w in model.get_weights()])
-    x = normal(2, 5, 9)
+    x = inputs(2, 5, 9)
     trace = model.trace(x)
     above, state = panels(trace.plot(row=1, units=[5, 0]))
     np.testing.assert_array_equal(above.images[0].get_array(), x[1].T)
@@ -340,7 +333,7 @@ def test_many_features_are_a_heat_map_and_values_above_one_get_their_own_scale()
 
 def test_one_layer_of_several_is_drawn() -> None:
     model = Sequential([Input((None, 2)), LSTM(4, return_sequences=True), GRU(3)])
-    assert len(panels(model.trace(normal(1, 5, 2)).plot(layer="gru"))) == 1 + len(GATES["gru"])
+    assert len(panels(model.trace(inputs(1, 5, 2)).plot(layer="gru"))) == 1 + len(GATES["gru"])
 
 
 @pytest.mark.parametrize(

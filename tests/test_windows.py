@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cases import CELLS, cell, every_cell
 from elman import Input, Sequential, _core, callbacks, set_random_seed, windows
 from elman.errors import DataError, OptionError
 from elman.layers import GRU, LSTM, Dense, Dropout, Embedding, Masking, Recurrent, SimpleRNN
 from harness import randomize, reference_gradients, through, weights_of
-from test_cells import CELLS, cell
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-every_cell = pytest.mark.parametrize("name", CELLS)
 
 
 def tagger(name: str = "lstm", units: int = 5, optimizer: str = "adam") -> Sequential:

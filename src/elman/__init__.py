@@ -9,17 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from elman import (
     activations,
-    callbacks,
     config,
     constraints,
     initializers,
     layers,
-    losses,
-    metrics,
     mixed_precision,
-    optimizers,
     regularizers,
-    spec,
 )
 from elman._core import set_threads
 from elman._core import threads as get_threads
@@ -38,24 +33,31 @@ from elman.layers import Input
 from elman.mixed_precision import DTypePolicy, dtype_policy, set_dtype_policy
 from elman.models import Model, Sequential
 from elman.seeds import set_random_seed
-from elman.spec import parse
 from elman.version import __version__
 
 if TYPE_CHECKING:
-    from elman import data, saving
+    from elman import callbacks, data, losses, metrics, optimizers, saving, spec
     from elman.data import datasets
     from elman.explain.ledger.ledger import ledger
     from elman.explain.quiz import quiz
     from elman.saving import load_model as load
+    from elman.spec import parse
 
 #: Nobody pays for these who does not ask: a module, or what in it.
 _LATER = {
+    "callbacks": ("elman.callbacks", None),
     "data": ("elman.data", None),
     "datasets": ("elman.data.datasets", None),
     "ledger": ("elman.explain.ledger", "ledger"),
     "load": ("elman.saving", "load_model"),
+    "losses": ("elman.losses", None),
+    "metrics": ("elman.metrics", None),
+    "optimizers": ("elman.optimizers", None),
+    "parse": ("elman.spec", "parse"),
     "quiz": ("elman.explain.quiz", "quiz"),
     "saving": ("elman.saving", None),
+    "spec": ("elman.spec", None),
+    "windows": ("elman.windows", None),
 }
 
 
@@ -67,6 +69,10 @@ def __getattr__(name: str) -> Any:
     module, attribute = _LATER[name]
     found = importlib.import_module(module)
     return found if attribute is None else getattr(found, attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
 
 
 __all__ = [

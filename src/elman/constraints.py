@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from elman.config import Configured, named
 from elman.errors import OptionError, ShapeError
 
-Array = NDArray[Any]
+Array = np.ndarray[Any, np.dtype[Any]]
 
 #: Added to a norm before it divides, as in Keras.
 EPSILON = 1e-7

@@ -225,14 +225,4 @@ def verdict(result: Result) -> str:
     gain = 100 * (result.accuracy - result.order_free)
     p = result.accuracy
     noise = 200 * (p * (1 - p) / result.rows) ** 0.5
-    if gain > noise:
-        return f"{result.task}: order helps, by {gain:.1f} points over the order-free baseline."
-    if gain < -noise:
-        return (
-            f"{result.task}: recurrence does not help; the order-free baseline is "
-            f"{-gain:.1f} points better."
-        )
-    return (
-        f"{result.task}: recurrence does not help; the order-free baseline does as well, within "
-        f"the {noise:.1f} points that {result.rows} rows leave open."
-    )
+    return f"{result.task}: {baselines.verdict(gain, noise, f'{result.rows} rows')}"

@@ -214,6 +214,37 @@ class ProgressBar(Callback):
             self._notebook_width = 0
 
 
+class TrainingBar(ProgressBar):
+    """One live bar over all epochs, with what the last one reached on the validation data.
+
+    Nothing of it stays: for those who say themselves how it went. Args: as of `ProgressBar`.
+    """
+
+    _epoch = 0
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        super().on_train_begin(logs)
+        self._begin("Training")
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._epoch = epoch
+
+    def on_chunk_end(self, batches_done: int, batches: int, logs: Logs) -> None:
+        done = self._epoch * batches + batches_done
+        super().on_chunk_end(done, self.epochs * batches, self._logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self._logs = {k: v for k, v in (logs or {}).items() if k.startswith("val_")}
+
+    def close(self) -> None:
+        self._erase()
+        self._label = None
+        self._validating = self._in_fit = False
+
+    def _counts(self) -> str:
+        return f"epoch {self._epoch + 1}/{self.epochs}"
+
+
 def duration(seconds: float) -> str:
     """A time as people read it: 0.4s, 12.3s, 2:05, 1:02:33."""
     if seconds < 59.95:

@@ -80,8 +80,11 @@ def fit(
         per_epoch = whole("fit", "steps_per_epoch", steps_per_epoch) * per_batch
     scores = Scores(model, data)
     history = History()
-    bar = ProgressBar(verbose)
-    watchers = CallbackList([callbacks, history, bar])
+    watchers = CallbackList([callbacks, history])
+    if watchers.progress is None:  # unless somebody brought a bar
+        watchers.progress = ProgressBar(verbose)
+        watchers.append(watchers.progress)
+    bar = watchers.progress
     # All is checked. From here on the model changes.
     rows = min(batch, len(data))
     cut = window if tbptt is not None else windows.recomputed(model, data, rows, recompute)

@@ -85,7 +85,7 @@ def trace(model: Model, x: Any) -> Trace:
     """Every gate, candidate and state of every recurrent layer, for each step and unit.
 
     Args:
-        x: inputs, as in `fit`, at least one row. Dropout is off.
+        x: inputs, as in `fit`, `Sequences` too, at least one row. Dropout is off.
 
     Returns:
         a `Trace`: `trace["lstm/forget_gate"]` is [rows, steps, units], by the names of the
@@ -107,11 +107,17 @@ def trace(model: Model, x: Any) -> Trace:
 
 
 def ledger(
-    model: Model, *, steps: int | None = None, batch_size: int = 32, sentences: int = 100
+    model: Model,
+    x: Any = None,
+    *,
+    steps: int | None = None,
+    batch_size: int = 32,
+    sentences: int = 100,
 ) -> Ledger:
     """Account for every parameter: `print` the ledger, or ask it: `["lstm/forget_gate"]`.
 
     Args:
+        x: data, as in `fit`, that say how long and how many the sequences are.
         steps: length of the sequences, for costs and comparisons; the Input's where None.
         batch_size: rows of a batch, for the memory of training.
         sentences: how many sequences a one-hot input is compared for.
@@ -126,15 +132,18 @@ def ledger(
     """
     from elman.explain.ledger import ledger as visit
 
+    if x is not None:
+        given = model.check_inputs(x)
+        steps, sentences = steps or given.shape[1], len(given)
     return visit(model, steps=steps, batch_size=batch_size, sentences=sentences)
 
 
-def gradient_flow(model: Model, x: Any, y: Any, sample_weight: Any = None) -> GradientFlow:
+def gradient_flow(model: Model, x: Any, y: Any = None, sample_weight: Any = None) -> GradientFlow:
     """How far the gradient reaches: the norm of dLoss/dh_t at each step of each layer.
 
     Args:
-        x, y, sample_weight: one batch, as in `fit`; some dozen rows say enough. Dropout is
-            off, and no weight changes.
+        x, y, sample_weight: one batch, as in `fit`, `Sequences` too; some dozen rows say enough.
+            Dropout is off, and no weight changes.
 
     Returns:
         a `GradientFlow`: `flow["lstm/state"]` has `norms` [steps], `reach` and `verdict`;
@@ -180,7 +189,7 @@ def embedding(model: Model, words: Any, counts: Any = None) -> Meaning:
 def report(
     model: Model,
     x: Any,
-    y: Any,
+    y: Any = None,
     path: str | os.PathLike[str] = "report.html",
     *,
     names: Iterable[str] | None = None,
@@ -196,7 +205,8 @@ def report(
     states step by step, how far the gradient reaches, and every parameter.
 
     Args:
-        x, y: data to show it, as in `evaluate`; better not those it was trained on.
+        x, y: data to show it, as in `evaluate`; better not those it was trained on. `Sequences`
+            bring their targets, and know all that is asked for below but the title.
         path: the page, ends in ".html"; an older one is replaced as a whole.
         names: of the classes, or of the numbers of an output.
         words: the word of each token: a list, or a dict either way round.

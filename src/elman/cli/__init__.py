@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from cyclopts import CycloptsError
 
-from elman.cli import explaining, measuring  # noqa: F401  (each adds its commands to `app`)
+from elman.cli import explaining, learning, measuring, using  # noqa: F401  (they add to `app`)
 from elman.cli.app import app
 from elman.errors import ElmanError, SpecError
 
@@ -24,7 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: What follows `elman` on the command line; `sys.argv[1:]` if None.
     """
-    tokens = list(sys.argv[1:] if arguments is None else arguments)
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(tokens: list[str]) -> int:
     try:
         app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
@@ -42,3 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning is for whoever typed the command: what, without where in elman."""
+    print("elman:", " ".join(str(message).split()), file=sys.stderr)

@@ -16,6 +16,8 @@ app = App(
     help="Train, run and explain recurrent neural networks.",
     help_epilogue=(
         "Examples:\n\n"
+        "    elman train reviews.csv              from a file to a model: reviews.keras\n"
+        "    elman predict reviews.keras new.csv  what it says of new data\n"
         "    elman demo                           text, sound and an ECG in turn\n"
         "    elman demo ecg                       one of them\n"
         "    elman bench                          how fast this machine trains\n"

@@ -67,10 +67,12 @@ def count(
     help_epilogue=(
         "Examples:\n\n"
         "    elman inspect model.keras ecg-beats --open\n"
+        "    elman inspect model.keras new.csv           as elman predict reads it\n"
         "    elman inspect model.keras data.npz --out page.html\n"
         "\n"
-        "numpy.savez('data.npz', x=x, y=y) writes such a file. It may also hold names\n"
-        "(of the classes), words, feature_names, units, step (seconds) and about.\n"
+        "Of a model that does not know how its data were prepared, DATA is an .npz file:\n"
+        "numpy.savez('data.npz', x=x, y=y). It may also hold names (of the classes),\n"
+        "words, feature_names, units, step (seconds) and about.\n"
     )
 )
 def inspect(
@@ -89,7 +91,8 @@ def inspect(
     model
         A .keras file, of elman's or Keras's.
     data
-        An .npz file with x and y, or tweets, voices, ecg-beats or digits: their held-out rows.
+        A file or folder as the model was trained on, with targets; an .npz file with x and y;
+        or tweets, voices, ecg-beats or digits: their held-out rows.
     out
         The page to write.
     loss
@@ -98,8 +101,9 @@ def inspect(
         Open the page in a browser.
     """
     from elman.explain.report import inspect as write
+    from elman.learning.reading import to_inspect
 
-    path = write(model, data, out, loss)
+    path = write(model, data, out, loss, to_inspect)
     print(path)
     if open:
         import webbrowser

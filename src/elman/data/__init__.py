@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from elman.data.forecasts import forecast
     from elman.data.preparing import Preparation
     from elman.data.records import ecg
     from elman.data.sequences import Sequences
@@ -19,6 +20,7 @@ _LATER = {
     "Sequences": "elman.data.sequences",
     "audio": "elman.data.sounds",
     "ecg": "elman.data.records",
+    "forecast": "elman.data.forecasts",
     "table": "elman.data.tables",
     "text": "elman.data.texts",
 }
@@ -32,4 +34,4 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(_LATER[name]), name)
 
 
-__all__ = ["Preparation", "Sequences", "audio", "ecg", "table", "text"]
+__all__ = ["Preparation", "Sequences", "audio", "ecg", "forecast", "table", "text"]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from elman.data.frames import spelled
+
 if TYPE_CHECKING:
     from elman.data.sequences import Sequences
 
@@ -64,7 +66,7 @@ def _lines(data: Sequences) -> Iterator[tuple[str, str]]:
     if data.groups is not None:
         yield "groups", f"{len(np.unique(data.groups)):,}"
     if data.times is not None and len(data):
-        yield "times", f"{data.times.min()} to {data.times.max()}"
+        yield "times", f"{spelled(data.times.min())} to {spelled(data.times.max())}"
 
 
 def _features(data: Sequences) -> str:
@@ -85,7 +87,7 @@ def _targets(data: Sequences) -> str:
     each = "at every step " if data.by_step else ""
     if data.names:
         counts = np.bincount(numbers.ravel(), minlength=len(data.names))
-        named = [f"{name} {count:,}" for name, count in zip(data.names, counts, strict=True)]
+        named = [f"{name} ({count:,})" for name, count in zip(data.names, counts, strict=True)]
         return f"{each}{len(data.names):,} classes: {_some(named)}"
     width = f"{numbers.shape[1]} numbers" if numbers.ndim > 1 else "a number"
     if not numbers.size or np.isnan(numbers).all():

@@ -7,7 +7,9 @@ through pyarrow.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 #: Words that stand for a value that is not there, in lower case.
 MISSING = {"", "?", "-", "na", "n/a", "nan", "nat", "none", "null", "<na>", "#n/a"}
+
+#: How a time says its zone.
+ZONE = re.compile(r"(?i)[t ]\d\d.*(z|[+-]\d\d(:?\d\d)?)$")
 
 
 class Columns:
@@ -157,7 +162,7 @@ class Columns:
         if column.dtype.kind == "M":
             found = column
         elif self.is_numeric(name):
-            found = self.numbers(name)
+            found = _dates(self.numbers(name))
         else:
             found = np.empty(len(column), "datetime64[ns]")
             for row, value in enumerate(column):
@@ -182,12 +187,14 @@ def columns(source: Any) -> Columns:
 
     Args:
         source: a path to .csv, .tsv, .jsonl or .parquet; a DataFrame of pandas, polars or
-            pyarrow; whatever has an Arrow stream; or a dict of columns.
+            pyarrow; whatever has an Arrow stream; a dict of columns; or `Columns`.
 
     Raises:
         DataError: none of these, or a file that cannot be read as what its name says.
         MissingPackageError: Parquet, or an Arrow stream, without pyarrow.
     """
+    if isinstance(source, Columns):
+        return source
     if isinstance(source, str | os.PathLike):
         return _of_file(Path(source))
     if isinstance(source, Mapping):
@@ -303,9 +310,33 @@ def _text(value: Any) -> str:
     return str(value)
 
 
+def spelled(moment: Any) -> str:
+    """A time of `moments` in words."""
+    if isinstance(moment, np.datetime64):
+        second = moment.astype("datetime64[s]")
+        return str(second if second == moment else moment)
+    return f"{moment:.10g}"
+
+
 def _instant(value: Any) -> Any:
-    """A time as NumPy reads it; it knows no zones, and UTC is what it means."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip().replace("/", "-")
-    return text[:-1] if text.endswith("Z") else text
+    """A time as NumPy reads it: it knows no zones, and takes UTC."""
+    if isinstance(value, str):
+        text = value.strip().replace("/", "-")
+        if not ZONE.search(text):
+            return text
+        value = datetime.fromisoformat(text)
+    zone = getattr(value, "tzinfo", None)
+    return value.astimezone(UTC).replace(tzinfo=None) if zone is not None else value
+
+
+def _dates(numbers: Array) -> Array:
+    """Numbers that are all dates, such as 20260131, as dates."""
+    if not ((numbers >= 1800_01_01) & (numbers < 2200_01_01) & (numbers % 1 == 0)).all():
+        return numbers
+    digits = numbers.astype(np.int64)
+    year, month, day = digits // 10_000, digits // 100 % 100, digits % 100
+    if not ((month >= 1) & (month <= 12) & (day >= 1)).all():
+        return numbers
+    first = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    found: Array = first.astype("datetime64[D]") + (day - 1)
+    return found if (found.astype("datetime64[M]") == first).all() else numbers

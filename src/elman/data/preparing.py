@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman.data.steps import Fill, Scale, Step, Tokens, step_of
+from elman.data.steps import Fill, Relative, Scale, Step, Tokens, step_of
 from elman.data.trusting import MOST, check_keys, check_numbers, entries, refused, word, words
 from elman.errors import DataError
 
@@ -101,8 +101,14 @@ class Preparation:
         """
         before = data.prepared.steps if data.prepared and not data.prepared.provisional else ()
         begun = before == self.steps[: len(before)]
+        found = self.named(data)
+        targets: Any = found.targets
+        names, units = data.feature_names, data.units
         if data.raw is not None and not (before and begun):
             values, steps = list(data.raw), self.steps
+            if before and data.prepared is not None:
+                targets = data.prepared.restore(targets, data)
+                names, units = self.feature_names, self.units
         elif begun:
             values, steps = list(data), self.steps[len(before) :]
         else:
@@ -110,10 +116,28 @@ class Preparation:
                 "Preparation expected data as they were read, got some that were prepared in "
                 "another way. Load them again."
             )
-        found = self.named(data)
+        for step in steps if targets is not None else ():
+            targets = step.aim(targets, _raw(data))
         return found.with_values(
-            _applied(values, steps), prepared=self, **self._described(data, steps)
+            _applied(values, steps),
+            targets=targets,
+            prepared=self,
+            **_described(names, units, steps),
         )
+
+    def restore(self, outputs: Any, data: Sequences) -> Any:
+        """What a model says of prepared data, in the unit of the targets that it was trained on.
+
+        Args:
+            outputs: of `model.predict(data)`, or targets as the model takes them.
+            data: what it was said of.
+
+        Returns:
+            Forecasts as float64 [n, horizon, targets]; all else, and None, as it is.
+        """
+        for step in reversed(self.steps) if outputs is not None else ():
+            outputs = step.restore(outputs, _raw(data))
+        return outputs
 
     def named(self, data: Sequences) -> Sequences:
         """The same sequences with the class numbers of this preparation.
@@ -124,19 +148,6 @@ class Preparation:
         if not self.names or self.names == data.names:
             return data
         return data.with_values(data.values, targets=self._renumbered(data), names=self.names)
-
-    def _described(self, data: Sequences, steps: Sequence[Step]) -> dict[str, Any]:
-        """The vocabulary after these steps, or names and units of the features."""
-        found: dict[str, Any] = {}
-        for step in steps:
-            if isinstance(step, Tokens):
-                found["vocabulary"] = step.vocabulary
-            if isinstance(step, Fill) and step.marked:
-                if names := data.feature_names:
-                    found["feature_names"] = (*names, *(f"{names[p]} missing" for p in step.marked))
-                if data.units:
-                    found["units"] = (*data.units, *[""] * len(step.marked))
-        return found
 
     def _renumbered(self, data: Sequences) -> Any:
         """Targets by the class numbers of the preparation."""
@@ -236,13 +247,38 @@ def _learned(data: Sequences) -> tuple[Step, ...]:
         unit = str(told.get("tokens", "words"))
         least = told.get("least", 2 if unit == "words" else 1)
         return (Tokens.learned(data.raw.tolist(), unit, told.get("size"), least),)
+    first: tuple[Step, ...] = ()
     values = data.values.values
+    if data.kind == "forecast":
+        told = dict(data.prepared.columns) if data.prepared else {}
+        raw, season = _raw(data), told.get("season") or 0
+        relative = Relative.learned(raw, np.asarray(data.targets), told["horizon"], season)
+        first, values = (relative,), np.concatenate(relative.apply(raw))
     if np.isinf(values).any():
         raise DataError(
             "Preparation expected finite values, got infinity. Correct it where the data come from."
         )
     gone = np.flatnonzero(np.isnan(values).any(axis=0))
-    return Scale.learned(values), Fill(tuple(gone.tolist()))
+    return *first, Scale.learned(values), Fill(tuple(gone.tolist()))
+
+
+def _described(
+    names: tuple[str, ...], units: tuple[str, ...], steps: Sequence[Step]
+) -> dict[str, Any]:
+    """Names and units of the features after some steps, and the vocabulary where there is one."""
+    found: dict[str, Any] = {}
+    for step in steps:
+        if isinstance(step, Tokens):
+            found["vocabulary"] = step.vocabulary
+        if isinstance(step, Fill) and step.marked:
+            names = (*names, *(f"{names[p]} missing" for p in step.marked)) if names else names
+            units = (*units, *[""] * len(step.marked)) if units else units
+    return {**found, "feature_names": names, "units": units}
+
+
+def _raw(data: Sequences) -> list[Any]:
+    """What each sequence was made of, where that is known."""
+    return [] if data.raw is None else data.raw.tolist()
 
 
 def _column(given: Any) -> Any:

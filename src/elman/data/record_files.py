@@ -23,6 +23,7 @@ def read_record(
     *,
     channels: Sequence[str | int] | None = None,
     rate: float | None = None,
+    usual: float | None = None,
     annotations: str = "atr",
     rhythm: bool = False,
     target: str | None = None,
@@ -36,6 +37,7 @@ def read_record(
         channels: Names or numbers of the channels to keep; all if None.
         rate: Samples per second, where the file does not say (a table without a column `time`, NPZ
             without a number `rate`). Where it says something else, that is an error.
+        usual: Samples per second of such a file where there is no `rate`.
         annotations: WFDB: the ending of the annotations' file.
         rhythm: WFDB: mark the rhythm (from the notes such as "(AFIB") instead of the beats.
         target: Tables, NPZ: the column or array with a label for every sample.
@@ -57,9 +59,9 @@ def read_record(
     elif ending in (".edf", ".bdf"):
         found = _edf(path, channels)
     elif ending == ".npz":
-        found = record_tables.read_npz(path, rate, target, needed)
+        found = record_tables.read_npz(path, rate or usual, target, needed)
     elif ending in READERS:
-        found = record_tables.read_table(path, rate, target, needed)
+        found = record_tables.read_table(path, rate or usual, target, needed)
     else:
         raise FileError(
             f"ecg expected a file ending in {', '.join(ENDINGS)}, got {path}. Convert it to one."

@@ -66,7 +66,8 @@ def ecg(
         annotations: The ending of WFDB annotation files.
         rhythm: Label by the annotated rhythm, such as "(AFIB", rather than by beats (WFDB).
         prepared: Of a model that exists: its options in place of all above but `source_rate`, its
-            scale and its classes, and targets only where there are some.
+            scale and its classes, and targets only where there are some. What does not say its
+            rate has that of the model's records.
 
     Returns:
         `Sequences` of kind "ecg", float32 [steps, channels] each in the records' units, NaN where
@@ -93,7 +94,8 @@ def ecg(
             cut, length, hop, before, after, label, spelled(classes), chosen, rate, annotations,
             rhythm, target,
         )  # fmt: skip
-    records, paths, folders = _records(source, recipe, source_rate, not new)
+    usual = source_rate if prepared is None else source_rate or prepared.rate
+    records, paths, folders = _records(source, recipe, source_rate, usual, not new)
     given: Any = labels
     record_names: Sequence[str] = ()
     if folders is not None and labels is None:
@@ -104,6 +106,8 @@ def ecg(
         groups = [record.name for record in records]
 
     recorded_rate = records[0].rate
+    if prepared is not None:
+        _check_rate(records, recipe.rate)
     records = _alike(records, recipe.rate)
     if prepared is not None:
         _check_units(records[0], prepared)
@@ -137,11 +141,11 @@ def ecg(
 
 
 def _records(
-    source: Any, recipe: Sensing, rate: float | None, needed: bool
+    source: Any, recipe: Sensing, rate: float | None, usual: float | None, needed: bool
 ) -> tuple[list[Record], list[str], list[str] | None]:
     """The records, what each is called in `ids`, and the class of each where folders say it."""
     if isinstance(source, np.ndarray):
-        if rate is None:
+        if usual is None:
             raise OptionError(
                 "ecg expected `source_rate` with an array, got None. Say how many samples per "
                 "second it has."
@@ -152,7 +156,7 @@ def _records(
                 "pieces that are cut already, use elman.data.Sequences."
             )
         values = source.reshape(len(source), -1).astype(np.float32)
-        source = [Record("the array", values, float(rate))]
+        source = [Record("the array", values, float(usual))]
     if isinstance(source, Record):
         source = [source]
     classes = None
@@ -165,6 +169,7 @@ def _records(
             one,
             channels=recipe.channels,
             rate=rate,
+            usual=usual,
             annotations=recipe.annotations,
             rhythm=recipe.rhythm,
             target=recipe.target,
@@ -197,6 +202,16 @@ def _alike(records: list[Record], rate: float | None) -> list[Record]:
             )
         found.append(one if rate is None else one.at_rate(rate))
     return found
+
+
+def _check_rate(records: Sequence[Record], rate: float | None) -> None:
+    """What a record was too slow for cannot be made up."""
+    for record in records:
+        if rate is not None and record.rate < rate * (1 - 1e-6):
+            raise DataError(
+                f"ecg expected at least {rate:g} samples per second, as the model was trained on, "
+                f"got {record.rate:g} in {record.name}. Leave it out, or train a model for it."
+            )
 
 
 def _check_units(record: Record, prepared: Preparation) -> None:

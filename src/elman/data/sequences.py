@@ -31,9 +31,11 @@ class Sequences:
             [steps] tokens where `kind` is "text". Or a `Ragged` of them.
         targets: None; [n] class numbers, names of classes or numbers; [n, k] numbers; or a list
             of arrays [steps] or [steps, k]: a target at every step.
-        kind: what the data are: "text", "sound", "ecg" or "table".
+        kind: what the data are: "text", "sound", "ecg", "table" or "forecast".
         groups: [n], whatever must not be split between training and test: a speaker, a patient.
         times: [n], when each sequence was, for a split in time.
+        until: [n], of forecasts: when the last of what comes after each sequence was; `times` then
+            says when the sequence ends.
         names: the name of each class; where targets are names, they are numbered in this order.
         feature_names: the name of each feature.
         units: the unit of each feature.
@@ -43,8 +45,8 @@ class Sequences:
         about: in one sentence what this is.
         prepared: the `Preparation` that made the values from raw ones.
         ids: [n], where each sequence comes from: a file, a row.
-        raw: [n], what the values were made of: the texts. A split makes them anew, with what its
-            training part teaches.
+        raw: [n], what the values were made of: texts, windows of a series. A split makes them anew,
+            with what its training part teaches.
 
     Raises:
         ShapeError: features, targets or another list do not match the sequences.
@@ -64,6 +66,7 @@ class Sequences:
         kind: str,
         groups: Any = None,
         times: Any = None,
+        until: Any = None,
         names: Sequence[str] = (),
         feature_names: Sequence[str] = (),
         units: Sequence[str] = (),
@@ -80,6 +83,7 @@ class Sequences:
         self.targets, self.names = _targets(targets, names, self.values)
         self.groups = self._beside(groups, "groups")
         self.times = self._beside(times, "times")
+        self.until = self._beside(until, "until")
         self.ids = self._beside(ids, "ids")
         self.raw = None if raw is None else _objects(raw)
         self.feature_names, self.units = tuple(feature_names), tuple(units)
@@ -156,6 +160,7 @@ class Sequences:
             targets=None if self.targets is None else self.targets[rows],
             groups=None if self.groups is None else self.groups[rows],
             times=None if self.times is None else self.times[rows],
+            until=None if self.until is None else self.until[rows],
             ids=None if self.ids is None else self.ids[rows],
             raw=None if self.raw is None else self.raw[rows],
         )
@@ -165,8 +170,8 @@ class Sequences:
         kept = {
             name: getattr(self, name)
             for name in (
-                "targets", "kind", "groups", "times", "names", "feature_names", "units", "step",
-                "rate", "vocabulary", "about", "prepared", "ids", "raw",
+                "targets", "kind", "groups", "times", "until", "names", "feature_names", "units",
+                "step", "rate", "vocabulary", "about", "prepared", "ids", "raw",
             )
         }  # fmt: skip
         return Sequences(values, **{**kept, **changed})
@@ -216,7 +221,7 @@ class Sequences:
             share: of the sequences that are held out; or two shares, for validation and test.
             by: "group" keeps every group whole; "time" holds out the latest, and leaves out windows
                 that reach from one part into the next; "random" deals the rows, each class in
-                proportion; "auto" is the first of these that the data allow.
+                proportion; "auto" is "time" for forecasts, else the first that the data allow.
             seed: which of the possible splits.
             prepare: whether to learn scale, missing values or vocabulary from the training part,
                 and to prepare all parts by that. `train.prepared` repeats it on new data.
@@ -275,7 +280,8 @@ class Sequences:
 def _objects(given: Any) -> Array:
     """Whatever they are, one object for each sequence."""
     found = np.empty(len(given), object)
-    found[:] = list(given)
+    for place, one in enumerate(given):  # arrays of one shape would become one array
+        found[place] = one
     return found
 
 

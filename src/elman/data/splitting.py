@@ -28,8 +28,12 @@ def split_rows(
         )
     if by not in WAYS:
         raise OptionError(f"split expected by to be one of {', '.join(WAYS)}, got {by!r}.")
-    if by == "auto":
-        by = "group" if data.groups is not None else "time" if data.times is not None else "random"
+    by = way(data, by)
+    if by == "random" and data.until is not None:
+        raise OptionError(
+            'split expected by="time" or "group" for forecasts, got "random": what comes after a '
+            "window is in the next one. Leave `by` out."
+        )
     shares = np.array([1 - sum(held_out), *held_out])
     if by == "group":
         parts = _by_group(_column(data.groups, "groups", by), _classes(data), shares, seed)
@@ -46,6 +50,19 @@ def split_rows(
             'another share, or split by="random".'
         )
     return parts
+
+
+def way(data: Sequences, by: str = "auto") -> str:
+    """How data are split: "auto" is by group, by time or at random, the first that they allow."""
+    if by != "auto":
+        return by
+    if data.until is not None:
+        return "time"  # what comes after a window is in the next one
+    if data.groups is not None:
+        return "group"
+    # Times that each sequence counts from its own beginning say nothing of which was later.
+    apart = data.times is not None and len(np.unique(data.times)) > 1
+    return "time" if apart else "random"
 
 
 def _column(given: Array | None, what: str, by: str) -> Array:
@@ -115,14 +132,28 @@ def _by_time(times: Array, shares: Array) -> list[Array]:
 
 
 def _without_overlap(data: Sequences, parts: list[Array], times: Array) -> list[Array]:
-    """The parts without what reaches into a later one: windows of one record, which overlap."""
-    if data.step is None or data.ids is None or times.dtype.kind not in "iuf":
+    """The parts without what reaches into a later one: windows of one record, which overlap.
+
+    A forecast reaches as far as what it is of; it may see what the part before was trained on.
+    """
+    if data.until is not None:
+        begins, ends = _numbers(times), _numbers(data.until)
+        record = np.zeros(len(data), np.int64)  # one calendar for all series
+    elif data.step is not None and data.ids is not None and times.dtype.kind in "iuf":
+        begins, ends = times, times + (data.lengths - 0.5) * data.step  # within the last step
+        record = np.unique(data.ids, return_inverse=True)[1]
+    else:
         return parts
-    ends = times + (data.lengths - 0.5) * data.step  # in the middle of the last step
-    place = np.unique(data.ids, return_inverse=True)[1]
-    begins = np.full(place.max(initial=-1) + 1, np.inf)  # of each record, in the later parts
+    firsts = np.full(record.max(initial=-1) + 1, np.inf)  # of each record, in the later parts
     kept = []
     for part in reversed(parts):
-        kept.append(part[ends[part] < begins[place[part]]])
-        np.minimum.at(begins, place[part], times[part])
+        kept.append(part[ends[part] <= firsts[record[part]]])
+        np.minimum.at(firsts, record[part], begins[part])
     return kept[::-1]
+
+
+def _numbers(times: Array) -> Array:
+    """Times as numbers: dates in nanoseconds."""
+    if times.dtype.kind == "M":
+        times = times.astype("datetime64[ns]").astype(np.int64)
+    return times.astype(np.float64)

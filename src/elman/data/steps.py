@@ -1,4 +1,5 @@
-"""The steps of a preparation: texts to tokens, features to one scale, missing values filled."""
+"""The steps of a preparation: texts to tokens, features to one scale, missing values filled, series
+from where they stand."""
 
 from __future__ import annotations
 
@@ -10,10 +11,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from elman.data import tokens as cutting
+from elman.data.naive import LAST, SEASONAL, TINY, absolute_errors, last_value, naive
 from elman.data.trusting import LONGEST, MOST, check_keys, check_numbers, entries, refused, words
 from elman.errors import DataError, unknown_name
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+#: What a horizon, window or season of an honest file stays below.
+MOST_STEPS = 10**5
+#: Fewer windows than this do not teach what a season looks like.
+FEW_WINDOWS = 500
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,19 @@ class Step:
     def apply(self, values: list[Any]) -> list[Any]:
         """The values of each sequence, taken one step further."""
         raise NotImplementedError
+
+    def aim(self, targets: Array, raw: list[Any]) -> Array:
+        """What a model is to say in place of these targets.
+
+        Args:
+            targets: in their own unit.
+            raw: what the values of each sequence were made of.
+        """
+        return targets
+
+    def restore(self, outputs: Array, raw: list[Any]) -> Array:
+        """What a model says, in the unit of the targets: the inverse of `aim`."""
+        return outputs
 
 
 @dataclass(frozen=True)
@@ -177,8 +197,106 @@ class Fill(Step):
         return np.concatenate([values, gone[:, list(self.marked)].astype(np.float32)], axis=1)
 
 
+@dataclass(frozen=True)
+class Relative(Step):
+    """A series from where it stands: its level is no news, what changes is.
+
+    In a window the first features are those to forecast; they become their distance from the last
+    of them that is there. What comes after it becomes its distance from a naive forecast, in units
+    of the usual one.
+
+    Args:
+        horizon: steps to forecast.
+        season: 0: distance from the last value; else steps of a season: from the last season.
+        scale: the usual distance of each feature to forecast.
+    """
+
+    kind: ClassVar[str] = "relative"
+    horizon: int
+    season: int
+    scale: tuple[float, ...]
+
+    def check(self) -> None:
+        """A horizon, a season, and scales above 0."""
+        check_numbers(self.scale, "a scale")
+        if not self.scale or not all(value > 0 for value in self.scale):
+            raise refused("scales that are not above 0")
+        for value, least in ((self.horizon, 1), (self.season, 0)):
+            if type(value) is not int or not least <= value < MOST_STEPS:
+                raise refused("a horizon or season that is no number of steps")
+
+    def apply(self, values: list[Any]) -> list[Any]:
+        """Each window from its last values on."""
+        count = len(self.scale)
+        for row, one in enumerate(values):
+            if np.ndim(one) != 2 or not len(one) or np.shape(one)[1] < count:
+                raise DataError(
+                    f"Preparation expected windows of {count} or more features, got an array of "
+                    f"shape {np.shape(one)} at place {row}. Bring the features that the model was "
+                    "trained on."
+                )
+        if len({np.shape(one) for one in values}) > 1:
+            return [self._begun(np.array(one, np.float64)[None])[0] for one in values]
+        return list(self._begun(np.array(values, np.float64))) if values else []
+
+    def _begun(self, windows: Array) -> Array:
+        """The same of windows [n, steps, features], in their place."""
+        count = len(self.scale)
+        windows[:, :, :count] -= last_value(windows[:, :, :count])[:, None]
+        return windows
+
+    def aim(self, targets: Array, raw: list[Any]) -> Array:
+        """The distance of what comes from the naive forecast: float32 [n, horizon * targets]."""
+        base = self._base(raw)
+        off = (np.asarray(targets, np.float64).reshape(base.shape) - base) / self.scale
+        return off.reshape(len(off), -1).astype(np.float32)
+
+    def restore(self, outputs: Array, raw: list[Any]) -> Array:
+        """Forecasts, float64 [n, horizon, targets]."""
+        base = self._base(raw)
+        return np.asarray(outputs, np.float64).reshape(base.shape) * self.scale + base
+
+    def _base(self, raw: list[Any]) -> Array:
+        """The naive forecasts that all is relative to, [n, horizon, targets]."""
+        count = len(self.scale)
+        if not raw:
+            return np.empty((0, self.horizon, count))
+        if min(map(len, raw)) < self.season:
+            raise DataError(
+                f"Preparation expected windows of at least {self.season} steps, got "
+                f"{min(map(len, raw))}. Bring those that the model was trained on."
+            )
+        windows = np.stack([np.asarray(one, np.float64)[:, :count] for one in raw])
+        return list(naive(windows, self.horizon, self.season or None).values())[-1]
+
+    @classmethod
+    def learned(cls, raw: list[Any], targets: Array, horizon: int, season: int) -> Relative:
+        """Relative to the last season where that is nearer to what came and windows are few.
+
+        From few windows a network does not learn what a season looks like. From many it learns that
+        better than the last one shows it, which has its own noise.
+
+        Args:
+            raw: windows [steps, features], those of the training part.
+            targets: what came after them, [n, horizon * targets].
+            horizon, season: in steps; a season of 0 is none.
+        """
+        coming = np.asarray(targets, np.float64).reshape(len(raw), horizon, -1)
+        windows = np.stack(raw)[:, :, : coming.shape[2]]
+        forecasts = naive(windows, horizon, season or None)
+        errors = absolute_errors(forecasts, coming)
+        usual = np.maximum(errors[LAST].mean(axis=0), TINY)  # of each target in its own unit
+        worth = {name: float((one.mean(axis=0) / usual).mean()) for name, one in errors.items()}
+        chosen = min(worth, key=worth.__getitem__) if len(raw) < FEW_WINDOWS else LAST
+        off = np.sqrt(((coming - forecasts[chosen]) ** 2).mean(axis=(0, 1)))
+        # What is forecast without an error has no scale; rounding leaves a trace of its size.
+        exact = off <= 1e-9 * np.abs(coming).max(axis=(0, 1))
+        scale = tuple(np.where(exact, 1.0, off).tolist())
+        return cls(horizon, season if chosen == SEASONAL else 0, scale)
+
+
 #: All that a file can ask for.
-STEPS: dict[str, type[Step]] = {step.kind: step for step in (Fill, Scale, Tokens)}
+STEPS: dict[str, type[Step]] = {step.kind: step for step in (Fill, Relative, Scale, Tokens)}
 
 
 def step_of(given: Any) -> Step:

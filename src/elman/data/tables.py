@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from elman.data.arrays import read_npz
 from elman.data.frames import Columns, as_float32, check_file, columns
 from elman.data.labelling import numbered, targets
+from elman.data.ordering import in_order
 from elman.data.preparing import Preparation, with_preparation
+from elman.data.recipe import Recipe
 from elman.data.sequences import Sequences
 from elman.data.uea import read_ts
 from elman.errors import DataError, OptionError
@@ -22,6 +25,20 @@ Array = np.ndarray[Any, np.dtype[Any]]
 #: Columns that number rows and measure nothing, in lower case; "column 0" has no name in its file.
 NUMBERING = {"id", "index", "row", "column 0", "unnamed: 0"}
 FORMS = ("auto", "wide", "long")
+
+
+@dataclass(frozen=True)
+class Columned(Recipe):
+    """Which column of a table is what; the attributes are the arguments of `table`."""
+
+    reads: ClassVar[str] = "tables"
+    target: str | None = None
+    features: tuple[str, ...] | None = None
+    sequence: str | None = None
+    group: str | None = None
+    time: str | None = None
+    form: str = "auto"
+    task: str = "auto"
 
 
 def table(
@@ -73,7 +90,7 @@ def table(
         )
     new = prepared is not None
     if prepared is not None:
-        told = dict(prepared.columns)
+        told = Columned.from_dict(dict(prepared.columns)).to_dict()
         target, features = target or told.get("target"), features or told.get("features")
         sequence, group = sequence or told.get("sequence"), group or told.get("group")
         time, form = time or told.get("time"), told.get("form", form)
@@ -88,7 +105,7 @@ def table(
             form = "long" if sequence or (group and time) else "wide"
         if new and target not in found.names:
             target = None
-        chosen = _features(found, features, (target, sequence, group, time))
+        chosen = measurements(found, features, (target, sequence, group, time))
         y: Any = None
         names: list[str] = []
         if target is not None:
@@ -106,15 +123,16 @@ def table(
     return with_preparation(data, told, prepared)
 
 
-def _features(
+def measurements(
     found: Columns, given: Sequence[str] | None, others: Sequence[str | None]
 ) -> list[str]:
     """The columns of measurements."""
     if given is not None:
-        return [name for name in given if found[name] is not None]
-    rest = [name for name in found.names if name not in others and name.lower() not in NUMBERING]
-    # One wrong cell in a column of numbers is an error; a column without any is no measurement.
-    chosen = [name for name in rest if found.has_numbers(name) or found.has_lists(name)]
+        chosen = [name for name in given if found[name] is not None]
+    else:
+        rest = [n for n in found.names if n not in others and n.lower() not in NUMBERING]
+        # One wrong cell in a column of numbers is an error; a column without any measures nothing.
+        chosen = [name for name in rest if found.has_numbers(name) or found.has_lists(name)]
     if not chosen:
         raise DataError(
             f"data.table expected columns of numbers in {found.where}, got "
@@ -196,26 +214,8 @@ def _long(
     time: str | None,
 ) -> Sequences:
     """Each row is a step."""
-    keys = np.array(found.texts(sequence) if sequence else [found.where] * found.rows, object)
-    number = np.array(list({key: None for key in keys}))  # in the order of the file
-    place = {key: n for n, key in enumerate(number)}
-    of = np.array([place[key] for key in keys])
-    moments = None if time is None else found.moments(time)
-    order = np.argsort(of, kind="stable") if moments is None else np.lexsort((moments, of))
-    ends = np.cumsum(np.bincount(of))[:-1]
-    step = None
-    if moments is not None:
-        again = (np.diff(of[order]) == 0) & (moments[order][1:] == moments[order][:-1])
-        if again.any():
-            first, second = order[np.argmax(again) : np.argmax(again) + 2]
-            raise DataError(
-                f"data.table expected each time once in a sequence, got {moments[second]} twice: "
-                f"{found.place(int(first))} and row {int(second)} of {keys[second]!r}. Leave one "
-                "out, or name the column that tells sequences apart: sequence=..."
-            )
-        step = _step(moments[order], of[order])
+    number, rows, moments = in_order(found, sequence, time, "data.table", "sequence")
     values = np.stack([found.numbers(name) for name in chosen], axis=1).astype(np.float32)
-    rows = np.split(order, ends)
     firsts = np.array([one[0] for one in rows])
     given: Any = None
     if y is not None:
@@ -242,15 +242,15 @@ def _long(
         feature_names=chosen,
         groups=groups,
         times=None if moments is None else moments[firsts],
-        step=step,
+        step=None if moments is None else _step([moments[one] for one in rows]),
         ids=number.astype(str),
     )
 
 
-def _step(moments: Array, of: Array) -> float | None:
+def _step(moments: list[Array]) -> float | None:
     """Seconds between steps, the median; None where the times are no dates."""
-    apart = np.diff(moments)[np.diff(of) == 0]
-    if moments.dtype.kind != "M" or not len(apart):
+    apart = np.concatenate([np.diff(one) for one in moments])
+    if apart.dtype.kind != "m" or not len(apart):
         return None
     return float(np.median(apart.astype("timedelta64[ns]").astype(np.int64)) / 1e9)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from elman.data.frames import spelled
 from elman.explain.plots import COLOURS, FAINT, INK, new_figure
 from elman.ragged import Ragged
 
@@ -44,7 +45,8 @@ def _chosen(data: Sequences) -> list[int]:
     classes = _classes(data)
     if classes is not None:
         return np.unique(classes, return_index=True)[1][:MOST_DRAWN].tolist()
-    return list(range(min(len(data), MOST_DRAWN)))
+    # The first are often of one kind, or windows that overlap.
+    return np.linspace(0, len(data) - 1, min(len(data), MOST_DRAWN)).astype(int).tolist()
 
 
 def _classes(data: Sequences) -> Array | None:
@@ -88,7 +90,7 @@ def _targets(axes: Axes, data: Sequences) -> None:
 
 
 def _one(axes: Axes, data: Sequences, row: int, last: bool) -> None:
-    values = data[row]
+    values = data[row] if data.kind != "forecast" or data.raw is None else data.raw[row]
     step = data.step or 1.0
     for feature in range(min(values.shape[1], MOST_FEATURES)):
         name = data.feature_names[feature] if data.feature_names else None
@@ -98,10 +100,14 @@ def _one(axes: Axes, data: Sequences, row: int, last: bool) -> None:
             np.arange(len(values)) * step, values[:, feature], style,
             color=colour, linewidth=0.9, label=name,
         )  # fmt: skip
+    if data.kind == "forecast" and data.targets is not None:
+        _coming(axes, data, row, len(values), step)
     title = f"sequence {row}" if data.ids is None else str(data.ids[row])
     classes = _classes(data)
     if classes is not None:
         title += f": {data.names[classes[row]]}"
+    if data.until is not None and data.times is not None:
+        title += f", and what comes after {spelled(data.times[row])}"
     axes.set_title(_short(title, 90), loc="left", fontsize=8, color=INK)
     units = set(data.units)
     if len(units) == 1 and units != {""}:
@@ -111,6 +117,18 @@ def _one(axes: Axes, data: Sequences, row: int, last: bool) -> None:
     else:
         axes.tick_params(labelbottom=False)
     _quiet(axes)
+
+
+def _coming(axes: Axes, data: Sequences, row: int, steps: int, step: float) -> None:
+    """What comes after a window, in its unit and in the colours of its features."""
+    one = data.take(np.array([row]))
+    coming: Any = one.prepared.restore(one.targets, one) if one.prepared else one.targets
+    names = [] if one.prepared is None else list(dict(one.prepared.columns)["target"])
+    for feature, after in enumerate(np.reshape(coming, (-1, max(len(names), 1))).T):
+        place = (steps + np.arange(len(after))) * step
+        colour = COLOURS[feature % len(COLOURS)]
+        axes.plot(place, after, "o", color=colour, markersize=2.5)
+    axes.axvline((steps - 0.5) * step, color=FAINT, linewidth=0.7, linestyle=":")
 
 
 def _short(text: str, longest: int = 24) -> str:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman import _core, batches, losses, metrics, optimizers, seeds, training, visited
-from elman.callbacks import Callback, History
+from elman import _core, seeds, visited
 from elman.errors import NotReadyError, OptionError, ShapeError, unknown_name
 from elman.graph import Graph
 from elman.layers import Layer
@@ -19,11 +18,14 @@ from elman.mapped import arrays_of, take, together
 from elman.models.objectives import Objectives, checked_metric
 from elman.plan import Plan, Store, listed
 from elman.ragged import Ragged
-from elman.streaming import Stream
 
 if TYPE_CHECKING:
+    from elman.callbacks import Callback, History
     from elman.data import Preparation
+    from elman.losses import Loss
     from elman.metrics import Metric
+    from elman.optimizers import Optimizer
+    from elman.streaming import Stream
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -64,7 +66,7 @@ class Model:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.optimizer: optimizers.Optimizer | None = None
+        self.optimizer: Optimizer | None = None
         self.loss: Any = None
         self.loss_weights: Any = None
         self.history: History | None = None
@@ -267,6 +269,8 @@ class Model:
                 raise unknown_name(
                     "compile", "option", option, {"optimizer", "loss", "metrics", *COMPILE_IGNORED}
                 )
+        from elman import optimizers
+
         chosen = optimizers.get(optimizer)
         objectives = Objectives(self.output_names, loss, loss_weights, metrics)
         trainable = [layer.trainable for layer in self.layers]
@@ -294,7 +298,7 @@ class Model:
             self._objectives = Objectives(names, self.loss, self.loss_weights, self._metrics)
         return self._objectives
 
-    def compiled_loss(self) -> losses.Loss:
+    def compiled_loss(self) -> Loss:
         """The loss; the first of several."""
         return next(loss for loss in self.objectives.losses if loss is not None)
 
@@ -302,6 +306,8 @@ class Model:
         self, y: tuple[int, ...], output: tuple[int, ...], number: int = 0
     ) -> list[Metric]:
         """The metrics of an output, for targets and outputs of these shapes."""
+        from elman import metrics
+
         chosen, loss = self.objectives.metrics[number], self.objectives.losses[number]
         return [
             metrics.get(metric, loss=loss, y_shape=y, output_shape=(None, *output))
@@ -530,6 +536,8 @@ class Model:
             DivergedError: a loss or a gradient is not finite. The batch changed nothing. With the
                 callback `TerminateOnNaN` training ends without an error.
         """
+        from elman import training
+
         return training.fit(
             self,
             x,
@@ -572,6 +580,8 @@ class Model:
         Returns:
             the loss, or [loss, metrics...], or a dict.
         """
+        from elman import training
+
         found = training.evaluate(self, x, y, batch_size, verbose, sample_weight, steps, callbacks)
         return self._scores(found, return_dict)
 
@@ -597,6 +607,8 @@ class Model:
         Returns:
             float32 array, one row per input; a list, or a dict, of several outputs.
         """
+        from elman import training
+
         return self.handed_out(training.predict(self, x, batch_size, verbose, steps, callbacks))
 
     def stream(self, sessions: int = 1) -> Stream:
@@ -621,6 +633,8 @@ class Model:
             >>> [type(stream.step(x)) for x in (0.1, 0.2)]
             [<class 'float'>, <class 'float'>]
         """
+        from elman.streaming import Stream
+
         self._require_built("stream")
         return Stream(self, sessions)
 
@@ -633,6 +647,8 @@ class Model:
         return_dict: bool = False,
     ) -> Any:
         """One training step on one batch; returns what `evaluate` does, from before the step."""
+        from elman import training
+
         found = training.train_on_batch(self, x, y, sample_weight, class_weight)
         return self._scores(found, return_dict)
 
@@ -659,6 +675,8 @@ class Model:
         values = take(self.check_inputs(x), slice(None))
         if not training:  # a call is one batch
             return self.predict(x, batch_size=max(1, len(values)), verbose=0)
+        from elman import batches
+
         batches.size(self, len(values), len(values) or None, "a call")
         plan = self.plan_for(values, rows=max(1, len(values)), training=True, stateful=True)
         return self.handed_out(plan.forward(values, seeds.draw_seed()))
@@ -711,6 +729,8 @@ def load_model(
 
 def _check_third(given: Any) -> None:
     """Metrics stood where Keras 3 has the weights of losses."""
+    from elman import metrics
+
     entries = given if isinstance(given, list | tuple) else [given]
     if any(isinstance(entry, str | metrics.Metric) for entry in entries):
         raise OptionError(

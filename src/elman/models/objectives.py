@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from elman import losses, metrics
 from elman.errors import OptionError, unknown_name
+
+if TYPE_CHECKING:
+    from elman.metrics import Metric
 
 
 class Objectives:
@@ -25,6 +27,8 @@ class Objectives:
     """
 
     def __init__(self, names: Sequence[str], loss: Any, loss_weights: Any, wanted: Any) -> None:
+        from elman import losses
+
         self.names = list(names)
         chosen = self._each("loss", loss, alike=True)
         self.losses = [None if one is None else losses.get(one) for one in chosen]
@@ -82,8 +86,10 @@ class Objectives:
         )
 
 
-def checked_metric(identifier: Any) -> metrics.Metric:
+def checked_metric(identifier: Any) -> Metric:
     """A metric by its name alone; which accuracy is meant is known when there are data."""
+    from elman import metrics
+
     return metrics.get(identifier, loss=None, y_shape=(None, 1), output_shape=(None, 1))
 
 

@@ -61,6 +61,30 @@ def place(path: Path, who: str) -> Path:
     return target
 
 
+def require_free(path: Path, who: str, overwrite: bool) -> None:
+    """Raise unless a file may be written here: asked before there is any work.
+
+    Args:
+        path: the file.
+        who: who asks, for the errors.
+        overwrite: whether it may replace one that is there.
+
+    Raises:
+        FileError: it is there; or its folder is not, or nothing may be written in it.
+    """
+    target = place(path, who)
+    if path.exists() and not overwrite:
+        raise FileError(
+            f"{who} expected a new file, got '{path}', which is there. Choose another name, or "
+            "replace it with --overwrite."
+        )
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise FileError(
+            f"{who} expected to write '{path}', got no permission to write in '{target.parent}'. "
+            "Choose another folder."
+        )
+
+
 def _write(path: Path, content: bytes | memoryview, mode: int | None) -> None:
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
         if mode is not None:

@@ -15,6 +15,8 @@ from elman.spec import parsing
 from elman.spec.grammar import CONSTANTS, DIGITS, WORD
 
 _SHORT = {word: alias for alias, word in parsing.ALIASES.items()}
+#: What a wrapper decides for the layer inside it, whatever that was given.
+_DECIDED = {"bidirectional": {"zero_output_for_mask"}}
 _BARE = {flag.option: (flag.value, word) for word, flag in parsing.FLAGS.items()}
 
 
@@ -51,7 +53,8 @@ def write(model: Model) -> str:
     return " > ".join(items)
 
 
-def _layer(layer: Layer, usual_name: str) -> str:
+def _layer(layer: Layer, usual_name: str, within: str = "") -> str:
+    """One layer; `within` is the word of the one that wraps it."""
     word = snake(type(layer).__name__)
     known = type(layer).options()
     given = [name for name, default in known.items() if default is ...]
@@ -67,13 +70,15 @@ def _layer(layer: Layer, usual_name: str) -> str:
         inner = getattr(layer, name)
         if isinstance(inner, Layer) and getattr(usual, name).name != inner.name:
             option = arguments[place].partition("=")[0] + "=" if known[name] is not ... else ""
-            arguments[place] = option + _layer(inner, "")  # with its name
+            arguments[place] = option + _layer(inner, "", word)  # with its name
             usual = _read(word, arguments)
     config, without = layer.get_config(), usual.get_config()
     if layer.name != usual_name:
         arguments.append(f"name={_word(layer, 'name', layer.name)}")
     for name in known:
         if name in given or name == "name" or config.get(name) == without.get(name):
+            continue
+        if name in _DECIDED.get(within, ()):
             continue
         value = getattr(layer, name)
         if name in _BARE and value is _BARE[name][0]:
@@ -106,7 +111,8 @@ def _value(layer: Layer, option: str) -> str:
         return _word(layer, option, value)
     if isinstance(value, Layer):
         needed = type(layer).options()[option] is ...
-        return _layer(value, value.name if needed else snake(type(value).__name__))
+        usual = value.name if needed else snake(type(value).__name__)
+        return _layer(value, usual, snake(type(layer).__name__))
     for room in (constraints, initializers, regularizers):
         name = snake(type(value).__name__)
         if name in room.NAMES and room.NAMES[name]().get_config() == value.get_config():

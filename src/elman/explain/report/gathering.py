@@ -61,7 +61,12 @@ def gather(model: Model, given: Material) -> Findings:
     judged = judge(model, given)
     timed = x.ndim == 3 or model.tokens[0]
     y = np.asarray(given.y)
-    flow, flow_rows = _fitting(len(x), lambda rows: model.gradient_flow(take(x, rows), y[rows]))
+
+    def flow_of(rows: Array) -> GradientFlow:
+        some = take(x, rows)  # of sequences of unequal length the longest ones may not be in it
+        return model.gradient_flow(some, y[rows][:, : some.shape[1]] if judged.by_step else y[rows])
+
+    flow, flow_rows = _fitting(len(x), flow_of)
     gates, gate_rows = _fitting(len(x), lambda rows: model.trace(take(x, rows)).statistics())
     history = model.history
     curves = {} if history is None else history.history

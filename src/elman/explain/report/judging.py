@@ -92,18 +92,11 @@ def judge(model: Model, given: Material) -> Judgement:
     loss = model.compiled_loss()
     width = outputs.shape[-1]
     y = np.asarray(given.y)
-    sparse = isinstance(loss, losses.SparseCategoricalCrossentropy)
-    binary = isinstance(loss, losses.BinaryCrossentropy) and width == 1
-    if not (sparse or binary or isinstance(loss, losses.CategoricalCrossentropy)):
+    read = reader(loss, width)
+    if read is None:
         return _numbers(given, outputs, y, counts, found, loss)
-    logits = bool(getattr(loss, "from_logits", False))
-
-    def read(outputs: Array) -> Array:
-        if binary:
-            p = activations.sigmoid(outputs.astype(np.float64)) if logits else outputs
-            return np.concatenate([1 - p, p], axis=-1)
-        return activations.softmax(outputs) if logits else outputs / outputs.sum(-1, keepdims=True)
-
+    sparse = isinstance(loss, losses.SparseCategoricalCrossentropy)
+    binary = isinstance(loss, losses.BinaryCrossentropy)
     shares = read(outputs)
     said = shares.argmax(-1)
     true = y.reshape(said.shape) if sparse or binary else y.reshape(outputs.shape).argmax(-1)
@@ -118,6 +111,31 @@ def judge(model: Model, given: Material) -> Judgement:
         kept = true[true >= 0]
         majority = baselines.majority(kept, kept) if len(kept) else 0.0
     return Judgement(names, read, found, outputs, None, counts, shares, true, said, majority)
+
+
+def reader(loss: losses.Loss, width: int) -> Callable[[Array], Array] | None:
+    """What makes shares of classes of a model's outputs; None where they are numbers.
+
+    Args:
+        loss: what it was trained with.
+        width: numbers of one output.
+    """
+    binary = isinstance(loss, losses.BinaryCrossentropy) and width == 1
+    several = losses.SparseCategoricalCrossentropy, losses.CategoricalCrossentropy
+    if not binary and not isinstance(loss, several):
+        return None
+    logits = bool(getattr(loss, "from_logits", False))
+
+    def read(outputs: Array) -> Array:
+        if binary:
+            p = activations.sigmoid(outputs.astype(np.float64)) if logits else outputs
+            return np.concatenate([1 - p, p], axis=-1)
+        if logits:
+            return activations.softmax(outputs)
+        total = outputs.sum(-1, keepdims=True)
+        return outputs / np.where(total > 0, total, 1)  # 0 where a sequence has ended
+
+    return read
 
 
 def _run(model: Model, data: Data) -> tuple[Array, Array | None, Array]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from elman.data.sequences import Sequences
+from elman.data.steps import Fill, Scale
 from elman.errors import DataError, FileError, OptionError, nearest
+from elman.ragged import Ragged
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -70,7 +73,7 @@ class Material:
 
 def material(
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     names: Iterable[str] | None = None,
     words: Iterable[str] | Mapping[Any, Any] | None = None,
@@ -80,7 +83,7 @@ def material(
     title: str = "data",
     about: str = "",
 ) -> Material:
-    """Data as `Model.report` is given them.
+    """Data as `Model.report` is given them; what `Sequences` know need not be said.
 
     Raises:
         OptionError: a step that has no length, or a text where a list of words is due.
@@ -94,18 +97,51 @@ def material(
             f"report expected step, the seconds from one to the next, to be above 0, got {step!r}. "
             "Use e.g. 1 / 100 for 100 steps a second."
         )
+    told: dict[str, Any] = {
+        "about": about,
+        "names": tuple(map(str, names or ())),
+        "words": _words(words),
+        "feature_names": tuple(map(str, feature_names or ())),
+        "units": tuple(map(str, units or ())),
+        "step": "" if step is None or number else str(step),
+        "seconds": float(step) if number else _seconds(str(step or "")),  # type: ignore[arg-type]
+    }
+    if not isinstance(x, Sequences):
+        return Material(x, y, title, **told)
+    known = of_sequences(x, title)
+    return replace(known, **{name: value for name, value in told.items() if value})
+
+
+def of_sequences(data: Sequences, title: str = "data") -> Material:
+    """What `elman.data.Sequences` know of themselves."""
+    targets = data.targets
+    if isinstance(targets, Ragged):
+        targets = targets.padded()
+    center, scale = _measured(data)
     return Material(
-        x,
-        y,
+        data.model_inputs,
+        targets,
         title,
-        about,
-        tuple(map(str, names or ())),
-        _words(words),
-        tuple(map(str, feature_names or ())),
-        tuple(map(str, units or ())),
-        step="" if step is None or number else str(step),
-        seconds=float(step) if number else _seconds(str(step or "")),  # type: ignore[arg-type]
+        data.about,
+        data.names,
+        _words(data.vocabulary),
+        data.feature_names,
+        data.units,
+        center,
+        scale,
+        seconds=data.step,
     )
+
+
+def _measured(data: Sequences) -> tuple[Array | float, Array | float]:
+    """What leads back from prepared values to measured ones: they were scaled, and filled."""
+    steps = () if data.prepared is None else data.prepared.steps
+    if [step.kind for step in steps] != [Scale.kind, Fill.kind]:
+        return 0.0, 1.0
+    first = steps[0]
+    assert isinstance(first, Scale)
+    marks = data.features - len(first.center)  # of features that lack some; they are not scaled
+    return np.array([*first.center, *[0.0] * marks]), np.array([*first.scale, *[1.0] * marks])
 
 
 def read(data: str) -> Material:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elman.errors import FileError, NotReadyError
 from elman.explain.report.gathering import gather
-from elman.explain.report.material import Material, material, read
+from elman.explain.report.material import Material, material, of_sequences, read
 from elman.explain.report.page import page
 from elman.saving.replacing import place, replace
 
 if TYPE_CHECKING:
+    from elman.data import Sequences
     from elman.models import Model
 
 
 def report(
     model: Model,
     x: Any,
-    y: Any,
+    y: Any = None,
     path: str | os.PathLike[str] = "report.html",
     **known: Any,
 ) -> Path:
@@ -37,6 +39,7 @@ def inspect(
     data: str,
     out: str | os.PathLike[str] = "report.html",
     loss: str | None = None,
+    prepare: Callable[[Model, str], Sequences | None] | None = None,
 ) -> Path:
     """Write the report of a model in a file.
 
@@ -45,6 +48,7 @@ def inspect(
         data: an .npz file with x and y, or the name of a bundled dataset.
         out: the page.
         loss: for a model that was saved without one.
+        prepare: what else reads data for a model; None, or what returns None, leaves it to `read`.
 
     Raises:
         FileError: a file that is not what it should be, or cannot be written.
@@ -54,8 +58,9 @@ def inspect(
     from elman import saving
 
     target = _page(out, "inspect")
-    given = read(data)
     opened = saving.load_model(model)
+    prepared = None if prepare is None else prepare(opened, data)
+    given = read(data) if prepared is None else of_sequences(prepared, Path(data).name)
     if loss is not None:
         opened.compile(loss=loss)
     elif opened.loss is None:

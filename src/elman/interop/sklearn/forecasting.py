@@ -6,28 +6,28 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from elman.data.lookahead import Lookahead, cut
+from elman.data.naive import LAST, TINY, absolute_errors, naive
+from elman.data.preparing import Preparation
 from elman.data.sequences import Sequences
+from elman.data.steps import Relative, Scale
 from elman.errors import DataError, OptionError
-from elman.interop.sklearn import preparing, reading
+from elman.interop.sklearn import reading
 from elman.interop.sklearn.estimator import Array, Head, SequenceEstimator
 from elman.layers.layer import whole
-
-#: A series that never changes is forecast by its last value: no error to divide by.
-TINY = 1e-30
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class SequenceForecaster(SequenceEstimator):
     """The next steps of every series, of all its features.
 
-    X is one series [steps], or what `SequenceEstimator` takes but texts: many series. From each
-    window the network learns how far the steps after it lie from its last one. The windows at the
-    end of every series are held out, where it is long enough: `errors_` says how well they are
-    forecast.
+    X is one series [steps], or what `SequenceEstimator` takes but texts and `Sequences`: many
+    series. From each window the network learns how far the steps after it lie from its last one, or
+    from the last season. The windows at the end of every series are held out, where it is long
+    enough: `errors_` says how well they are forecast.
 
     Args:
         horizon: steps to forecast.
@@ -60,9 +60,9 @@ class SequenceForecaster(SequenceEstimator):
             OptionError: a horizon, window or season that cannot be.
             ValueError: X is no such data.
         """
-        self._check_options()
         fresh = not (self.warm_start and self._fitted)
         series, _ = self._series(X)
+        recipe = self._recipe(series[0].shape[-1])
         parts = [
             self._windows(one, row, self.validation_fraction) for row, one in enumerate(series)
         ]
@@ -72,12 +72,12 @@ class SequenceForecaster(SequenceEstimator):
         if fresh:
             self._begin()
             self.n_features_in_ = windows.shape[-1]
-            prepared = preparing.learn(self._seen(windows[~late]), self.standardize, "forecast")
-            self._scale = preparing.scale(prepared)
+            prepared = self._learned(windows[~late], recipe)
         rows, held_out = np.flatnonzero(~late), np.flatnonzero(late)
-        self._train(
-            self._seen(windows), self._targets(windows), None, prepared, self.epochs, rows, held_out
-        )
+        seen, coming = windows[:, : self.window], windows[:, self.window :]
+        relative = (prepared or self._prepared).steps[0]
+        y = relative.aim(coming, list(seen))
+        self._train(self._seen(seen), y, None, prepared, self.epochs, rows, held_out)
         self.errors_ = self._errors(windows[held_out]) if len(held_out) else {}
         return self
 
@@ -116,7 +116,7 @@ class SequenceForecaster(SequenceEstimator):
         check_is_fitted(self, "model_")
         parts = [self._windows(one, row, None)[0] for row, one in enumerate(self._series(X)[0])]
         errors = self._errors(np.concatenate(parts))
-        return float(1 - errors["forecast"] / max(errors["last value"], TINY))
+        return float(1 - errors["forecast"] / max(errors[LAST], TINY))
 
     def _series(self, X: Any) -> tuple[list[Array], bool]:
         """Every series, [steps, features], and whether X was a single one."""
@@ -142,7 +142,7 @@ class SequenceForecaster(SequenceEstimator):
         length = self.window + self.horizon
         if len(one) < length:
             raise self._too_short(row, len(one), length, "a window and a horizon")
-        windows = sliding_window_view(one, length, axis=0).swapaxes(1, 2)
+        windows = cut(one, self.window, self.horizon)
         ends = np.arange(length, len(one) + 1)
         held_out = 0 if share is None else max(self.horizon, round(share * len(one)))
         if len(one) - held_out < length:
@@ -151,46 +151,47 @@ class SequenceForecaster(SequenceEstimator):
         late = ends - self.horizon >= len(one) - held_out
         return windows[early | late], late[early | late]
 
-    # -- windows [n, window + horizon, features], as the network sees them ------------------------
+    # -- windows ----------------------------------------------------------------------------------
 
-    def _seen(self, windows: Array) -> Array:
-        """What lies before the horizon, from its last step."""
-        seen = windows[:, : self.window]
-        return seen - seen[:, -1:]
+    def _seen(self, windows: Array) -> Sequences:
+        """What a forecast sees, windows [n, window, features], as the data room has it."""
+        return Sequences(list(windows), kind="forecast", raw=list(windows))
 
-    def _targets(self, windows: Array) -> Array:
-        coming = windows[:, self.window :] - windows[:, self.window - 1 : self.window]
-        return (coming / self._scale).reshape(len(windows), -1)
+    def _learned(self, windows: Array, recipe: Lookahead) -> Preparation:
+        """What windows with their horizons teach, those that are trained on."""
+        seen, coming = list(windows[:, : self.window]), windows[:, self.window :]
+        relative = Relative.learned(seen, coming, recipe.horizon, recipe.season or 0)
+        steps: list[Any] = [relative]
+        if self.standardize:
+            steps.append(Scale.learned(np.concatenate(relative.apply(seen))))
+        return Preparation("forecast", tuple(steps), columns=tuple(recipe.to_dict().items()))
 
     def _forecast(self, windows: Array) -> Array:
-        """What comes after these windows, [n, horizon, features]."""
-        found = self._outputs(self._seen(windows)).reshape(len(windows), self.horizon, -1)
-        return found * self._scale + windows[:, self.window - 1 : self.window]
+        """What comes after windows [n, window, features]: float64 [n, horizon, features]."""
+        self._check_known(windows)
+        seen = self._seen(windows)
+        return np.asarray(self._prepared.restore(self._outputs(seen), seen))
 
     def _errors(self, windows: Array) -> dict[str, float]:
         seen, coming = windows[:, : self.window], windows[:, self.window :]
-        forecasts = {"forecast": self._forecast(seen), "last value": seen[:, -1:]}
-        if self.season is not None:
-            ahead = np.arange(self.horizon) % self.season
-            forecasts["seasonal naive"] = seen[:, self.window - self.season + ahead]
-        return {name: float(np.abs(f - coming).mean()) for name, f in forecasts.items()}
+        forecasts = {"forecast": self._forecast(seen), **naive(seen, self.horizon, self.season)}
+        return {name: float(e.mean()) for name, e in absolute_errors(forecasts, coming).items()}
 
     def _head(self) -> Head:
         return Head(self.horizon * self.n_features_in_, None, "mse")
 
-    def _check_options(self) -> None:
-        for name in ("horizon", "window"):
-            whole(self._who, name, getattr(self, name))
+    def _recipe(self, features: int) -> Lookahead:
+        """What is forecast from what; the options are checked."""
         if not 0 < self.validation_fraction < 1:
             raise OptionError(
                 f"{self._who} expected validation_fraction between 0 and 1, got "
                 f"{self.validation_fraction!r}. Use e.g. 0.1 for the last tenth of every series."
             )
-        if self.season is not None and whole(self._who, "season", self.season) > self.window:
-            raise OptionError(
-                f"{self._who} expected a window of a season or more, got window={self.window} and "
-                f"season={self.season}. Make the window longer."
-            )
+        names = ("value",) if features == 1 else tuple(f"value {n}" for n in range(features))
+        horizon = whole(self._who, "horizon", self.horizon)
+        window = whole(self._who, "window", self.window)
+        season = None if self.season is None else whole(self._who, "season", self.season)
+        return Lookahead(names, None, None, horizon, window, season, (), ())
 
     def _too_short(self, row: int, got: int, needed: int, what: str) -> DataError:
         return DataError(

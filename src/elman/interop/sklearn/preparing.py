@@ -28,13 +28,12 @@ def unread(texts: list[str], tokens: str, size: int) -> Sequences:
     return Sequences(nothing, kind="text", raw=texts, prepared=begun)
 
 
-def learn(found: Found, standardize: bool, kind: str = "table") -> Preparation:
+def learn(found: Found, standardize: bool) -> Preparation:
     """What these sequences teach.
 
     Args:
         found: those that are trained on. `Sequences` say themselves how they are prepared.
         standardize: whether each feature is brought to mean 0 and deviation 1.
-        kind: what a model's file is to say of the data.
 
     Raises:
         DataError: there is nothing to learn from.
@@ -44,7 +43,7 @@ def learn(found: Found, standardize: bool, kind: str = "table") -> Preparation:
     steps = _steps(found)
     if not len(steps):
         raise DataError("fit expected sequences with steps, got empty ones only. Check the data.")
-    return Preparation(kind, (Scale.learned(steps),) if standardize else ())
+    return Preparation("table", (Scale.learned(steps),) if standardize else ())
 
 
 def apply(prepared: Preparation, found: Found) -> Array | Ragged:
@@ -70,12 +69,6 @@ def features(found: Found) -> int | None:
         return None
     steps = found.prepared.steps if found.prepared else ()
     return found.features - sum(len(step.marked) for step in steps if isinstance(step, Fill))
-
-
-def scale(prepared: Preparation) -> Array | float:
-    """What each feature is divided by."""
-    found = [np.array(step.scale) for step in prepared.steps if isinstance(step, Scale)]
-    return found[0] if found else 1.0
 
 
 def words(prepared: Preparation) -> int:

@@ -1,0 +1,287 @@
+"""What is at a path, what is to be predicted from it, and why one may think so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elman.data import arrays, sound_files
+from elman.data.frames import READERS as TABLES
+from elman.data.frames import Columns, columns
+from elman.data.records import ecg
+from elman.data.sequences import Sequences
+from elman.data.sounds import audio
+from elman.data.tables import NUMBERING, table
+from elman.data.texts import TARGETS, text
+from elman.errors import DataError, OptionError
+from elman.learning import bundled
+
+#: What the network is to answer. "tag" is an answer at every step.
+TASKS = ("classify", "regress", "tag", "forecast")
+KINDS = ("text", "audio", "ecg", "table")
+#: What each loader can be told, in its own words.
+LOADERS: dict[str, tuple[Callable[..., Sequences], set[str]]] = {
+    "text": (text, {"column", "target", "group", "time", "tokens", "size", "least"}),
+    "audio": (audio, {"column", "target", "group", "features", "rate", "trim", "longest"}),
+    "ecg": (
+        ecg,
+        {"target", "group", "cut", "length", "hop", "label", "rate", "source_rate", "rhythm",
+         "classes", "annotations"},
+    ),
+    "table": (table, {"target", "group", "time", "sequence", "form", "features"}),
+}  # fmt: skip
+#: Which loader a file is for, by its ending.
+ENDINGS = {
+    **dict.fromkeys(TABLES, "table"),
+    **dict.fromkeys((".npz", ".ts"), "table"),
+    **dict.fromkeys(sound_files.ENDINGS, "audio"),
+    **dict.fromkeys((".hea", ".edf", ".bdf"), "ecg"),
+    ".txt": "text",
+}
+#: A text column has as many words as this, on average; less are names of something.
+WORDS = 2.5
+#: A column with no more different values than this may be one of classes.
+FEW = 50
+
+
+@dataclass
+class Look:
+    """Data, and what is believed of them.
+
+    Attributes:
+        data: as they were read; not prepared yet.
+        task: "classify", "regress" or "tag".
+        why: (what, in words): what was decided and what for.
+        held_out: what to test on, where the data say it themselves.
+    """
+
+    data: Sequences
+    task: str
+    why: list[tuple[str, str]] = field(default_factory=list)
+    held_out: Sequences | None = None
+
+
+def look(
+    source: str,
+    *,
+    kind: str | None = None,
+    task: str = "auto",
+    options: Mapping[str, Any] | None = None,
+) -> Look:
+    """Read what is at a path, after finding out what it is.
+
+    Args:
+        source: a file, a folder, or the name of a bundled dataset.
+        kind: "text", "audio", "ecg" or "table", where that is known.
+        task: "classify", "regress", "tag" or "auto".
+        options: what else the loader is told, by the names of its own arguments.
+
+    Raises:
+        DataError: nothing is there, it is of no known kind, or it has nothing to predict.
+        OptionError: an option of another loader.
+    """
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    path = Path(source)
+    if source in bundled.NAMES and not path.exists():
+        data, held_out = bundled.load(source)
+        return Look(data, "classify", [("source", "a dataset that elman brings")], held_out)
+    why: list[tuple[str, str]] = []
+    found: Any = path
+    if kind is None:
+        kind, because = _kind(path)
+        if kind == "table" and path.suffix.lower() in TABLES:
+            found = columns(path)
+            kind, because = _kind_of_table(found, given)
+        why.append(("kind", f"{kind}: {because}"))
+    elif kind not in KINDS:
+        raise OptionError(f"train expected kind to be one of {', '.join(KINDS)}, got {kind!r}.")
+    loader, known = LOADERS[kind]
+    _check_options(given, kind, known)
+    if kind == "audio":
+        given.setdefault("features", "mfcc")
+    if kind != "ecg" and path.suffix.lower() in TABLES:
+        found = columns(path) if found is path else found
+        if kind in ("text", "audio"):
+            column = _longest(found, given) if kind == "text" else _paths(found)
+            given.setdefault("column", column)
+        why += _choose_target(found, given, kind)
+    if kind == "table" and isinstance(given.get("features"), str):
+        given["features"] = [name.strip() for name in given["features"].split(",")]
+    if kind == "audio":
+        found = path  # its recordings lie beside it
+    if kind == "ecg" and task == "tag":
+        given.setdefault("label", "step")
+    if kind in ("text", "table"):
+        given["task"] = {"tag": "auto"}.get(task, task)
+    data = loader(found, **given)
+    return Look(data, _task(data, task, path.name), why)
+
+
+def _check_options(given: Mapping[str, Any], kind: str, known: set[str]) -> None:
+    for name in given:
+        if name not in known:
+            of = [other for other in KINDS if name in LOADERS[other][1]]
+            raise OptionError(
+                f"train expected options for {kind}, got --{name.replace('_', '-')}, which is for "
+                f"{' and '.join(of)}. Leave it out, or say --kind {of[0]}."
+            )
+
+
+# -- which kind -----------------------------------------------------------------------------------
+
+
+def _kind(path: Path) -> tuple[str, str]:
+    """The kind of a file or folder, and why it is that."""
+    if not path.exists():
+        if path.suffix == "" and path.with_suffix(".hea").is_file():
+            return "ecg", "a WFDB record"
+        beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = get_close_matches(path.name, [*bundled.NAMES, *beside], 1, cutoff=0.75)
+        hint = f"Did you mean {near[0]!r}?" if near else "Check the path."
+        raise DataError(
+            f"train expected a file, a folder or one of {', '.join(bundled.NAMES)}, got nothing "
+            f"at {str(path)!r}. {hint}"
+        )
+    if path.is_dir():
+        counts = Counter(
+            kind
+            for one in path.rglob("*")
+            if (kind := ENDINGS.get(one.suffix.lower())) and not one.name.startswith(".")
+        )
+        # A folder of tables is one of records: each is a recording, a row per sample.
+        kinds = Counter({"ecg" if kind == "table" else kind: n for kind, n in counts.items()})
+        if not kinds:
+            raise DataError(
+                f"train expected files ending in {', '.join(ENDINGS)} in the folder {str(path)!r}, "
+                "got none. Put the files of each class into a folder of its own."
+            )
+        (kind, most), *others = kinds.most_common()
+        if others and others[0][1] * 2 > most:
+            raise DataError(
+                f"train expected files of one kind in the folder {str(path)!r}, got "
+                f"{', '.join(f'{n} of {one}' for one, n in kinds.items())}. Choose with --kind."
+            )
+        return kind, f"a folder with {most:,} files of it"
+    ending = path.suffix.lower()
+    if ending not in ENDINGS:
+        raise DataError(
+            f"train expected a file that ends in {', '.join(ENDINGS)}, got {path.name!r}. Give it "
+            "the ending of what it holds."
+        )
+    if ENDINGS[ending] == "audio":
+        raise DataError(
+            f"train expected many recordings, got the single one {path.name!r}. Name the folder "
+            "that has a folder of recordings for each class."
+        )
+    if ending == ".npz" and not _has_sequences(path):
+        return "ecg", "it has a recording in each array"
+    return ENDINGS[ending], f"its name ends in {ending}"
+
+
+def _has_sequences(path: Path) -> bool:
+    """Whether an NPZ file has an array of sequences; one that cannot be read is for its loader."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return any(name.lower() in arrays.VALUES for name in stored.files)
+    except arrays.BROKEN:
+        return True
+
+
+def _kind_of_table(found: Columns, given: Mapping[str, Any]) -> tuple[str, str]:
+    """What the rows of a table are: texts, paths of recordings, or numbers."""
+    for option, kind in (("sequence", "table"), ("tokens", "text"), ("cut", "ecg")):
+        if option in given:
+            return kind, f"--{option} says so"
+    if (paths := _paths(found)) is not None:
+        return "audio", f"column {paths!r} has paths of recordings"
+    if "column" in given:
+        return "text", "--column says so"
+    longest = _longest(found, given)
+    if longest is not None and (words := _words(found, longest)) > WORDS:
+        return "text", f"column {longest!r} has {words:.0f} words a row"
+    if any(found.has_lists(name) for name in found.names):
+        return "table", "its cells are lists of numbers"
+    return "table", "each row is a sequence, each cell a step (if each row is a step: --sequence)"
+
+
+def _paths(found: Columns) -> str | None:
+    """The first column of paths of recordings."""
+    for name in found.names:
+        if all(str(value).lower().endswith(sound_files.ENDINGS) for value in found[name]):
+            return name
+    return None
+
+
+def _longest(found: Columns, given: Mapping[str, Any]) -> str | None:
+    """The column with the most words a row, but for that of targets."""
+    words = {name: _words(found, name) for name in found.names if name != given.get("target")}
+    return max(words, key=lambda name: words[name]) if any(words.values()) else None
+
+
+def _words(found: Columns, name: str) -> float:
+    """How many words a cell has, on average; 0 for numbers."""
+    if found[name].dtype != object or found.has_lists(name) or found.is_numeric(name):
+        return 0.0
+    return float(np.mean([len(str(value).split()) for value in found[name]]))
+
+
+# -- what to predict ------------------------------------------------------------------------------
+
+
+def _choose_target(found: Columns, given: dict[str, Any], kind: str) -> list[tuple[str, str]]:
+    """Put the column of targets into `given`, and say why it is that one."""
+    if "target" in given:
+        _ = found[given["target"]]  # raises where there is none
+        return [("target", f"column {given['target']!r}: --target says so")]
+    taken = {given.get(option) for option in ("column", "group", "time", "sequence")}
+    rest = [n for n in found.names if n not in taken and n.lower() not in NUMBERING]
+    called = [name for name in rest if name.lower() in TARGETS]
+    if len(called) == 1:
+        because = "the name says so"
+    elif len(rest) == 1 and kind != "table":
+        called, because = rest, "the only other one"
+    else:
+        called = [name for name in rest if _is_classes(found, name)]
+        because = "the only one of a few different words"
+    if len(called) != 1:
+        raise DataError(
+            f"train expected a column to predict in {found.where}, got "
+            f"{'several that may be it' if called else 'none that is called ' + TARGETS[0]} among "
+            f"{', '.join(map(repr, found.names[:20]))}. Name it: --target {(called or rest)[-1]}"
+        )
+    given["target"] = called[0]
+    return [("target", f"column {called[0]!r}: {because}")]
+
+
+def _is_classes(found: Columns, name: str) -> bool:
+    """Whether a column has words, the same ones in many rows."""
+    if found.is_numeric(name) or found.has_lists(name) or _words(found, name) > WORDS:
+        return False
+    different = len({str(value) for value in found[name]})
+    return 2 <= different <= min(FEW, found.rows / 2)
+
+
+def _task(data: Sequences, task: str, name: str) -> str:
+    """What is to be done with these targets."""
+    if data.targets is None:
+        raise DataError(
+            f"train expected something to predict in {name!r}, got no targets. Name their column "
+            "with --target, put each class into a folder of its own, or predict what comes next: "
+            "--task forecast."
+        )
+    found = "tag" if data.by_step else "classify" if data.names else "regress"
+    if task in ("auto", found):
+        return found
+    if task == "regress" and data.by_step and not data.names:
+        return "tag"
+    has = {"tag": "at every step", "classify": "of classes", "regress": "of numbers"}
+    raise DataError(
+        f"train expected targets {has.get(task, task)} for --task {task}, got targets "
+        f"{has[found]} in {name!r}. Choose --task {found}, or another --target."
+    )

@@ -1,0 +1,286 @@
+"""What is said of a training: tables for people, or one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from elman.callbacks import Callback
+from elman.learning.choosing import Settings
+from elman.learning.fitting import Parts
+from elman.learning.judging import Judgement, Scores
+from elman.learning.looking import Look
+from elman.learning.making import Made
+from elman.models import Sequential
+from elman.progress import TrainingBar, duration
+from elman.spec import write
+
+if TYPE_CHECKING:
+    pass
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+WIDTH = 80
+#: Where texts begin, behind their names.
+MARGIN = 10
+#: Of so many classes, those that were found worst are listed where a matrix has no room.
+WORST = 12
+SHARES = {"accuracy", "balanced_accuracy"}
+#: How scores are called.
+CALLED = {
+    "accuracy": "accuracy", "balanced_accuracy": "balanced\naccuracy", "r2": "R²",
+    "mae": "mean\nabsolute\nerror", "rmse": "root mean\nsquare\nerror",
+}  # fmt: skip
+
+
+class Silent:
+    """Says nothing, until all is done."""
+
+    def looked(self, source: str, found: Look) -> None:
+        """Nothing."""
+
+    def chose(self, parts: Parts, settings: Settings, model: Sequential, seed: int) -> None:
+        """Nothing."""
+
+    def watchers(self) -> Sequence[Callback]:
+        """A bar where somebody sees it: on standard error, if that is a terminal."""
+        return []
+
+    def made(self, made: Made) -> None:
+        """Nothing."""
+
+
+class Json(Silent):
+    """One JSON document on standard output."""
+
+    def watchers(self) -> Sequence[Callback]:
+        return _bar()
+
+    def made(self, made: Made) -> None:
+        print(json.dumps(document(made), indent=2, ensure_ascii=False))
+
+
+class Tables(Silent):
+    """Tables of at most 80 columns; without colours where nobody sees them."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self.console = Console(highlight=False, soft_wrap=False)
+        self.console.width = min(self.console.width, WIDTH)
+
+    def looked(self, source: str, found: Look) -> None:
+        self._rule(source)
+        lines = dict(found.data.describe().lines)
+        why = dict(found.why)
+        lines["kind"] = why.get("kind", lines["kind"])
+        targets = [lines.pop("targets"), why.get("target", "")]
+        lines["predicts"] = "; ".join(filter(None, targets))
+        self._lines(lines.items())
+
+    def chose(self, parts: Parts, settings: Settings, model: Sequential, seed: int) -> None:
+        self._rule("training")
+        sizes = ", ".join(
+            f"{len(part):,} {what}"
+            for part, what in (
+                (parts.train, "sequences to train on"),
+                (parts.valid, "to validate"),
+                (parts.test, "to test"),
+            )
+        )
+        self._lines(
+            [
+                ("split", f"{sizes}; {parts.by}"),
+                ("network", f"{write(model)} ({model.count_params():,} parameters)"),
+                (
+                    "settings",
+                    f"Adam, learning rate {settings.lr:g}, batches of {settings.batch_size}, at "
+                    f"most {settings.epochs} epochs, {settings.patience} without improvement, "
+                    f"seed {seed}",
+                ),
+            ]
+        )
+        for note in parts.notes:
+            self._lines([("note", note)])
+
+    def watchers(self) -> Sequence[Callback]:
+        return _bar()
+
+    def made(self, made: Made) -> None:
+        fitted = made.fitted
+        epochs = len(fitted.history.get("loss", []))
+        if fitted.best:
+            more = ""
+            if fitted.best == made.settings.epochs:
+                more = f"; more may do better: --epochs {2 * fitted.best}"
+            self._lines(
+                [
+                    (
+                        "stopped" if fitted.stopped else "trained",
+                        f"{epochs} epochs, {duration(fitted.seconds)}; epoch {fitted.best} had the "
+                        f"lowest validation loss, and its weights are kept{more}",
+                    )
+                ]
+            )
+        if made.judgement is not None:
+            self._judged(made.judgement, made)
+        self._end(made)
+
+    def _judged(self, judgement: Judgement, made: Made) -> None:
+        test = made.parts.test
+        self._rule(f"{len(test):,} sequences held out")
+        constant = "the most frequent class" if test.names else "the mean"
+        compared = {
+            f"always {constant}": judgement.constant,
+            "order-free model": judgement.order_free,
+            "this network": judgement.network,
+        }
+        self.console.print(scoreboard(compared))
+        self.console.print()
+        self._lines([("verdict", judgement.verdict)])
+        if judgement.network.confusion is not None:
+            self.console.print()
+            self.console.print(confusion(judgement.network, test.names, self.console.width))
+
+    def _end(self, made: Made) -> None:
+        from rich.text import Text
+
+        self.console.print()
+        if made.path is None:
+            self.console.print("Nothing was written: no epoch was finished.")
+            return
+        self.console.print(Text.assemble("Written to ", (str(made.path), "bold")))
+        if made.fitted.stopped:
+            return
+        known = made.source if made.found.held_out is not None else None
+        for command in (
+            f"elman predict {made.path} NEW",
+            f"elman evaluate {made.path} NEW",
+            f"elman inspect {made.path} {known}" if known else f"elman count {made.path}",
+        ):
+            self.console.print(f"    {command}", markup=False)
+
+    def _rule(self, title: str) -> None:
+        from rich.rule import Rule
+        from rich.text import Text
+
+        self.console.print()
+        self.console.print(Rule(Text(title, "bold"), style="dim", align="left"))
+
+    def _lines(self, lines: Iterable[tuple[str, str]]) -> None:
+        """Names and texts side by side; no spaces behind them, which a table would leave."""
+        from textwrap import wrap
+
+        from rich.text import Text
+
+        listed = list(lines)
+        margin = max(MARGIN, *(len(name) + 2 for name, _ in listed))
+        for name, text in listed:
+            first, *rest = wrap(text, self.console.width - margin) or [""]
+            self.console.print(Text.assemble((f"{name:<{margin}}", "bold"), first))
+            for line in rest:
+                self.console.print(Text(" " * margin + line))
+
+
+def scoreboard(compared: Mapping[str, Scores]) -> Any:
+    """The scores of each, one below the other; the last is what the others are compared with."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("")
+    *_, last = compared
+    for name in compared[last].values:
+        table.add_column(CALLED[name], justify="right", vertical="bottom")
+    for label, of in compared.items():
+        style = "bold" if label == last else ""
+        table.add_row(label, *(score(n, v) for n, v in of.values.items()), style=style)
+    return table
+
+
+def score(name: str, value: float) -> str:
+    """A score in words."""
+    if name in SHARES:
+        return f"{100 * value:.1f} %"
+    return f"{value:.3f}" if name == "r2" else f"{value:#.4g}"
+
+
+def confusion(found: Scores, names: Sequence[str], width: int = WIDTH) -> Any:
+    """Truths in rows and answers in columns; where they have no room, the worst classes."""
+    from rich.table import Table
+
+    counts = found.confusion
+    assert counts is not None
+    truths, answers = counts.sum(axis=1), counts.sum(axis=0)
+    columns = [max(len(name), len(f"{n:,}")) + 2 for name, n in zip(names, answers, strict=True)]
+    fits = max(map(len, names)) + sum(columns) + 22 <= width
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
+    table.add_column("true \\ answered" if fits else "class", no_wrap=True, max_width=30)
+    for name in names if fits else ("sequences",):
+        table.add_column(str(name), justify="right", no_wrap=True)
+    table.add_column("recall", justify="right")
+    table.add_column("precision", justify="right")
+    recall = counts.diagonal() / np.maximum(truths, 1)
+    there = np.flatnonzero(truths + answers)
+    if not fits and len(there) > WORST:
+        table.title = f"The {WORST} of {len(there)} classes that are found worst"
+    for c in there if fits else there[np.argsort(recall[there], kind="stable")][:WORST]:
+        cells = [f"{n:,}" for n in counts[c]] if fits else [f"{truths[c]:,}"]
+        shares = (_share(counts[c, c], of) for of in (truths[c], answers[c]))
+        table.add_row(names[c], *cells, *shares)
+    return table
+
+
+def _share(part: float, of: float) -> str:
+    return f"{100 * part / of:.1f} %" if of else "-"
+
+
+def _bar() -> Sequence[Callback]:
+    return [TrainingBar(1, file=sys.stderr)] if sys.stderr.isatty() else []
+
+
+def document(made: Made) -> dict[str, Any]:
+    """All of it as plain data."""
+    data, fitted, judgement = made.found.data, made.fitted, made.judgement
+    found: dict[str, Any] = {
+        "data": {
+            "source": made.source,
+            "kind": data.kind,
+            "task": made.found.task,
+            "why": dict(made.found.why),
+            "sequences": len(data),
+            "steps": {"shortest": int(data.lengths.min()), "longest": int(data.lengths.max())},
+            "features": list(data.feature_names) or data.features,
+            "classes": list(data.names),
+            "missing": data.missing,
+        },
+        "split": {
+            "train": len(made.parts.train),
+            "valid": len(made.parts.valid),
+            "test": len(made.parts.test),
+            "by": made.parts.by,
+            "notes": made.parts.notes,
+        },
+        "settings": {**vars(made.settings), "seed": made.seed},
+        "training": {
+            "epochs": len(fitted.history.get("loss", [])),
+            "best_epoch": fitted.best,
+            "seconds": round(fitted.seconds, 3),
+            "stopped": fitted.stopped,
+            "history": fitted.history,
+        },
+        "model": None if made.path is None else str(made.path),
+    }
+    if judgement is not None:
+        found["test"] = {
+            "network": judgement.network.values,
+            "constant": judgement.constant.values,
+            "order_free": judgement.order_free.values,
+            "verdict": judgement.verdict,
+        }
+        if judgement.network.confusion is not None:
+            found["test"]["confusion"] = judgement.network.confusion.tolist()
+    return found
