@@ -21,6 +21,7 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
     cross_val_predict,
     cross_val_score,
+    cross_validate,
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -323,6 +324,31 @@ def test_a_pickled_model_gives_the_same_bits_and_holds_a_keras_file(sequences: A
     for one in (model, again):  # the optimizer's state and the generator came along
         one.partial_fit(x, y)
     assert again.loss_curve_ == model.loss_curve_
+
+
+def test_a_pickled_regressor_goes_on_and_answers_in_the_targets_unit(sequences: Any) -> None:
+    x, y = sequences[0], sequences[0][:, 0, 0] * 1e4 + 1e5
+    model = SequenceRegressor(**SMALL).fit(x, y)
+    again = pickle.loads(pickle.dumps(model))
+    for _ in range(2):
+        np.testing.assert_array_equal(again.predict(x), model.predict(x))
+        assert abs(model.predict(x).mean() - 1e5) < 1e5
+        for one in (model, again):
+            one.partial_fit(x, y)
+    assert again.loss_curve_ == model.loss_curve_
+
+
+def test_fitted_estimators_come_back_from_two_processes(sequences: Any) -> None:
+    x, y = sequences
+    elman.set_threads(max(joblib.cpu_count() // 2, 1))  # as each of the processes has
+    found = [
+        cross_validate(
+            SequenceClassifier(**SMALL), x, y, cv=2, n_jobs=n_jobs, return_estimator=True
+        )["estimator"]
+        for n_jobs in (1, 2)
+    ]
+    for here, there in zip(*found, strict=True):
+        np.testing.assert_array_equal(there.predict_proba(x), here.predict_proba(x))
 
 
 def test_a_clone_has_the_options_alone(sequences: Any) -> None:
