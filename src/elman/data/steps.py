@@ -137,18 +137,21 @@ class Scale(Step):
 
     def apply(self, values: list[Any]) -> list[Any]:
         """Each feature on its own scale, in double precision and then float32."""
-        center, scale = np.array(self.center), np.array(self.scale)
-        found = []
+        width, found = len(self.center), []
         for row, one in enumerate(values):
             array = np.asarray(one, np.float32)
-            if array.ndim != 2 or (len(array) and array.shape[1] != len(center)):
+            if array.ndim != 2 or (len(array) and array.shape[1] != width):
                 raise DataError(
-                    f"Preparation expected {len(center)} features per step, got an array of shape "
+                    f"Preparation expected {width} features per step, got an array of shape "
                     f"{array.shape} at place {row}. Bring the features that the model was "
                     "trained on."
                 )
-            found.append(((array.reshape(-1, len(center)) - center) / scale).astype(np.float32))
+            found.append(self.scaled(array.reshape(-1, width)))
         return found
+
+    def scaled(self, values: Array) -> Array:
+        """Numbers [..., features] of any precision on their scale, float32."""
+        return ((values - np.array(self.center)) / np.array(self.scale)).astype(np.float32)
 
     @classmethod
     def learned(cls, values: Array) -> Scale:
@@ -159,7 +162,8 @@ class Scale(Step):
         off = np.where(known, values - center, 0.0)
         deviation = np.sqrt((off**2).sum(axis=0) / count)
         # What never changes has no scale; rounding leaves a trace of its size.
-        constant = deviation <= 1e-6 * np.abs(center)
+        rounding = 1e-6 if values.dtype == np.float32 else 1e-12
+        constant = deviation <= rounding * np.abs(center)
         return cls(tuple(center.tolist()), tuple(np.where(constant, 1.0, deviation).tolist()))
 
 
