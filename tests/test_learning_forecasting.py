@@ -162,7 +162,7 @@ def test_a_model_of_forecasts_is_trained_with_one_command(shops: Path, tmp_path:
     command += ["--known", "offer", "--epochs", "40", "--out", str(out)]
     assert cli.main(command) == 0
     said = capsys.readouterr().out
-    assert max(map(len, said.splitlines())) <= 80
+    assert max(len(line) for line in said.splitlines() if str(out) not in line) <= 80
     for words in (
         "the next 3 steps (every day) after each 14; season: 7 steps", "column 'day': it has times",
         "2; column 'shop': times are there once for each of its names", "'sales': --target says so",
@@ -198,8 +198,8 @@ def test_columns_of_times_and_series_are_found_or_named(shops: Path, tmp_path: P
     yearly = tmp_path / "yearly.csv"
     yearly.write_text("n,Year,spots\n" + "".join(f"{n},{1900 + n},{n % 11}\n" for n in range(90)))
     assert why(yearly, target="spots")["time"] == "column 'Year': it has times"
-    bare = tmp_path / "bare.csv"
-    bare.write_text("a,b\n" + "".join(f"{n % 7},{n % 5}\n" for n in range(90)))
+    bare = tmp_path / "bare.csv"  # an hour that comes again is no time
+    bare.write_text("hour,b\n" + "".join(f"{n % 24},{n % 5}\n" for n in range(90)))
     assert why(bare) == {"target": "all columns of numbers"}
 
 

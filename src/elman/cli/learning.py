@@ -96,7 +96,8 @@ def train(
     covariates
         More columns that a forecast sees, with commas between them.
     known
-        Columns that are known ahead, such as holidays, with commas between them.
+        Columns that are known ahead, such as holidays, with commas between them; also 'time of
+        day', 'day of week' and 'day of year'.
     arch
         The network in one line, such as 'gru(32)' or 'embedding(?,16,mask) > lstm(32)'.
     epochs

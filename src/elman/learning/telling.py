@@ -171,7 +171,8 @@ class Tables(Silent):
         if made.path is None:
             self.console.print("Nothing was written: no epoch was finished.")
             return
-        self.console.print(Text.assemble("Written to ", (str(made.path), "bold")))
+        # Never cut into two lines, which nobody could copy.
+        self.console.print(Text.assemble("Written to ", (seen(made.path), "bold")), soft_wrap=True)
         if made.fitted.stopped:
             return
         path = quote(str(made.path))
@@ -180,7 +181,7 @@ class Tables(Silent):
             f"elman predict {path} NEW",
             f"elman evaluate {path} NEW",
             f"elman inspect {path} {known}" if known else f"elman count {path}",
-        ):  # never cut into two lines, which nobody could copy
+        ):
             self.console.print(f"    {command}", markup=False, soft_wrap=True)
 
     def _rule(self, title: str) -> None:

@@ -13,6 +13,8 @@ from elman.data.frames import Columns, columns
 from elman.data.sequences import Sequences
 from elman.errors import DataError
 
+Array = np.ndarray[Any, np.dtype[Any]]
+
 #: What a column of times is called, in lower case; numbers are no times but by their name.
 TIMES = ("date", "time", "datetime", "timestamp", "ds", "year", "month", "day", "week", "hour")
 #: Options that name several columns, with commas between them.
@@ -58,17 +60,14 @@ def time_column(found: Columns, options: Mapping[str, Any]) -> str | None:
     taken = {name for option in LISTS for name in options.get(option, ())}
     rest = [name for name in found.names if name not in taken and name != options.get("series")]
     dated = [name for name in rest if _has_dates(found, name)]
-    named = [name for name in rest if name.lower() in TIMES and found.is_numeric(name)]
+    named = [name for name in rest if name.lower() in TIMES and _tells_rows_apart(found, name)]
     return next(iter([*dated, *named]), None)
 
 
 def series_column(found: Columns, options: Mapping[str, Any]) -> str | None:
     """The column of words in which each time is there once for each word, if it is needed."""
     time = options.get("time")
-    if time is None:
-        return None
-    moments = found.moments(time)
-    if len(np.unique(moments)) == len(moments):
+    if time is None or _all_differ(moments := found.moments(time)):
         return None
     for name in found.names:
         if name == time or found.is_numeric(name) or found.has_lists(name):
@@ -79,6 +78,17 @@ def series_column(found: Columns, options: Mapping[str, Any]) -> str | None:
         if len(pairs) == found.rows:
             return name
     return None
+
+
+def _all_differ(moments: Array) -> bool:
+    return len(np.unique(moments)) == len(moments)
+
+
+def _tells_rows_apart(found: Columns, name: str) -> bool:
+    """Whether a column of numbers may be a time: an hour of the day, which comes again, is none."""
+    if not found.is_numeric(name) or found.missing(name).any():
+        return False
+    return _all_differ(found.moments(name)) or series_column(found, {"time": name}) is not None
 
 
 def _has_dates(found: Columns, name: str) -> bool:
