@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-#: Pages whose examples need an optional package.
-NEEDS = {"accelerate": "keras", "sklearn": "sklearn", "torch": "torch"}
+#: Pages whose examples need optional packages.
+NEEDS = {"accelerate": ["keras"], "sklearn": ["sklearn", "distributed"], "torch": ["torch"]}
 PAGES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
 
 
@@ -32,9 +32,9 @@ def test_pages_with_examples_are_found() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_examples_of_the_page_run(page: Path, tmp_path: Path) -> None:
-    needed = NEEDS.get(page.stem)
-    if needed is not None and importlib.util.find_spec(needed) is None:
-        pytest.skip(f"{needed} is not installed here")
+    for needed in NEEDS.get(page.stem, []):
+        if importlib.util.find_spec(needed) is None:
+            pytest.skip(f"{needed} is not installed here")
     environment = {"KERAS_BACKEND": "jax", **os.environ}
     subprocess.run(
         [sys.executable, "-c", examples(page)], check=True, cwd=tmp_path, env=environment

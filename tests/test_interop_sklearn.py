@@ -21,6 +21,7 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
     cross_val_predict,
     cross_val_score,
+    cross_validate,
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -135,22 +136,22 @@ def test_sequences_of_unequal_length_are_as_good_alone_as_together(
     assert np.isfinite(ask([x[0][:0]])).all()  # and one of no steps at all
 
 
-@pytest.mark.parametrize("tokens", ["words", "characters"])
+@pytest.mark.parametrize("tokens", ["words", "chars", "bytes"])
 def test_texts_are_read_by_a_vocabulary_of_the_training_part(tokens: str) -> None:
     texts = ["warm and sunny", "cold and wet", "sunny, so sunny", "wet and grey!"] * 6
     y = np.array(["good", "bad"] * 12)
     model = SequenceClassifier(units=8, tokens=tokens, random_state=1, epochs=40).fit(texts, y)
     assert model.score(texts, y) == 1
-    words = model.preparation_.vocabulary
-    assert ("sunny" if tokens == "words" else "s") in words
-    assert model.model_.layers[0].input_dim == len(words)
+    (step,) = model.model_.prepared.steps
+    assert {"words": "sunny", "chars": "s", "bytes": "73"}[tokens] in step.vocabulary
+    assert model.model_.layers[0].input_dim == len(step.vocabulary)
     assert model.predict(["never seen Ω", ""]).shape == (2,)
 
 
 def test_the_vocabulary_keeps_the_frequent_words() -> None:
-    model = SequenceClassifier(**SMALL, max_tokens=2)
-    model.fit(["a a a b b c", "b a d"], [0, 1])
-    assert model.preparation_.vocabulary[2:] == ["a", "b"]
+    model = SequenceClassifier(**SMALL, max_tokens=4)
+    model.fit(["a a a b b c c", "b a d"], [0, 1])
+    assert model.model_.prepared.steps[0].vocabulary == ("", "[UNK]", "a", "b")
 
 
 @pytest.mark.parametrize(
@@ -223,7 +224,7 @@ def test_preparation_learns_nothing_from_rows_that_are_held_out() -> None:
     x = np.repeat(2.0 ** np.arange(20), 3).reshape(20, 3, 1)
     model = SequenceRegressor(**SMALL, early_stopping=True, validation_fraction=0.25)
     model.fit(x, np.arange(20))
-    seen = round(model.preparation_.center[0] * 15)
+    seen = round(model.model_.prepared.steps[0].center[0] * 15)
     assert seen.bit_count() == 15
 
 
@@ -323,6 +324,31 @@ def test_a_pickled_model_gives_the_same_bits_and_holds_a_keras_file(sequences: A
     for one in (model, again):  # the optimizer's state and the generator came along
         one.partial_fit(x, y)
     assert again.loss_curve_ == model.loss_curve_
+
+
+def test_a_pickled_regressor_goes_on_and_answers_in_the_targets_unit(sequences: Any) -> None:
+    x, y = sequences[0], sequences[0][:, 0, 0] * 1e4 + 1e5
+    model = SequenceRegressor(**SMALL).fit(x, y)
+    again = pickle.loads(pickle.dumps(model))
+    for _ in range(2):
+        np.testing.assert_array_equal(again.predict(x), model.predict(x))
+        assert abs(model.predict(x).mean() - 1e5) < 1e5
+        for one in (model, again):
+            one.partial_fit(x, y)
+    assert again.loss_curve_ == model.loss_curve_
+
+
+def test_fitted_estimators_come_back_from_two_processes(sequences: Any) -> None:
+    x, y = sequences
+    elman.set_threads(max(joblib.cpu_count() // 2, 1))  # as each of the processes has
+    found = [
+        cross_validate(
+            SequenceClassifier(**SMALL), x, y, cv=2, n_jobs=n_jobs, return_estimator=True
+        )["estimator"]
+        for n_jobs in (1, 2)
+    ]
+    for here, there in zip(*found, strict=True):
+        np.testing.assert_array_equal(there.predict_proba(x), here.predict_proba(x))
 
 
 def test_a_clone_has_the_options_alone(sequences: Any) -> None:

@@ -105,21 +105,22 @@ def numbers(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray) -> np.
     return found
 
 
-def verdict(gain: float, noise: float, rows: str) -> str:
+def verdict(gain: float, noise: float, rows: str, unit: str = "points") -> str:
     """One honest line: did a network gain anything from the order of the steps?
 
     Args:
-        gain: What it has more than the order-free baseline, in points.
-        noise: What so few test rows leave open, in points: two standard errors.
+        gain: What it has more than the order-free baseline.
+        noise: What so few test rows leave open of that: two standard errors.
         rows: What these rows are: "568 rows".
+        unit: Of the gain; of an accuracy in percent, points.
     """
     if gain > noise:
-        return f"order helps, by {gain:.1f} points over the order-free baseline."
+        return f"order helps, by {gain:.1f} {unit} over the order-free baseline."
     if gain < -noise:
-        return f"recurrence does not help; the order-free baseline is {-gain:.1f} points better."
+        return f"recurrence does not help; the order-free baseline is {-gain:.1f} {unit} better."
     return (
         "recurrence does not help; the order-free baseline does as well, within the "
-        f"{noise:.1f} points that {rows} leave open."
+        f"{noise:.1f} {unit} that {rows} leave open."
     )
 
 
@@ -265,15 +266,16 @@ def _minimum(
         # The direction: the inverse curvature, as the last few steps show it, times the gradient.
         direction, shares = -gradient, []
         for step, change in reversed(memory):
-            shares.append(step @ direction / (step @ change))
+            shares.append(_dot(step, direction) / _dot(step, change))
             direction = direction - shares[-1] * change
         if memory:
             step, change = memory[-1]
-            direction = direction * (step @ change / (change @ change))
+            direction = direction * (_dot(step, change) / _dot(change, change))
         for step, change in memory:
-            direction = direction + (shares.pop() - change @ direction / (step @ change)) * step
+            share = shares.pop() - _dot(change, direction) / _dot(step, change)
+            direction = direction + share * step
         # The step: halved until it gains at least a little of what the slope promises.
-        slope, size = gradient @ direction, 1.0
+        slope, size = _dot(gradient, direction), 1.0
         while True:
             new_value, new_gradient = loss(at + size * direction)
             if new_value <= value + 1e-4 * size * slope or size < 1e-10:
@@ -281,9 +283,16 @@ def _minimum(
             size /= 2
         step, change = size * direction, new_gradient - gradient
         at, value, gradient = at + step, new_value, new_gradient
-        if step @ change > 0:
+        if _dot(step, change) > 0:
             memory.append((step, change))
     return at
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    """The scalar product."""
+    # Not `a @ b`: for long vectors BLAS calls its threads, and where others want the processor too,
+    # each product then takes milliseconds: on 8,000 texts 28 s in place of 1.7.
+    return float(np.einsum("i,i->", a, b))
 
 
 def _labels(y: np.ndarray, name: str) -> np.ndarray:

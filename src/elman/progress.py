@@ -242,7 +242,9 @@ class TrainingBar(ProgressBar):
         super().on_chunk_end(done, self.epochs * batches, self._logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        self._logs = {k: v for k, v in (logs or {}).items() if k.startswith("val_")}
+        told = {k: v for k, v in (logs or {}).items() if k.startswith("val_")}
+        # What decides comes first: the end of a line may have no room.
+        self._logs = dict(sorted(told.items(), key=lambda one: one[0] != "val_loss"))
 
     def close(self) -> None:
         self._erase()

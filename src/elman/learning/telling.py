@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, nullcontext
+from shlex import quote
+from typing import Any
 
 import numpy as np
 
 from elman.callbacks import Callback
 from elman.learning.choosing import Settings
 from elman.learning.fitting import Parts
+from elman.learning.forecasting import Forecasts
 from elman.learning.judging import Judgement, Scores
 from elman.learning.looking import Look
 from elman.learning.making import Made
 from elman.models import Sequential
 from elman.progress import TrainingBar, duration
 from elman.spec import write
-
-if TYPE_CHECKING:
-    pass
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -29,16 +29,22 @@ WIDTH = 80
 MARGIN = 10
 #: Of so many classes, those that were found worst are listed where a matrix has no room.
 WORST = 12
+#: Width of the words in the corner of a matrix.
+CORNER = 15
 SHARES = {"accuracy", "balanced_accuracy"}
 #: How scores are called.
 CALLED = {
-    "accuracy": "accuracy", "balanced_accuracy": "balanced\naccuracy", "r2": "R²",
+    "accuracy": "accuracy", "balanced_accuracy": "balanced\naccuracy", "r2": "R2",
     "mae": "mean\nabsolute\nerror", "rmse": "root mean\nsquare\nerror",
 }  # fmt: skip
 
 
 class Silent:
     """Says nothing, until all is done."""
+
+    def busy(self, what: str) -> AbstractContextManager[Any]:
+        """Shows that something takes its time, where somebody sees it."""
+        return nullcontext()
 
     def looked(self, source: str, found: Look) -> None:
         """Nothing."""
@@ -57,11 +63,14 @@ class Silent:
 class Json(Silent):
     """One JSON document on standard output."""
 
+    def busy(self, what: str) -> AbstractContextManager[Any]:
+        return _spinner(what)
+
     def watchers(self) -> Sequence[Callback]:
         return _bar()
 
     def made(self, made: Made) -> None:
-        print(json.dumps(document(made), indent=2, ensure_ascii=False))
+        print(json.dumps(document(made), indent=2))
 
 
 class Tables(Silent):
@@ -73,12 +82,18 @@ class Tables(Silent):
         self.console = Console(highlight=False, soft_wrap=False)
         self.console.width = min(self.console.width, WIDTH)
 
+    def busy(self, what: str) -> AbstractContextManager[Any]:
+        return _spinner(what)
+
     def looked(self, source: str, found: Look) -> None:
         self._rule(source)
         lines = dict(found.data.describe().lines)
         why = dict(found.why)
         lines["kind"] = why.get("kind", lines["kind"])
         targets = [lines.pop("targets"), why.get("target", "")]
+        for line, what in (("times", "time"), ("groups", "series"), ("one step", "hop")):
+            if line in lines and what in why:
+                lines[line] += f"; {why[what]}"
         lines["predicts"] = "; ".join(filter(None, targets))
         self._lines(lines.items())
 
@@ -130,19 +145,22 @@ class Tables(Silent):
             self._judged(made.judgement, made)
         self._end(made)
 
-    def _judged(self, judgement: Judgement, made: Made) -> None:
+    def _judged(self, judgement: Judgement | Forecasts, made: Made) -> None:
         test = made.parts.test
         self._rule(f"{len(test):,} sequences held out")
-        constant = "the most frequent class" if test.names else "the mean"
-        compared = {
-            f"always {constant}": judgement.constant,
-            "order-free model": judgement.order_free,
-            "this network": judgement.network,
-        }
-        self.console.print(scoreboard(compared))
+        if isinstance(judgement, Forecasts):
+            self.console.print(judgement)
+        else:
+            constant = "the most frequent class" if test.names else "the mean"
+            compared = {
+                f"always {constant}": judgement.constant,
+                "order-free model": judgement.order_free,
+                "this network": judgement.network,
+            }
+            self.console.print(scoreboard(compared))
         self.console.print()
         self._lines([("verdict", judgement.verdict)])
-        if judgement.network.confusion is not None:
+        if isinstance(judgement, Judgement) and judgement.network.confusion is not None:
             self.console.print()
             self.console.print(confusion(judgement.network, test.names, self.console.width))
 
@@ -153,23 +171,25 @@ class Tables(Silent):
         if made.path is None:
             self.console.print("Nothing was written: no epoch was finished.")
             return
-        self.console.print(Text.assemble("Written to ", (str(made.path), "bold")))
+        # Never cut into two lines, which nobody could copy.
+        self.console.print(Text.assemble("Written to ", (seen(made.path), "bold")), soft_wrap=True)
         if made.fitted.stopped:
             return
+        path = quote(str(made.path))
         known = made.source if made.found.held_out is not None else None
         for command in (
-            f"elman predict {made.path} NEW",
-            f"elman evaluate {made.path} NEW",
-            f"elman inspect {made.path} {known}" if known else f"elman count {made.path}",
+            f"elman predict {path} NEW",
+            f"elman evaluate {path} NEW",
+            f"elman inspect {path} {known}" if known else f"elman count {path}",
         ):
-            self.console.print(f"    {command}", markup=False)
+            self.console.print(f"    {command}", markup=False, soft_wrap=True)
 
     def _rule(self, title: str) -> None:
         from rich.rule import Rule
         from rich.text import Text
 
         self.console.print()
-        self.console.print(Rule(Text(title, "bold"), style="dim", align="left"))
+        self.console.print(Rule(Text(seen(title), "bold"), style="dim", align="left"))
 
     def _lines(self, lines: Iterable[tuple[str, str]]) -> None:
         """Names and texts side by side; no spaces behind them, which a table would leave."""
@@ -180,7 +200,7 @@ class Tables(Silent):
         listed = list(lines)
         margin = max(MARGIN, *(len(name) + 2 for name, _ in listed))
         for name, text in listed:
-            first, *rest = wrap(text, self.console.width - margin) or [""]
+            first, *rest = wrap(seen(text), self.console.width - margin) or [""]
             self.console.print(Text.assemble((f"{name:<{margin}}", "bold"), first))
             for line in rest:
                 self.console.print(Text(" " * margin + line))
@@ -201,6 +221,11 @@ def scoreboard(compared: Mapping[str, Scores]) -> Any:
     return table
 
 
+def seen(text: object) -> str:
+    """A text from a file as a terminal may show it: what would move its cursor is a ?."""
+    return "".join(c if c.isprintable() else "?" for c in str(text))
+
+
 def score(name: str, value: float) -> str:
     """A score in words."""
     if name in SHARES:
@@ -210,17 +235,21 @@ def score(name: str, value: float) -> str:
 
 def confusion(found: Scores, names: Sequence[str], width: int = WIDTH) -> Any:
     """Truths in rows and answers in columns; where they have no room, the worst classes."""
+    from rich.cells import cell_len
     from rich.table import Table
+    from rich.text import Text
 
     counts = found.confusion
     assert counts is not None
     truths, answers = counts.sum(axis=1), counts.sum(axis=0)
-    columns = [max(len(name), len(f"{n:,}")) + 2 for name, n in zip(names, answers, strict=True)]
-    fits = max(map(len, names)) + sum(columns) + 22 <= width
+    called = [seen(name) for name in names]  # as `Text`: a name in brackets is no style
+    wide = [cell_len(name) for name in called]
+    columns = [max(w, len(f"{n:,}")) + 2 for w, n in zip(wide, answers, strict=True)]
+    fits = max(CORNER, *wide) + sum(columns) + 22 <= width
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
     table.add_column("true \\ answered" if fits else "class", no_wrap=True, max_width=30)
-    for name in names if fits else ("sequences",):
-        table.add_column(str(name), justify="right", no_wrap=True)
+    for name in called if fits else ("sequences",):
+        table.add_column(Text(name), justify="right", no_wrap=True)
     table.add_column("recall", justify="right")
     table.add_column("precision", justify="right")
     recall = counts.diagonal() / np.maximum(truths, 1)
@@ -230,12 +259,21 @@ def confusion(found: Scores, names: Sequence[str], width: int = WIDTH) -> Any:
     for c in there if fits else there[np.argsort(recall[there], kind="stable")][:WORST]:
         cells = [f"{n:,}" for n in counts[c]] if fits else [f"{truths[c]:,}"]
         shares = (_share(counts[c, c], of) for of in (truths[c], answers[c]))
-        table.add_row(names[c], *cells, *shares)
+        table.add_row(Text(called[c]), *cells, *shares)
     return table
 
 
 def _share(part: float, of: float) -> str:
     return f"{100 * part / of:.1f} %" if of else "-"
+
+
+def _spinner(what: str) -> AbstractContextManager[Any]:
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+    from rich.status import Status
+
+    return Status(f"{what} ...", console=Console(stderr=True))
 
 
 def _bar() -> Sequence[Callback]:
@@ -274,7 +312,9 @@ def document(made: Made) -> dict[str, Any]:
         },
         "model": None if made.path is None else str(made.path),
     }
-    if judgement is not None:
+    if isinstance(judgement, Forecasts):
+        found["test"] = judgement.to_dict()
+    elif judgement is not None:
         found["test"] = {
             "network": judgement.network.values,
             "constant": judgement.constant.values,

@@ -4,8 +4,8 @@
 
     GridSearchCV(SequenceClassifier(), {"arch": ["gru(?)", "lstm(?)"], "units": [16, 32]}).fit(X, y)
 
-The way through the files: `reading.py` says what X may be, `preparing.py` makes numbers for the
-network of it, `estimator.py` trains and predicts, `supervised.py` and `forecasting.py` are the
+The way through the files: `reading.py` says what X may be, `preparing.py` prepares it as the
+data room does, `estimator.py` trains and predicts, `supervised.py` and `forecasting.py` are the
 estimators, and `engine.py` shares the processor's cores.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,10 +14,12 @@ from sklearn.utils import check_array, check_consistent_length, check_random_sta
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from elman.callbacks import Callback, EarlyStopping
-from elman.errors import OptionError
-from elman.interop.sklearn import reading
+from elman.data.preparing import Preparation
+from elman.data.tokens import UNITS
+from elman.errors import DataError, OptionError, ShapeError
+from elman.interop.sklearn import preparing, reading
 from elman.interop.sklearn.engine import engine
-from elman.interop.sklearn.preparing import Scale, Words
+from elman.interop.sklearn.preparing import Found
 from elman.layers import Dense, Embedding, Input, InputLayer
 from elman.layers.layer import whole
 from elman.models import Sequential
@@ -47,7 +49,8 @@ class SequenceEstimator(BaseEstimator):
     """A recurrent network of scikit-learn's kind.
 
     X is a table [n, steps] with one feature per step, an array [n, steps, features], a list of
-    arrays [steps_i, features] or [steps_i], a list of texts, or sktime's nested DataFrame.
+    arrays [steps_i, features] or [steps_i], a list of texts, sktime's DataFrames, nested or with an
+    index of two levels, or `elman.data.Sequences`.
 
     Args:
         arch: the layers between input and output in one line, such as "gru(?,seq) > lstm(16)";
@@ -56,10 +59,11 @@ class SequenceEstimator(BaseEstimator):
         epochs: how often training goes through the data, at most.
         batch_size: rows of one training step.
         learning_rate: Adam's.
-        standardize: whether each feature is brought to mean 0 and deviation 1.
+        standardize: whether each feature is brought to mean 0 and deviation 1. `Sequences` always
+            are, as their `split` does it.
         channels_first: whether arrays are [n, channels, steps] and [channels, steps_i], as aeon's.
-        tokens: what texts are cut into: "words" or "characters".
-        max_tokens: the vocabulary's size at most; the frequent ones stay.
+        tokens: what texts are cut into: "words", "chars" or "bytes", as `elman.data.text` does it.
+        max_tokens: the vocabulary's size at most, with padding and unknown; the frequent ones stay.
         early_stopping: whether to hold rows out, to stop when these get no better, and to keep
             the weights that were best for them.
         validation_fraction: the share of the rows held out.
@@ -69,8 +73,8 @@ class SequenceEstimator(BaseEstimator):
         warm_start: whether another `fit` goes on where the one before it ended.
 
     Attributes:
-        model_: the `elman.Sequential`, which takes prepared sequences.
-        preparation_: a `Scale` or `Words`, learned from what was trained on.
+        model_: the `elman.Sequential`, which takes prepared sequences. Its `prepared` is what was
+            learned of those that were trained on; `save` keeps it, for `elman predict`.
         n_features_in_: columns of a table, or features per step; texts have none.
         n_iter_: epochs so far.
         loss_curve_, validation_curve_: the losses after each; the second where rows are held out.
@@ -114,6 +118,12 @@ class SequenceEstimator(BaseEstimator):
     def _fitted(self) -> bool:
         return hasattr(self, "model_")
 
+    @property
+    def _prepared(self) -> Preparation:
+        """How what it was fitted on was prepared."""
+        assert self._network.prepared is not None
+        return self._network.prepared
+
     def _read(self, X: Any, y: Any = NO_TARGETS, *, fresh: bool) -> Any:
         """X as `reading` has it, and with targets both, by the rules of scikit-learn.
 
@@ -121,7 +131,7 @@ class SequenceEstimator(BaseEstimator):
         """
         if not fresh:
             check_is_fitted(self, "model_")
-        found = reading.read(X, self.channels_first, self._who)
+        found: Any = reading.read(X, self.channels_first, self._who)
         given = y is not NO_TARGETS
         is_table = found is None and (fresh or self._is_table)
         if is_table:
@@ -132,14 +142,33 @@ class SequenceEstimator(BaseEstimator):
             y = validate_data(self, y=y, reset=fresh, **self._target_checks)
         if found is None:  # a table of one feature, for what knows sequences of one
             found = check_array(X, input_name="X", estimator=self)[:, :, None]
+        if isinstance(found, list):
+            found = preparing.unread(found, self.tokens, self.max_tokens)
         if fresh:
             self._is_table = is_table
-            if not is_table and not isinstance(found, list):
-                self.n_features_in_ = found.shape[-1]
+            if not is_table and (count := preparing.features(found)):
+                self.n_features_in_ = count
+        else:
+            self._check_known(found)
         if not given:
             return found
         check_consistent_length(range(len(found)), y)
         return found, y
+
+    def _check_known(self, found: Found) -> None:
+        """Raise unless these are sequences as in fit."""
+        known = 1 if self._is_table else getattr(self, "n_features_in_", None)
+        count = preparing.features(found)
+        if (known is None) != (count is None):
+            wanted, got, what = "sequences of numbers", "texts", "numbers"
+            if known is None:
+                wanted, got, what = "texts", "numbers", "a list of strings"
+            raise DataError(f"{self._who} expected {wanted} as in fit, got {got}. Pass {what}.")
+        if known != count:
+            raise ShapeError(
+                f"{self._who} expected {known} features per step as in fit, got {count}. Check the "
+                "last axis; arrays [n, channels, steps] need channels_first=True."
+            )
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -150,26 +179,25 @@ class SequenceEstimator(BaseEstimator):
         self.loss_curve_: list[float] = []
         self.validation_curve_: list[float] = []
 
-    def _prepare(self, found: Any) -> None:
+    def _prepare(self, found: Found) -> Preparation:
         """Learn the preparation, from what is trained on alone."""
-        self.preparation_: Scale | Words
-        if not isinstance(found, list):
-            self.preparation_ = (Scale.learn if self.standardize else Scale.none)(found)
-            return
-        if self.tokens not in ("words", "characters"):
+        if self.tokens not in UNITS:
             raise OptionError(
-                f"{self._who} expected tokens='words' or 'characters', got {self.tokens!r}. "
-                "Choose one."
+                f"{self._who} expected tokens to be one of {', '.join(UNITS)}, got "
+                f"{self.tokens!r}. Choose one."
             )
-        self.preparation_ = Words.learn(found, self.tokens == "characters", self.max_tokens)
+        prepared = preparing.learn(found, self.standardize)
+        if hasattr(self, "feature_names_in_"):  # for who reads more such tables from a file
+            prepared = replace(prepared, columns=(("features", tuple(self.feature_names_in_)),))
+        return prepared
 
     def _head(self) -> Head:
         raise NotImplementedError
 
-    def _build(self, x: Array | Ragged) -> Sequential:
+    def _build(self, x: Array | Ragged, prepared: Preparation) -> Sequential:
         """A network for sequences like these."""
-        if isinstance(self.preparation_, Words):
-            first: Any = Embedding(len(self.preparation_.vocabulary), self.units)
+        if words := preparing.words(prepared):
+            first: Any = Embedding(words, self.units, mask_zero=True)
         else:
             first = Input((None if isinstance(x, Ragged) else x.shape[1], x.shape[-1]))
         hidden = parsing.layers(self.arch, unknown=self.units)
@@ -187,21 +215,34 @@ class SequenceEstimator(BaseEstimator):
         width, activation, loss = self._head()
         model.add(Dense(width, activation=activation))
         model.compile(Adam(self.learning_rate), loss)
+        model.prepared = prepared
         return model
+
+    def _answering(self, network: Any) -> Any:
+        """What answers, made of the network that learns."""
+        return network
+
+    def _adopt(self, network: Any) -> None:
+        """Learn with this network from now on."""
+        self._network, self.model_ = network, self._answering(network)
+        self.model_.prepared = network.prepared
 
     def _train(
         self,
-        found: Any,
+        found: Found,
         y: Array,
         weight: Array | None,
-        fresh: bool,
+        prepared: Preparation | None,
         epochs: int,
         rows: Array | None,
         held_out: Array | None,
     ) -> None:
-        """Train on some rows, all where None, and watch how others do."""
+        """Train on some rows, all where None, and watch how others do.
+
+        What is prepared anew is for a network that is made anew.
+        """
         whole(self._who, "epochs", epochs)
-        x = self.preparation_.apply(found, self._who)
+        x: Any = preparing.apply(prepared or self._prepared, found)
         callbacks: list[Callback] = []
         validation = None
         if held_out is not None and len(held_out):
@@ -210,9 +251,9 @@ class SequenceEstimator(BaseEstimator):
             callbacks = [EarlyStopping(patience=self.patience, restore_best_weights=True)]
         x, y, weight = (chosen(part, rows) for part in (x, y, weight))
         with engine(self._generator):
-            if fresh:
-                self.model_ = self._build(x)
-            history = self.model_.fit(
+            if prepared is not None:
+                self._adopt(self._build(x, prepared))
+            history = self._network.fit(
                 x,
                 y,
                 self.batch_size,
@@ -230,7 +271,7 @@ class SequenceEstimator(BaseEstimator):
 
     def _outputs(self, found: Any) -> Array:
         """What the network says of each sequence, float32 [n, width]."""
-        x = self.preparation_.apply(found, self._who)
+        x = preparing.apply(self._prepared, found)
         with engine():
             return np.asarray(self.model_.predict(x, verbose=0))
 
@@ -240,22 +281,21 @@ class SequenceEstimator(BaseEstimator):
         if self._fitted:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, "model.keras")
-                save_model(self.model_, path)
+                save_model(state.pop("_network"), path)
                 state["model_"] = path.read_bytes()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
-        if "model_" in state:
+        content = state.pop("model_", None)
+        super().__setstate__(state)
+        if content is not None:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, "model.keras")
-                path.write_bytes(state["model_"])
-                state["model_"] = load_model(path)
-        super().__setstate__(state)
+                path.write_bytes(content)
+                self._adopt(load_model(path))
 
 
 def chosen(found: Any, rows: Array | None) -> Any:
     """Some rows, or all."""
-    if rows is None or found is None:
-        return found
-    return [found[row] for row in rows] if isinstance(found, list) else found[rows]
+    return found if rows is None or found is None else found[rows]

@@ -9,12 +9,14 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from elman.data.lookahead import cut
+from elman.data.lookahead import Lookahead, cut
 from elman.data.naive import LAST, TINY, absolute_errors, naive
+from elman.data.preparing import Preparation
+from elman.data.sequences import Sequences
+from elman.data.steps import Relative, Scale
 from elman.errors import DataError, OptionError
 from elman.interop.sklearn import reading
 from elman.interop.sklearn.estimator import Array, Head, SequenceEstimator
-from elman.interop.sklearn.preparing import Scale
 from elman.layers.layer import whole
 
 
@@ -22,10 +24,10 @@ from elman.layers.layer import whole
 class SequenceForecaster(SequenceEstimator):
     """The next steps of every series, of all its features.
 
-    X is one series [steps], or what `SequenceEstimator` takes but texts: many series. From each
-    window the network learns how far the steps after it lie from its last one. The windows at the
-    end of every series are held out, where it is long enough: `errors_` says how well they are
-    forecast.
+    X is one series [steps], or what `SequenceEstimator` takes but texts and `Sequences`: many
+    series. From each window the network learns how far the steps after it lie from its last one, or
+    from the last season. The windows at the end of every series are held out, where it is long
+    enough: `errors_` says how well they are forecast.
 
     Args:
         horizon: steps to forecast.
@@ -58,22 +60,24 @@ class SequenceForecaster(SequenceEstimator):
             OptionError: a horizon, window or season that cannot be.
             ValueError: X is no such data.
         """
-        self._check_options()
         fresh = not (self.warm_start and self._fitted)
         series, _ = self._series(X)
+        recipe = self._recipe(series[0].shape[-1])
         parts = [
             self._windows(one, row, self.validation_fraction) for row, one in enumerate(series)
         ]
         windows = np.concatenate([windows for windows, _ in parts])
         late = np.concatenate([late for _, late in parts])
+        prepared = None
         if fresh:
             self._begin()
             self.n_features_in_ = windows.shape[-1]
-            self._prepare(self._seen(windows[~late]))
+            prepared = self._learned(windows[~late], recipe)
         rows, held_out = np.flatnonzero(~late), np.flatnonzero(late)
-        self._train(
-            self._seen(windows), self._targets(windows), None, fresh, self.epochs, rows, held_out
-        )
+        seen, coming = windows[:, : self.window], windows[:, self.window :]
+        relative = (prepared or self._prepared).steps[0]
+        y = relative.aim(coming, list(seen))
+        self._train(self._seen(seen), y, None, prepared, self.epochs, rows, held_out)
         self.errors_ = self._errors(windows[held_out]) if len(held_out) else {}
         return self
 
@@ -117,8 +121,12 @@ class SequenceForecaster(SequenceEstimator):
     def _series(self, X: Any) -> tuple[list[Array], bool]:
         """Every series, [steps, features], and whether X was a single one."""
         found, single = reading.read(X, self.channels_first, self._who), False
-        if isinstance(found, list):
-            raise DataError(f"{self._who} expected series of numbers, got texts. Check X.")
+        if isinstance(found, list | Sequences):
+            what = "texts" if isinstance(found, list) else "Sequences"
+            raise DataError(
+                f"{self._who} expected series of numbers, got {what}. Pass arrays [steps] or "
+                "[steps, features]."
+            )
         if found is None:
             table = check_array(X, ensure_2d=False, input_name="X", estimator=self)
             single = table.ndim == 1
@@ -143,26 +151,26 @@ class SequenceForecaster(SequenceEstimator):
         late = ends - self.horizon >= len(one) - held_out
         return windows[early | late], late[early | late]
 
-    @property
-    def _scale(self) -> Array:
-        assert isinstance(self.preparation_, Scale)
-        return self.preparation_.scale
+    # -- windows ----------------------------------------------------------------------------------
 
-    # -- windows [n, window + horizon, features], as the network sees them ------------------------
+    def _seen(self, windows: Array) -> Sequences:
+        """What a forecast sees, windows [n, window, features], as the data room has it."""
+        return Sequences(list(windows), kind="forecast", raw=list(windows))
 
-    def _seen(self, windows: Array) -> Array:
-        """What lies before the horizon, from its last step."""
-        seen = windows[:, : self.window]
-        return seen - seen[:, -1:]
-
-    def _targets(self, windows: Array) -> Array:
-        coming = windows[:, self.window :] - windows[:, self.window - 1 : self.window]
-        return (coming / self._scale).reshape(len(windows), -1)
+    def _learned(self, windows: Array, recipe: Lookahead) -> Preparation:
+        """What windows with their horizons teach, those that are trained on."""
+        seen, coming = list(windows[:, : self.window]), windows[:, self.window :]
+        relative = Relative.learned(seen, coming, recipe.horizon, recipe.season or 0)
+        steps: list[Any] = [relative]
+        if self.standardize:
+            steps.append(Scale.learned(np.concatenate(relative.apply(seen))))
+        return Preparation("forecast", tuple(steps), columns=tuple(recipe.to_dict().items()))
 
     def _forecast(self, windows: Array) -> Array:
-        """What comes after these windows, [n, horizon, features]."""
-        found = self._outputs(self._seen(windows)).reshape(len(windows), self.horizon, -1)
-        return found * self._scale + windows[:, self.window - 1 : self.window]
+        """What comes after windows [n, window, features]: float64 [n, horizon, features]."""
+        self._check_known(windows)
+        seen = self._seen(windows)
+        return np.asarray(self._prepared.restore(self._outputs(seen), seen))
 
     def _errors(self, windows: Array) -> dict[str, float]:
         seen, coming = windows[:, : self.window], windows[:, self.window :]
@@ -172,19 +180,18 @@ class SequenceForecaster(SequenceEstimator):
     def _head(self) -> Head:
         return Head(self.horizon * self.n_features_in_, None, "mse")
 
-    def _check_options(self) -> None:
-        for name in ("horizon", "window"):
-            whole(self._who, name, getattr(self, name))
+    def _recipe(self, features: int) -> Lookahead:
+        """What is forecast from what; the options are checked."""
         if not 0 < self.validation_fraction < 1:
             raise OptionError(
                 f"{self._who} expected validation_fraction between 0 and 1, got "
                 f"{self.validation_fraction!r}. Use e.g. 0.1 for the last tenth of every series."
             )
-        if self.season is not None and whole(self._who, "season", self.season) > self.window:
-            raise OptionError(
-                f"{self._who} expected a window of a season or more, got window={self.window} and "
-                f"season={self.season}. Make the window longer."
-            )
+        names = ("value",) if features == 1 else tuple(f"value {n}" for n in range(features))
+        horizon = whole(self._who, "horizon", self.horizon)
+        window = whole(self._who, "window", self.window)
+        season = None if self.season is None else whole(self._who, "season", self.season)
+        return Lookahead(names, None, None, horizon, window, season, (), ())
 
     def _too_short(self, row: int, got: int, needed: int, what: str) -> DataError:
         return DataError(

@@ -1,106 +1,82 @@
-"""From what was read to what the network takes. Learned from training data alone."""
+"""From what was read to what the network takes: a preparation of `elman.data`, and its use."""
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from elman.data import datasets
-from elman.errors import DataError, ShapeError
+from elman.data.preparing import Preparation
+from elman.data.sequences import Sequences
+from elman.data.steps import Fill, Scale, Tokens
+from elman.errors import DataError
 from elman.ragged import Ragged
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Found = Array | Ragged | Sequences
 
 
-class Scale:
-    """Measurements with each feature's mean taken off, in units of its standard deviation.
+def unread(texts: list[str], tokens: str, size: int) -> Sequences:
+    """Texts that are cut into tokens when it is known which ones are trained on.
 
-    Attributes:
-        center, scale: float64 [features].
+    Args:
+        texts: n texts.
+        tokens, size: as `elman.data.text` takes them.
     """
-
-    def __init__(self, center: Array, scale: Array) -> None:
-        self.center, self.scale = center, scale
-
-    @classmethod
-    def learn(cls, found: Array | Ragged) -> Scale:
-        """The scale of these sequences, over all their steps."""
-        steps = _steps(found)
-        scale = steps.std(axis=0)
-        # What never changes is taken off, and not divided by its rounding.
-        scale[scale <= 1e-12 * np.abs(steps).max(axis=0)] = 1.0
-        return cls(steps.mean(axis=0), scale)
-
-    @classmethod
-    def none(cls, found: Array | Ragged) -> Scale:
-        """Measurements as they are."""
-        width = found.shape[-1]
-        return cls(np.zeros(width), np.ones(width))
-
-    def apply(self, found: Any, who: str) -> Array | Ragged:
-        """Sequences for the network, float32."""
-        if isinstance(found, list):
-            raise DataError(
-                f"{who} expected sequences of numbers as in fit, got texts. Fit it on texts first."
-            )
-        if found.shape[-1] != len(self.center):
-            raise ShapeError(
-                f"{who} expected {len(self.center)} features per step as in fit, got "
-                f"{found.shape[-1]} (shape {found.shape}). Check the last axis; arrays "
-                "[n, channels, steps] need channels_first=True."
-            )
-        if isinstance(found, Ragged):
-            return found.with_values(self._scaled(found.values))
-        return self._scaled(found)
-
-    def _scaled(self, values: Array) -> Array:
-        return np.ascontiguousarray((values - self.center) / self.scale, np.float32)
+    begun = Preparation("text", columns=(("tokens", tokens), ("size", size)), provisional=True)
+    nothing = Ragged(np.empty(0, np.int32), np.zeros(len(texts) + 1, np.int64))
+    return Sequences(nothing, kind="text", raw=texts, prepared=begun)
 
 
-class Words:
-    """Texts as numbers, by a vocabulary: 0 is padding, 1 a word that training did not have.
+def learn(found: Found, standardize: bool) -> Preparation:
+    """What these sequences teach.
 
-    Attributes:
-        vocabulary: the word, or the character, of each number.
+    Args:
+        found: those that are trained on. `Sequences` say themselves how they are prepared.
+        standardize: whether each feature is brought to mean 0 and deviation 1.
+
+    Raises:
+        DataError: there is nothing to learn from.
     """
-
-    def __init__(self, vocabulary: list[str], characters: bool) -> None:
-        self.vocabulary, self.characters = vocabulary, characters
-        self._number = {word: number for number, word in enumerate(vocabulary)}
-
-    @classmethod
-    def learn(cls, texts: list[str], characters: bool, most: int) -> Words:
-        """The vocabulary of these texts: so many words at most, the frequent ones first."""
-        counts = Counter(chain.from_iterable(_split(text, characters) for text in texts))
-        ordered = sorted(counts, key=lambda word: (-counts[word], word))
-        return cls([*datasets.SPECIAL, *ordered[:most]], characters)
-
-    def apply(self, found: Any, who: str) -> Ragged:
-        """Texts for an Embedding, int32."""
-        if not isinstance(found, list):
-            raise DataError(
-                f"{who} expected texts as in fit, got numbers of shape {found.shape}. Pass a list "
-                "of strings."
-            )
-        return Ragged.of(
-            [
-                np.array([self._number.get(w, 1) for w in _split(text, self.characters)], np.int32)
-                for text in found
-            ]
-        )
+    if isinstance(found, Sequences):
+        return Preparation.learn(found)
+    steps = _steps(found)
+    if not len(steps):
+        raise DataError("fit expected sequences with steps, got empty ones only. Check the data.")
+    return Preparation("table", (Scale.learned(steps),) if standardize else ())
 
 
-def _split(text: str, characters: bool) -> list[str]:
-    return list(text) if characters else datasets.words(text)
+def apply(prepared: Preparation, found: Found) -> Array | Ragged:
+    """Sequences for the network: float32, or int32 of texts."""
+    if isinstance(found, Sequences):
+        return prepared(found.with_values(found.values, targets=None, names=())).model_inputs
+    # Nothing is missing, so that each step is prepared for itself and all can be at once; and on
+    # its scale before it is rounded to float32, whatever its unit.
+    made = _steps(found)
+    for step in prepared.steps:
+        made = step.scaled(made) if isinstance(step, Scale) else step.apply([made])[0]
+    made = np.ascontiguousarray(made, np.float32)
+    if isinstance(found, Ragged):
+        return found.with_values(made)
+    return made.reshape(*found.shape[:-1], made.shape[-1])
+
+
+def features(found: Found) -> int | None:
+    """Features of a step before it is prepared; None of texts."""
+    if not isinstance(found, Sequences):
+        return int(found.shape[-1])
+    if found.kind == "text":
+        return None
+    steps = found.prepared.steps if found.prepared else ()
+    return found.features - sum(len(step.marked) for step in steps if isinstance(step, Fill))
+
+
+def words(prepared: Preparation) -> int:
+    """How many tokens a network has to know; 0 where it takes numbers."""
+    return sum(len(step.vocabulary) for step in prepared.steps if isinstance(step, Tokens))
 
 
 def _steps(found: Array | Ragged) -> Array:
-    """All steps of all sequences, float64 [steps, features]."""
+    """All steps of all sequences, [steps, features]."""
     values = found.values if isinstance(found, Ragged) else found
-    steps = values.reshape(-1, values.shape[-1]).astype(np.float64)
-    if not len(steps):
-        raise DataError("fit expected sequences with steps, got empty ones only. Check the data.")
-    return steps
+    return values.reshape(-1, values.shape[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -12,20 +12,30 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
+from elman.data.preparing import Preparation
+from elman.data.sequences import Sequences
+from elman.data.splitting import split_rows
+from elman.data.steps import Scale
 from elman.errors import DataError, OptionError
 from elman.interop.sklearn.estimator import Array, Head, SequenceEstimator, chosen
+from elman.interop.sklearn.preparing import Found
+from elman.interop.sklearn.reading import targets
+from elman.layers import Rescaling
+from elman.models import Sequential
+from elman.optimizers import Adam
 
 
 @dataclass(eq=False, repr=False)
 class Supervised(SequenceEstimator):
     """What the estimators with targets share."""
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train.
 
         Args:
-            X: n sequences; what they may be stands at the class.
-            y: their targets, [n]; of a regressor also [n, outputs].
+            X: n sequences; what they may be stands at the class. Where early stopping holds some
+                of `Sequences` out, their groups stay whole, and of times it holds out the latest.
+            y: their targets, [n]; of a regressor also [n, outputs]. `Sequences` have their own.
             sample_weight: a weight for each, [n], >= 0.
 
         Raises:
@@ -36,31 +46,40 @@ class Supervised(SequenceEstimator):
 
     def _fit(self, X: Any, y: Any, weight: Any, fresh: bool, known: Any = None) -> Self:
         """Train; where X and y are some of the data only, `known` tells what targets there are."""
-        found, y = self._read(X, y, fresh=fresh)
+        found, y = self._read(X, self._known(X, y), fresh=fresh)
         if weight is not None:
             weight = np.asarray(_check_sample_weight(weight, y, dtype=np.float64))
         weight = self._weighed(y, weight)
         if fresh:
             self._begin()
-        rows, held_out = self._split(y) if known is None else (None, None)
+        rows, held_out = self._split(found, y) if known is None else (None, None)
+        prepared = None
         if fresh:
             self._learn_targets(y if known is None else known, rows)
-            self._prepare(chosen(found, rows))
+            prepared = self._prepare(chosen(found, rows))
         epochs = self.epochs if known is None else 1
-        self._train(found, self._targets(y), weight, fresh, epochs, rows, held_out)
+        self._train(found, self._targets(y), weight, prepared, epochs, rows, held_out)
         return self
 
-    def _split(self, y: Array) -> tuple[Array | None, Array | None]:
+    def _split(self, found: Found, y: Array) -> tuple[Array | None, Array | None]:
         """The rows to train on, and those held out; None and None for all, and none."""
         if not self.early_stopping:
             return None, None
+        seed = int(self._generator.integers(2**31))
+        if isinstance(found, Sequences) and not (found.groups is None and found.times is None):
+            train, held_out = split_rows(found, self.validation_fraction, "auto", seed)
+            return train, held_out
         train, held_out = train_test_split(
             np.arange(len(y)),
             test_size=self.validation_fraction,
-            random_state=int(self._generator.integers(2**31)),
+            random_state=seed,
             stratify=y if isinstance(self, ClassifierMixin) else None,
         )
         return np.sort(train), np.sort(held_out)
+
+    def _known(self, X: Any, y: Any) -> Any:
+        """Targets as given, or those that `Sequences` bring."""
+        return targets(X, self._who) if y is None and isinstance(X, Sequences) else y
 
     def _weighed(self, y: Array, weight: Array | None) -> Array | None:
         """The weight of each row."""
@@ -137,6 +156,13 @@ class SequenceClassifier(ClassifierMixin, Supervised):
         by_class = compute_sample_weight(self.class_weight, y)
         return np.asarray(by_class if weight is None else by_class * weight)
 
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """The share of sequences whose class is right: of `y`, or what `Sequences` have."""
+        return float(super().score(X, self._known(X, y), sample_weight))
+
+    def _prepare(self, found: Found) -> Preparation:
+        return replace(super()._prepare(found), names=tuple(map(str, self.classes_)))
+
     def _learn_targets(self, y: Array, rows: Array | None) -> None:
         check_classification_targets(y)
         self.classes_ = np.unique(y)
@@ -196,18 +222,29 @@ class SequenceRegressor(RegressorMixin, Supervised):
 
     def predict(self, X: Any) -> Array:
         """The numbers of each sequence, float64 [n], or [n, outputs] where y had two axes."""
-        found = self._outputs(self._read(X, fresh=False)) * self._scale + self._center
-        return np.asarray(found[:, 0] if self._flat else found)
+        found = self._outputs(self._read(X, fresh=False)).astype(np.float64)
+        return found[:, 0] if self._flat else found
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """R^2, the share of the variance that is told: of `y`, or what `Sequences` have."""
+        return float(super().score(X, self._known(X, y), sample_weight))
 
     def _learn_targets(self, y: Array, rows: Array | None) -> None:
         trained = np.asarray(chosen(y, rows), np.float64)
         self._flat = trained.ndim == 1
-        self._center, self._scale = trained.mean(axis=0), trained.std(axis=0)
-        self._scale = np.where(self._scale > 0, self._scale, 1.0)
-        self.n_outputs_ = 1 if self._flat else trained.shape[1]
+        self._scale = Scale.learned(trained.reshape(len(trained), -1))
+        self.n_outputs_ = len(self._scale.center)
 
     def _targets(self, y: Array) -> Array:
-        return ((y - self._center) / self._scale).reshape(len(y), -1)
+        return self._scale.scaled(y.reshape(len(y), -1))
 
     def _head(self) -> Head:
         return Head(self.n_outputs_, None, "mse")
+
+    def _answering(self, network: Any) -> Any:
+        """The same layers, and one that brings what they say into the targets' unit."""
+        entries = [network.input, *network.layers] if network.input else network.layers
+        back = Rescaling(list(self._scale.scale), list(self._scale.center))
+        model = Sequential([*entries, back])
+        model.compile(Adam(self.learning_rate), "mse")
+        return model
