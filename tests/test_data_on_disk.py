@@ -586,6 +586,29 @@ def test_sequences_with_other_features_are_refused_on_disk_too(tmp_path: Path) -
     assert sorted(tmp_path.iterdir()) == [path]
 
 
+def test_what_is_done_when_sequences_are_read_is_kept_whoever_made_it(tmp_path: Path) -> None:
+    data = some(9)
+    scaled = data.store(tmp_path / "disk").values.then(Scale((1.0, 2.0), (2.0, 2.0)))
+    by_hand = data.with_values(scaled, prepared=None)
+    np.testing.assert_array_equal(by_hand[4], by_hand.store(tmp_path / "again")[4])
+
+
+def test_a_file_that_is_cut_short_while_it_is_open_is_an_error(tmp_path: Path) -> None:
+    disk = some(9).store(tmp_path / "disk")
+    cut(tmp_path / "disk" / "values.npy")
+    with pytest.raises(FileError, match="cut short"):
+        list(disk)
+
+
+def test_sequences_on_disk_go_to_other_processes_as_a_path(tmp_path: Path) -> None:
+    import pickle
+
+    disk = some(60).store(tmp_path / "disk")
+    content = pickle.dumps(disk)
+    assert len(content) < 60 * 100 + 2000
+    assert_same(disk, pickle.loads(content))
+
+
 def test_a_folder_may_be_moved_and_its_sequences_live_on(tmp_path: Path) -> None:
     data = some(9)
     data.store(tmp_path / "disk")

@@ -109,10 +109,10 @@ class RaggedFile(Ragged):
         nothing = np.empty((0, *source.shape[1:]), source.dtype)
         self._nothing = self._made(Ragged(nothing, np.zeros(1, np.int64))).values
 
-    def _chosen(self, begins: Array, lengths: Array, steps: int | None = None) -> RaggedFile:
+    def _chosen(self, begins: Array, lengths: Array) -> RaggedFile:
         found = object.__new__(RaggedFile)
         found.__dict__.update(self.__dict__, begins=begins, _lengths=lengths)
-        found.steps = steps or longest(lengths)
+        found.steps = longest(lengths)
         return found
 
     def then(self, *later: Later) -> RaggedFile:

@@ -20,7 +20,7 @@ import numpy as np
 
 from elman.data import stored
 from elman.data.cut_texts import CutTexts
-from elman.data.steps import Tokens
+from elman.data.steps import Step, Tokens
 from elman.data.tokens import cut
 from elman.data.waiting import over, waiting
 from elman.errors import FileError, OptionError, ShapeError
@@ -160,7 +160,7 @@ class OnDisk(Shelf):
         return self.count - len(values)
 
     def write(self, values: Array) -> None:
-        """Add steps; `values` is told which sequences they are."""
+        """Add steps; `one_by_one` or `in_order` is told which sequences they are."""
         if self._shape is None:
             self._shape = values.shape[1:]
         elif values.shape[1:] != self._shape and len(values):
@@ -277,9 +277,11 @@ def store(data: Sequences, folder: FilePath) -> Sequences:
         learned = next((step for step in steps if isinstance(step, Tokens)), None)
         if data.raw is not None and learned is not None:
             return place.finished(_texts(data, learned, place))
-        values = data.values
-        later = values.later if isinstance(values, RaggedFile) else ()
-        if isinstance(values, RaggedFile):
+        values, later = data.values, tuple[Step, ...]()
+        if isinstance(values, RaggedFile) and values.later:
+            # What is done when they are read is done so again: it is not written, if it is known.
+            known = steps[len(steps) - len(values.later) :]
+            later = known if known == values.later else ()
             values = values.before(len(later))
         return place.finished(data.with_values(_copied(values, place).then(*later), raw=None))
 
