@@ -218,10 +218,10 @@ ENDS: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("size", [1, 6, None])
+@pytest.mark.parametrize("size", [1, 6, 10**9])
 @pytest.mark.parametrize("content", ENDS.values(), ids=ENDS)
 def test_pieces_of_a_csv_file_are_its_rows_whatever_ends_its_lines(
-    content: bytes, size: int | None, tmp_path: Path
+    content: bytes, size: int, tmp_path: Path
 ) -> None:
     import csv
     import io
@@ -492,7 +492,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], None], str]] = {
     ),
     "values of doubles": ("values.npy", lambda p: np.save(p, np.zeros((9, 2))), "float64"),
     "values with code": ("values.npy", objects, ""),
-    "groups with code": ("groups.npy", objects, "llow_pickle"),
+    "groups with code": ("groups.npy", objects, ""),
     "no lengths": ("lengths.npy", Path.unlink, "lengths"),
     "beyond the end": ("begins.npy", lambda p: np.save(p, np.load(p) + 1), "do not fit"),
     "before the start": ("begins.npy", lambda p: np.save(p, np.load(p) - 1), "do not fit"),

@@ -11,21 +11,15 @@ epoch that is over in a blink costs no import.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TextIO, TypeVar
+from typing import Any, TextIO
 
 from elman.callbacks import Callback, Logs
 from elman.errors import OptionError
 
 #: Redrawing more often than this many seconds is not seen, only paid for.
 REDRAW = 0.05
-#: What takes no longer than this many seconds to read or write needs no bar.
-PATIENCE = 1.0
-
-T = TypeVar("T")
 
 
 class ProgressBar(Callback):
@@ -109,6 +103,13 @@ class ProgressBar(Callback):
             self._validating = False
         else:
             self._end(logs)
+
+    # whatever else takes long
+
+    def begin(self, label: str, since: float) -> None:
+        """Start by hand, with a label and the `time.monotonic()` at which it began."""
+        self._begin(label)
+        self._began = since
 
     # predict
 
@@ -219,47 +220,6 @@ class ProgressBar(Callback):
         if self._notebook_width:
             self._stream().write("\r" + " " * self._notebook_width + "\r")
             self._notebook_width = 0
-
-
-@contextlib.contextmanager
-def waiting(what: str, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:
-    """A bar on the standard error of a terminal while something is read or written.
-
-    It shows after `PATIENCE` seconds only, and in a pipe never.
-
-    Args:
-        what: what is done, in a word or two.
-        total: how much there is to do.
-        unit: what it is counted in.
-
-    Yields:
-        what to call with how much is done.
-    """
-    bar = ProgressBar(1, file=sys.stderr)
-    began = time.monotonic()
-
-    def show(done: int) -> None:
-        if bar._label is None and time.monotonic() - began > PATIENCE:
-            bar._begin(f"{what} ({unit})" if unit else what)
-            bar._began = began
-        bar.on_chunk_end(done, total, {})
-
-    try:
-        yield show
-    finally:
-        bar.close()
-
-
-def over(items: Sequence[T], what: str) -> Iterator[T]:
-    """The items, one by one, with a bar of `waiting`.
-
-    >>> list(over(["a", "b"], "reading"))
-    ['a', 'b']
-    """
-    with waiting(what, len(items)) as show:
-        for done, item in enumerate(items, 1):
-            yield item
-            show(done)
 
 
 class TrainingBar(ProgressBar):

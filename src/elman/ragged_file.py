@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,7 +37,8 @@ class StepsFile:
         self, path: Path, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int = 0
     ) -> None:
         self.path, self.dtype, self.shape, self.offset = path, dtype, shape, offset
-        self._file = path.open("rb", buffering=0)
+        self._descriptor = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._descriptor)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -54,7 +56,7 @@ class StepsFile:
         place = self.offset + first * into[:1].nbytes
         while len(wanted):
             # With the place in the call, as many threads and processes as like may read one file.
-            found = os.pread(self._file.fileno(), min(len(wanted), MOST_BYTES), place)
+            found = os.pread(self._descriptor, min(len(wanted), MOST_BYTES), place)
             if not found:
                 raise FileError(
                     f"data expected {len(self):,} steps in '{self.path}', got fewer: the file was "
@@ -213,13 +215,14 @@ class RaggedFile(Ragged):
     def _read(self, begins: Array, lengths: Array, steps: int) -> Ragged:
         offsets = offsets_of(lengths)
         found = np.empty((offsets[-1], *self.source.shape[1:]), self.source.dtype)
-        # What follows one another in the file is read in one.
+        # What follows one another in the file is read in one, and all in the order of the file.
         apart = np.flatnonzero(begins[1:] != begins[:-1] + lengths[:-1]) + 1
         firsts = np.concatenate([[0], apart])[: len(begins)]
         at = offsets[firsts]
         ends = np.append(at, offsets[-1])[1:]
-        runs = zip(begins[firsts].tolist(), at.tolist(), ends.tolist(), strict=True)
-        for start, here, end in runs:
+        order = np.argsort(begins[firsts], kind="stable")
+        runs = (one[order].tolist() for one in (begins[firsts], at, ends))
+        for start, here, end in zip(*runs, strict=True):
             self.source.read(start, found[here:end])
         return Ragged(found, offsets, steps)
 

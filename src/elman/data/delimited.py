@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
+from elman.data.waiting import waiting
 from elman.errors import DataError, ElmanWarning
 
 #: What may stand between two cells. A header tells which does.
@@ -20,6 +21,8 @@ DELIMITERS = ",\t;|"
 LONGEST = 2**30
 
 
+#: How much of a file is looked at together, in bytes. As Python's objects it is ten times as much.
+SIZE = 2**22
 #: How a text begins that says which it is.
 UTF8, UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
@@ -113,10 +116,25 @@ def read_csv(path: Path) -> Read:
     Raises:
         DataError: no header, a row with more or fewer cells than it, a quote that is not closed.
     """
-    return next(csv_pieces(path, None))[0]
+    return _whole(csv_pieces(path, SIZE), path.name)
 
 
-def csv_pieces(path: Path, size: int | None) -> Iterator[tuple[Read, float]]:
+def _whole(pieces: Iterable[tuple[Read, float]], name: str) -> Read:
+    """All pieces in one; what one lacks is None."""
+    found: dict[str, list[Any]] = {}
+    places: list[int] = []
+    with waiting(f"reading {name}", 100, "%") as show:
+        for (values, _, lines), done in pieces:
+            for column in values:
+                found.setdefault(column, [None] * len(places))
+            for column, kept in found.items():
+                kept.extend(values.get(column) or [None] * len(lines))
+            places.extend(lines)
+            show(int(100 * done))
+    return found, name, places
+
+
+def csv_pieces(path: Path, size: int) -> Iterator[tuple[Read, float]]:
     """The same in pieces of about `size` bytes, each with the share of the file it ends at."""
     lines = Lines(path)
     rows = _rows(lines, path)
@@ -129,7 +147,7 @@ def csv_pieces(path: Path, size: int | None) -> Iterator[tuple[Read, float]]:
 
 
 def _pieces(
-    items: Iterator[tuple[int, T]], lines: Lines, size: int | None
+    items: Iterator[tuple[int, T]], lines: Lines, size: int
 ) -> Iterator[list[tuple[int, T]]]:
     """Items one after the other until so many bytes were read; one piece at least."""
     piece: list[tuple[int, T]] | None = None
@@ -138,7 +156,7 @@ def _pieces(
         with _long_cells():
             for item in items:
                 piece.append(item)
-                if size is not None and lines.at - begin >= size:
+                if lines.at - begin >= size:
                     break
         if piece or before is None:
             yield piece
@@ -232,10 +250,10 @@ def read_jsonl(path: Path) -> Read:
     Raises:
         DataError: a line that is no JSON object.
     """
-    return next(jsonl_pieces(path, None))[0]
+    return _whole(jsonl_pieces(path, SIZE), path.name)
 
 
-def jsonl_pieces(path: Path, size: int | None) -> Iterator[tuple[Read, float]]:
+def jsonl_pieces(path: Path, size: int) -> Iterator[tuple[Read, float]]:
     """The same in pieces of about `size` bytes, each with the share of the file it ends at."""
     lines = Lines(path)
     for piece in _pieces(_objects(lines, path.name), lines, size):

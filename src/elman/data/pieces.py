@@ -9,14 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from elman.data.delimited import Read, csv_pieces, jsonl_pieces
+from elman.data.delimited import SIZE, Read, csv_pieces, jsonl_pieces
 from elman.data.frames import Columns, columns, known_ending, no_column, parquet_pieces
 from elman.data.waiting import waiting
 
-#: How much of a file is read at once, in bytes. As Python's objects it is some ten times as much.
-SIZE = 2**22
-
-PIECES: dict[str, Callable[[Path, int | None], Iterator[tuple[Read, float]]]] = {
+PIECES: dict[str, Callable[[Path, int], Iterator[tuple[Read, float]]]] = {
     ".csv": csv_pieces,
     ".tsv": csv_pieces,
     ".jsonl": jsonl_pieces,

@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -124,7 +125,7 @@ class OnDisk(Shelf):
                 f"'{folder.parent}' first, or choose another."
             )
         self._started = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.unfinished")
-        self._lengths: list[int] = []
+        self._lengths = array("q")
         self._file: BinaryIO | None = None
         self._shape: tuple[int, ...] | None = None
         self.count = 0

@@ -198,14 +198,18 @@ def _within(begins: Array, lengths: Array, steps: int) -> bool:
 
 
 def _array(path: Path) -> Array:
-    return np.load(path, allow_pickle=False)
+    """A small array, copied only once it was looked at."""
+    return np.array(_looked_at(path))
 
 
 def _steps(path: Path) -> StepsFile:
-    """What a .npy file holds that is as long as it says, without objects."""
+    found = _looked_at(path)
+    return StepsFile(path, found.dtype, found.shape, found.offset)
+
+
+def _looked_at(path: Path) -> np.memmap[Any, Any]:
+    """What a .npy file holds, without objects, if it is as long as it says."""
     found = np.load(path, mmap_mode="r", allow_pickle=False)
-    if not found.size:
-        return StepsFile(path, found.dtype, found.shape)
     if path.stat().st_size != found.offset + found.nbytes or not found.flags.c_contiguous:
         raise refused(f"{path.name} of another length or order than it says")
-    return StepsFile(path, found.dtype, found.shape, found.offset)
+    return found

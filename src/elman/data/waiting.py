@@ -1,23 +1,61 @@
-"""Bars for loaders. `elman.progress` draws them, which is upstairs: it knows callbacks."""
+"""A bar while something is read or written that takes long."""
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from elman.progress import ProgressBar
+
+#: What takes no longer than this many seconds needs no bar.
+PATIENCE = 1.0
 
 T = TypeVar("T")
 
 
-def waiting(what: str, total: int, unit: str = "") -> AbstractContextManager[Callable[[int], None]]:
-    """See `elman.progress.waiting`."""
-    from elman.progress import waiting
+@contextlib.contextmanager
+def waiting(what: str, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:
+    """A bar on the standard error of a terminal; in a pipe there is none.
 
-    return waiting(what, total, unit)
+    Args:
+        what: what is done, in a word or two.
+        total: how much there is to do.
+        unit: what it is counted in.
+
+    Yields:
+        what to call with how much is done.
+    """
+    began = time.monotonic()
+    bar: ProgressBar | None = None
+
+    def show(done: int) -> None:
+        nonlocal bar
+        if bar is None and time.monotonic() - began > PATIENCE:
+            from elman.progress import ProgressBar  # upstairs: it knows callbacks
+
+            bar = ProgressBar(1, file=sys.stderr)
+            bar.begin(f"{what} ({unit})" if unit else what, since=began)
+        if bar is not None:
+            bar.on_chunk_end(done, total, {})
+
+    try:
+        yield show
+    finally:
+        if bar is not None:
+            bar.close()
 
 
 def over(items: Sequence[T], what: str) -> Iterator[T]:
-    """See `elman.progress.over`."""
-    from elman.progress import over
+    """The items, one by one, with a bar of `waiting`.
 
-    return over(items, what)
+    >>> list(over(["a", "b"], "reading"))
+    ['a', 'b']
+    """
+    with waiting(what, len(items)) as show:
+        for done, item in enumerate(items, 1):
+            yield item
+            show(done)
