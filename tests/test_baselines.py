@@ -95,6 +95,42 @@ def test_logistic_regression_agrees_with_scikit_learn():
     np.testing.assert_allclose(found[:-1], judge.coef_.T, atol=0.02)
 
 
+def test_ridge_regression_agrees_with_its_closed_form():
+    x, l2 = RNG.normal(size=(80, 5)), 0.05
+    y = x @ RNG.normal(size=(5, 2)) + 3 + 0.1 * RNG.normal(size=(80, 2))
+    found = baselines._ridge(x, y, l2)
+    # Without the intercept, the best weights solve (X'X + n l2 I) W = X'Y of what is centred.
+    centred = x - x.mean(0)
+    best = np.linalg.solve(centred.T @ centred + 80 * l2 * np.eye(5), centred.T @ (y - y.mean(0)))
+    np.testing.assert_allclose(found[:-1], best, atol=1e-3)
+    np.testing.assert_allclose(found[-1], y.mean(0) - x.mean(0) @ best, atol=1e-3)
+
+
+@pytest.mark.parametrize("tokens", [True, False])
+def test_numbers_that_do_not_depend_on_order_are_found_in_their_own_unit(tokens):
+    if tokens:  # how often token 2 is there
+        x = RNG.integers(2, 6, size=(400, 12))
+        y = 1000 + 50 * (x == 2).sum(1)
+    else:
+        x = RNG.normal(size=(400, 4))
+        y = 1000 + 50 * x[:, 1]
+    found = baselines.numbers(x[:300], y[:300, None].astype(float), x[300:])[:, 0]
+    assert np.abs(found - y[300:]).mean() < 0.3 * y.std()
+
+
+@pytest.mark.parametrize(
+    ("gain", "said"),
+    [
+        (10.0, "order helps, by 10.0 points over the order-free baseline."),
+        (1.0, "does as well, within the 2.0 points that 50 rows leave open."),
+        (-1.0, "does as well, within the 2.0 points that 50 rows leave open."),
+        (-9.0, "recurrence does not help; the order-free baseline is 9.0 points better."),
+    ],
+)
+def test_the_verdict_is_one_sentence_and_credits_nothing_to_chance(gain, said):
+    assert baselines.verdict(gain, 2.0, "50 rows").endswith(said)
+
+
 def test_order_alone_is_beyond_the_order_free_baseline():
     # Rising and falling ramps hold the same values: only their order tells them apart.
     values = np.sort(RNG.normal(size=(400, 10, 1)), axis=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -100,5 +101,12 @@ def test_the_command_says_what_it_wrote_and_replaces_nothing_unasked(
     assert "replace it with --overwrite" in capsys.readouterr().err
     assert (tmp_path / "m.weights.h5").read_bytes() == before
     assert cli.main(["convert", "m.keras", "m.weights.h5", "--overwrite"]) == 0
+    capsys.readouterr()
+    assert cli.main(["convert", "m.keras", "n.weights.h5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "path": "n.weights.h5",
+        "left_out": convert("m.keras", "o.weights.h5").left_out,
+        "warnings": [],
+    }
     assert cli.main(["convert", "m.weights.h5", "n.keras"]) == 2
     assert "weights" in capsys.readouterr().err and not Path("n.keras").exists()

@@ -104,6 +104,35 @@ def test_what_is_known_ahead_is_seen_then_and_now() -> None:
         np.testing.assert_array_equal(data[row][:, 2], open_[row + 3 : row + 9])
 
 
+def test_the_calendar_is_known_ahead_without_a_column() -> None:
+    table = hourly(RNG.normal(size=80))
+    known = {"time": "date", "known": ["time of day", "day of week"], "horizon": 5, "window": 8}
+    data = elman.data.forecast(table, "load", **known, units=["MW"])
+    assert data.units == ("MW", *[""] * 8) and set(data.ids) == {"the table"}
+    train, _ = data.split(0.2)
+    end = elman.data.forecast(table, prepared=train.prepared, upcoming=True)
+    for one, first in ((data.raw[0], 0), (end.raw[0], 72)):
+        for step, row in enumerate(one):
+            for name, after in (("", 0), (" 5 ahead", 5)):
+                hour = first + step + after  # the first of January 2026 is a Thursday
+                for cycle, part in (
+                    ("time of day", hour / 24),
+                    ("day of week", 3 / 7 + hour / 168),
+                ):
+                    for side, of in (("sin", np.sin), ("cos", np.cos)):
+                        place = data.feature_names.index(f"{cycle} {side}{name}")
+                        assert row[place] == pytest.approx(of(2 * np.pi * part), abs=1e-9)
+
+
+def test_the_year_is_as_long_as_it_is() -> None:
+    table = {"t": dates("2023-01-01", 1500, "1D"), "x": RNG.normal(size=1500)}
+    data = elman.data.forecast(table, "x", time="t", known=["day of year"], window=3)
+    place = data.feature_names.index("day of year sin")
+    for year in ("2023", "2024", "2025"):  # never further than a day from the season
+        row = int(np.flatnonzero(data.times == np.datetime64(f"{year}-04-02"))[0])
+        assert data.raw[row][-1, place] == pytest.approx(1, abs=1e-3)
+
+
 def test_the_end_of_each_series_is_what_nobody_knows_the_future_of() -> None:
     open_ = RNG.integers(0, 2, 43).astype(float)
     table = hourly(np.append(RNG.normal(size=40), [np.nan] * 3), open=open_)
@@ -115,7 +144,9 @@ def test_the_end_of_each_series_is_what_nobody_knows_the_future_of() -> None:
     np.testing.assert_array_equal(ahead.raw[0][:, 2], open_[37:43])
     assert times_ahead(ahead).tolist() == [dates("2026-01-01", 43)[40:].tolist()]
     short = {name: column[:42] for name, column in table.items()}
-    with pytest.raises(DataError, match=r"expected 'open' for the 3 steps after.* at step 3"):
+    with pytest.raises(
+        DataError, match=r"expected 'open' for the 3 steps after.* in the table.* at step 3"
+    ):
         elman.data.forecast(short, upcoming=True, prepared=train.prepared)
 
 
@@ -218,6 +249,12 @@ def test_times_that_cannot_be_are_refused(tmp_path: Path, change, message: str) 
         ({"window": 5, "season": 7}, OptionError, "window of a season or more"),
         ({"horizon": 9, "window": 5, "known": ["b"]}, OptionError, "as long as the horizon"),
         ({"covariates": ["a"]}, OptionError, "each column once, got 'a'"),
+        ({"known": ["day of week"]}, OptionError, "dates to know the day of week by, got none"),
+        (
+            {"known": ["time of day"], "time": "b"},
+            OptionError,
+            "dates to know the time of day by, got numbers in column 'b'",
+        ),
         ({"units": ["V", "A"]}, OptionError, "a unit for each of a"),
         ({"target": "flat"}, DataError, "varies in column 'flat'.*got 1 in all rows"),
         ({"target": "c"}, DataError, "a column 'c'"),
@@ -271,7 +308,7 @@ def test_forecasts_are_held_out_by_time_or_by_series_but_never_at_random() -> No
     data = elman.data.forecast(two_series(), "x", time="t", series="s", horizon=2)
     train, valid = data.split(0.4, by="group")
     assert not set(train.groups) & set(valid.groups)
-    with pytest.raises(OptionError, match='by="time" or "group" for forecasts'):
+    with pytest.raises(OptionError, match="by time or by group, got by random"):
         data.split(by="random")
 
 
@@ -331,6 +368,23 @@ def test_a_window_of_another_length_is_prepared_as_well() -> None:
         made.apply([np.zeros((2, 1)), np.zeros(2)])
 
 
+def test_series_of_all_sizes_are_alike_to_a_network() -> None:
+    values = RNG.normal(size=60).cumsum()
+    table = {
+        "s": np.repeat(["small", "large", "still"], 60),
+        "x": np.concatenate([values, 1000 * values, values / 1e9]),
+    }
+    train, _ = elman.data.forecast(table, "x", series="s", horizon=2, window=6).split(0.2)
+    small, large, still = (
+        np.flatnonzero(train.groups == name) for name in ("small", "large", "still")
+    )
+    np.testing.assert_allclose(train[large].values.values, train[small].values.values, rtol=1e-4)
+    np.testing.assert_allclose(train.targets[large], train.targets[small], rtol=1e-3, atol=1e-5)
+    assert np.abs(train.targets[still]).max() < 1e-6  # what hardly changes is not blown up
+    came = train.prepared.restore(train.targets, train)
+    np.testing.assert_allclose(came[large], 1000 * came[small], rtol=1e-4)
+
+
 def test_from_many_windows_a_season_is_learned_and_not_given() -> None:
     wave = np.tile([0.0, 5, 2, 9], 200) + RNG.normal(size=800) / 10
     few, many = (
@@ -363,6 +417,7 @@ def test_a_recipe_that_lies_is_refused() -> None:
     for lie in (
         {"window": 0}, {"horizon": 10**12}, {"season": 7}, {"unit": "os"}, {"step": -1.0},
         {"target": ()}, {"target": ("x", "x")}, {"covariates": 3}, {"time": ["x"]}, {"code": "x"},
+        {"time": 0}, {"unit": []}, {"step": float("nan")}, {"step": 1e-200}, {"step": True},
     ):  # fmt: skip
         with pytest.raises(DataError, match="Preparation expected"):
             Lookahead.from_dict({**honest, **lie})
@@ -397,6 +452,17 @@ def test_a_picture_shows_what_comes_in_the_unit_of_the_series() -> None:
         np.testing.assert_allclose(other.get_ydata(), table["b"][:8], rtol=1e-6)
         np.testing.assert_allclose(came.get_ydata(), table["a"][8:11], rtol=1e-6)
         assert came.get_xdata().tolist() == [8, 9, 10]
+
+
+def test_forecasts_without_their_windows_are_refused() -> None:
+    data = elman.data.forecast({"x": RNG.normal(size=50)}, "x", window=6)
+    train, valid = data.split(0.2)
+    with pytest.raises(DataError, match=f"windows that {len(train)} forecasts are of, got"):
+        train.prepared.restore(train.targets, valid)
+    bare = data.with_values(data.values, raw=None)
+    for use in (train.prepared, Preparation.learn):
+        with pytest.raises(DataError, match=r"Load\s+them with elman.data.forecast"):
+            use(bare)
 
 
 # -- what a forecast has to beat ------------------------------------------------------------------

@@ -8,10 +8,13 @@ import json
 import numpy as np
 import pytest
 
+import elman
 from elman.data import Preparation, Sequences
+from elman.data import text as data_text
 from elman.data.steps import STEPS, Fill, Relative, Scale, Tokens
 from elman.data.tokens import clean, cut
 from elman.errors import DataError
+from elman.layers import GRU, Dense, Embedding
 
 RNG = np.random.default_rng(11)
 
@@ -121,7 +124,7 @@ def test_one_letter_written_in_two_ways_is_one_token() -> None:
 def every_step() -> Preparation:
     steps = (
         Tokens("words", ("", "[UNK]", "é")),
-        Relative(3, 7, (0.5,)),
+        Relative(3, 7, (0.5,), (0.25,)),
         Scale((1.0,), (2.0,)),
         Fill((0,)),
     )
@@ -163,11 +166,12 @@ def hostile():
         "a word twice": lambda d: step(
             d, "tokens", unit="chars", vocabulary=["", "[UNK]", "a", "a"]
         ),
-        "a distance of zero": lambda d: step(d, "relative", horizon=1, season=0, scale=[0.0]),
-        "forecasts of nothing": lambda d: step(d, "relative", horizon=1, season=0, scale=[]),
-        "no horizon": lambda d: step(d, "relative", horizon=0, season=0, scale=[1.0]),
-        "an endless horizon": lambda d: step(d, "relative", horizon=10**9, season=0, scale=[1.0]),
-        "half a season": lambda d: step(d, "relative", horizon=1, season=0.5, scale=[1.0]),
+        "a distance of zero": lambda d: relative(d, scale=[0.0]),
+        "forecasts of nothing": lambda d: relative(d, scale=[]),
+        "no horizon": lambda d: relative(d, horizon=0),
+        "an endless horizon": lambda d: relative(d, horizon=10**9),
+        "half a season": lambda d: relative(d, season=0.5),
+        "sizes of another number of targets": lambda d: relative(d, least=[1.0, 1.0]),
         "names that are numbers": lambda d: {**d, "names": [1]},
         "an endless name": lambda d: {**d, "names": ["a" * 10**6]},
         "a negative rate": lambda d: {**d, "rate": -1.0},
@@ -179,6 +183,12 @@ def hostile():
 
 def step(given: dict, kind: str = "scale", **changed) -> dict:
     return {**given, "steps": [{"kind": kind, **changed}]}
+
+
+def relative(given: dict, **changed) -> dict:
+    return step(
+        given, "relative", **{"horizon": 1, "season": 0, "scale": [1.0], "least": []} | changed
+    )
 
 
 @pytest.mark.parametrize("name", hostile())
@@ -193,3 +203,39 @@ def test_a_file_that_lies_is_refused(name: str) -> None:
 def test_marked_features_that_new_data_lack_are_refused() -> None:
     with pytest.raises(DataError, match="more than 3 features"):
         Fill((3,)).apply([np.zeros((1, 2), np.float32)])
+
+
+def test_data_that_were_prepared_in_another_way_are_refused_by_the_model() -> None:
+    texts = ["so good", "so bad", "very good", "very bad", "good", "bad"] * 2
+    train, valid = data_text(texts, list("yn" * 6), least=1).split(0.34, by="random")
+    model = elman.Sequential([Embedding(len(train.vocabulary), 2), GRU(2), Dense(2, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(train, validation_data=valid, verbose=0)
+    other = data_text(["bad and good", "good"], list("ny"), least=1)  # its own vocabulary
+    asks = (
+        lambda x: model.predict(x, verbose=0),
+        lambda x: model.evaluate(x, verbose=0),
+        lambda x: model.fit(train, validation_data=x, verbose=0),
+        model.trace,
+        model.gradient_flow,
+        model.report,
+    )
+    for ask in asks:
+        with pytest.raises(DataError, match="with another vocabulary or scale"):
+            ask(other)
+    new = data_text(["bad and good", "good"], list("ny"), prepared=model.prepared)
+    for ask in asks[:-1]:
+        ask(new)
+    model.fit(other[:1].with_values([np.array([1], np.int32)]), verbose=0)
+    assert model.prepared.steps == other.prepared.steps  # it is trained on these now
+
+
+def test_sequences_that_do_not_say_how_they_were_prepared_are_believed() -> None:
+    train, _ = measured().split(0.25)
+    model = elman.Sequential([elman.Input((None, 2)), GRU(2), Dense(2, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(train, verbose=0)
+    raw = measured()
+    assert raw.prepared is None and len(model.predict(raw, verbose=0)) == 40
+    with pytest.raises(DataError, match="another vocabulary or scale"):
+        model.predict(raw.split(0.5)[0], verbose=0)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
+import sys
+import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import elman
+import keras_judge
 from elman import cli
 from elman.data.sequences import Sequences
 from elman.errors import DataError, FileError, OptionError, SpecError
@@ -113,6 +117,19 @@ def test_folders_of_texts_and_of_sounds_are_told_apart(tmp_path):
     assert found_in(WAV, features="basic").data.feature_names[0] == "dominant frequency"
 
 
+def test_long_recordings_are_cut_into_longer_slices_and_that_is_said(tmp_path):
+    for name, pitch in (("low", 200), ("high", 900)):
+        (tmp_path / name).mkdir()
+        with wave.open(str(tmp_path / name / "1.wav"), "wb") as file:
+            file.setparams((1, 2, 4000, 0, "NONE", ""))
+            tone = 9000 * np.sin(2 * np.pi * pitch * np.arange(4000 * 14) / 4000)
+            file.writeframes(tone.astype("<i2").tobytes())
+    found = found_in(tmp_path)
+    assert found.data.step == 0.03 and 450 < found.data.lengths.max() < 500
+    assert "--hop" in dict(found.why)["hop"]
+    assert found_in(tmp_path, hop=0.02).data.step == 0.02
+
+
 def test_a_table_of_paths_and_labels_is_sound_beside_the_table(tmp_path):
     for number, path in enumerate(sorted(WAV.glob("*/*.wav"))):
         os.symlink(path, tmp_path / f"{number}.wav")
@@ -140,6 +157,16 @@ def test_npz_files_hold_sequences_or_a_recording(tmp_path):
     np.savez(tmp_path / "record.npz", voltage=np.sin(np.arange(1000)), rate=100, mark=marks)
     found = found_in(tmp_path / "record.npz", target="mark", length=1.0)
     assert (found.data.kind, found.data.names, len(found.data)) == ("ecg", ("a", "b"), 10)
+
+
+def test_annotations_are_joined_to_classes_in_a_line(tmp_path):
+    marks = np.repeat(["N", "L", "V", "x"], 250)
+    np.savez(tmp_path / "record.npz", voltage=np.sin(np.arange(1000)), rate=100, mark=marks)
+    found = found_in(
+        tmp_path / "record.npz", target="mark", length=0.5, classes="narrow=NL, wide=V"
+    )
+    assert found.data.names == ("narrow", "wide")
+    assert np.bincount(found.data.targets).tolist() == [10, 5]
 
 
 @pytest.mark.parametrize("name", ["tweets", "voices", "ecg-beats", "digits"])
@@ -223,6 +250,18 @@ def test_too_few_sequences_are_refused_in_the_words_of_the_command_line():
 def test_times_that_all_begin_at_zero_do_not_split(wear):
     found = found_in(wear, sequence="machine", time="t", target="wear")
     assert "at random" in fitting.split(found, 0.15, 0.2).by
+
+
+def test_a_file_to_test_on_is_read_and_prepared_as_the_other(reviews, tmp_path):
+    rows = [["0", "it is bad but it is good", "yes"], ["1", "it is so unheard of bad", "no"]]
+    other = write(tmp_path / "other.csv", "id,review,liked", rows)
+    parts = fitting.split(found_in(reviews), 0.2, str(other))
+    assert len(parts.train) + len(parts.valid) == 60 and len(parts.test) == 2
+    assert parts.test.targets.tolist() == [1, 0] and parts.test.vocabulary == parts.train.vocabulary
+    assert 1 in parts.test[1] and 1 not in parts.test[0], "a new word is unknown"
+    bare = write(tmp_path / "bare.csv", "id,review", [["0", "so good a thing"]])
+    with pytest.raises(DataError, match=r"got none\. Hold out a share"):
+        fitting.split(found_in(reviews), 0.2, str(bare))
 
 
 # -- network and settings -------------------------------------------------------------------------
@@ -363,6 +402,8 @@ def test_rare_classes_count_as_much_as_others_where_that_is_asked():
     rare = Sequences([np.zeros((2, 1))] * 10, [0] * 9 + [1], kind="table", names=("a", "b"))
     weights = fitting._weights(rare)
     assert np.isclose(9 * weights[0], 1 * weights[1]) and np.isclose(9 * weights[0], 10 / 2)
+    with pytest.raises(OptionError, match="--balanced"):
+        fitting._weights(Sequences([np.zeros((2, 1))] * 2, [0.5, 1.5], kind="table"))
 
 
 def test_scores_of_classes_are_what_their_names_say():
@@ -373,10 +414,27 @@ def test_scores_of_classes_are_what_their_names_say():
     assert found.confusion.tolist() == [[2, 1, 0, 0], [0, 2, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
 
 
+def test_very_many_classes_have_scores_and_no_matrix():
+    truth = np.arange(judging.MOST_CLASSES + 5)
+    found = judging.scores(truth, np.where(truth < 5, 7, truth), len(truth))
+    assert found.confusion is None and np.isclose(found.values["accuracy"], 1000 / 1005)
+
+
+def test_keras_opens_the_file_and_answers_in_the_targets_unit(wear, tmp_path):
+    keras = keras_judge.keras()
+    if keras is None:
+        pytest.skip("Keras is not installed")
+    found = made(wear, tmp_path, sequence="machine", time="t", target="wear", epochs=2)
+    said = keras.saving.load_model(found.path).predict(found.parts.test.model_inputs, verbose=0)
+    ours = found.fitted.model.predict(found.parts.test, verbose=0)
+    np.testing.assert_allclose(said, ours, rtol=1e-5)
+    assert 3000 < ours.mean() < 7000
+
+
 def test_a_gain_counts_by_groups_for_their_answers_are_wrong_together():
     better = np.repeat([1.0, 0.0, 1.0, -1.0], 25)
     alone, together = (
-        judging._gain(better, clusters)[1] for clusters in (np.arange(100), np.arange(100) // 25)
+        judging.gain_of(better, clusters)[1] for clusters in (np.arange(100), np.arange(100) // 25)
     )
     # Four groups are four answers, however many rows they have.
     assert np.isclose(together, 2 * np.std([1, 0, 1, -1]) / 2)
@@ -417,6 +475,16 @@ def test_json_is_one_document_and_nothing_else(nights, tmp_path, capsys):
     confusion = np.array(found["test"]["confusion"])
     accuracy = found["test"]["network"]["accuracy"]
     assert np.isclose(accuracy, confusion.trace() / confusion.sum())
+
+
+def test_names_that_the_terminal_has_no_letters_for_do_not_stop_it(nights, tmp_path, monkeypatch):
+    nights.write_text(nights.read_text().replace("sleep", "Schläf"), encoding="utf-8")
+    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", out)
+    how = ("--sequence", "night", "--time", "t", "--epochs", 1, "--out", tmp_path / "m.keras")
+    assert run(nights, *how) == 0
+    out.flush()
+    assert b"Schl?f" in out.buffer.getvalue()
 
 
 def test_quiet_says_nothing(nights, tmp_path, capsys):

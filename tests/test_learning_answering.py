@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
 import os
 import pty
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,10 +20,19 @@ import numpy as np
 import pytest
 
 import elman
-from elman import DataError, FileError, NotReadyError, OptionError, Sequential, ShapeError, cli
+from elman import (
+    DataError,
+    ElmanError,
+    FileError,
+    NotReadyError,
+    OptionError,
+    Sequential,
+    ShapeError,
+    cli,
+)
 from elman.data import Sequences
 from elman.layers import GRU, Dense, Embedding
-from elman.learning import answering, evaluating, reading, writing
+from elman.learning import answering, bundled, evaluating, reading, writing
 from test_data_ecg import write_edf
 
 RNG = np.random.default_rng(5)
@@ -250,6 +261,20 @@ def test_a_folder_of_sounds_needs_no_folders_of_classes(tmp_path):
     np.testing.assert_array_equal(said.values[0], said.values[1])
 
 
+def test_a_folder_of_texts_needs_no_folders_of_classes(tmp_path):
+    model, new = of_moods(tmp_path), tmp_path / "new"
+    new.mkdir()
+    for name, one in (("b.txt", "so bad"), ("a.txt", "so good\n")):
+        (new / name).write_text(one)
+    data = reading.read(model, str(new), "predict")
+    assert data.ids.tolist() == ["a.txt", "b.txt"] and data.lengths.tolist() == [2, 2]
+    with pytest.raises(DataError, match="targets in"):
+        reading.read(model, str(new), "evaluate", targets=True)
+    (new / "c.txt").write_text(" ")
+    with pytest.raises(DataError, match=r"the empty file c\.txt"):
+        reading.read(model, str(new), "predict")
+
+
 def test_a_table_needs_no_column_that_only_a_split_asks_for(tmp_path):
     rows = [
         f"{a:.3f},{b:.3f},p{i % 4},{a - b:.3f}" for i, (a, b) in enumerate(RNG.normal(size=(12, 2)))
@@ -387,6 +412,37 @@ def test_a_recipe_of_other_types_is_refused(make, source, option, value, tmp_pat
         reading.read(model, str(source(tmp_path)), "predict")
 
 
+STRANGE: list[Any] = [
+    None, -1, 0, 2**31, 1e-7, 3.7, "", "x" * 50, "windows", "beats", "step", "long", "wide", [],
+    ["pulse"], ["a", "a"], True,
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("make", "source"),
+    [(of_moods, moods), (of_visits, visits), (of_sounds, lambda _: WAV), (of_records, record),
+     (lambda folder: of_hours(folder, "load"), hours)],
+    ids=["text", "table", "sound", "ecg", "forecast"],
+)  # fmt: skip
+def test_mutants_of_a_recipe_raise_nothing_but_errors_of_elman(make, source, tmp_path):
+    model, path, rng = make(tmp_path), str(source(tmp_path)), random.Random(1990)
+    good, found = model.prepared.to_dict(), {"read": 0, "refused": 0}
+    for _ in range(60):
+        told = copy.deepcopy(good)
+        for name in rng.sample(list(told["columns"]), rng.choice([1, 1, 2])):
+            told["columns"][name] = rng.choice(STRANGE)
+        told["kind"] = rng.choice([*[told["kind"]] * 9, *reading.LOADERS])
+        try:
+            model.prepared = elman.data.Preparation.from_dict(told)
+            answering.answer(model, reading.read(model, path, "predict"))
+            found["read"] += 1
+        except ElmanError as error:
+            found["refused"] += 1
+            assert len(str(error)) < 2000
+    assert found["refused"]
+
+
 def test_a_kind_that_is_not_known_is_named(tmp_path):
     model = of_moods(tmp_path)
     model.prepared = replace(model.prepared, kind="smell" * 100)
@@ -438,6 +494,12 @@ def test_several_numbers_have_columns_of_their_own_and_all_their_digits():
     assert header == ["id", "predicted 0", "predicted 1"]
     assert np.float32(row[1]) == values[0, 0]
     assert json.loads(next(writing.as_json_lines(said)))["predicted"] == [1.10000002, -2.0]
+
+
+def test_what_is_no_number_is_null_in_json():
+    said = answering.Answers(["a"], None, None, (), np.array([[np.nan, np.inf, 1]], np.float32))
+    assert json.loads(next(writing.as_json_lines(said)))["predicted"] == [None, None, 1.0]
+    assert rows_of("".join(writing.as_csv(said)))[1] == ["a", "nan", "inf", "1"]
 
 
 def test_a_table_for_a_terminal_shows_the_first_and_says_how_many_there_are():
@@ -538,6 +600,18 @@ def test_a_bundled_dataset_is_judged_on_what_it_holds_out(tmp_path):
     found = reading.read(model, "ecg-beats", "evaluate", targets=True)
     assert len(found) == len(data.y_test) and found.ids[3] == "ecg-beats, row 3"
     np.testing.assert_array_equal(found.targets, data.y_test)
+
+
+def test_a_model_of_the_bundled_voices_hears_recordings_and_one_of_digits_says_that_it_cannot():
+    train, held_out = bundled.load("voices")
+    assert reading.read(trained(train[:40], 5), "voices", "predict").features == 3
+    heard = reading.read(trained(train[:40], 5), str(WAV), "predict")
+    assert heard.names == train.names and heard.lengths.max() <= held_out.lengths.max() == 60
+    # Both are on the scale of the training part.
+    assert np.abs(np.nanmean(heard.values.values, axis=0)).max() < 1
+    digits, _ = bundled.load("digits")
+    with pytest.raises(DataError, match="Name that dataset in place of recordings"):
+        reading.read(trained(digits[:40], 10), str(WAV), "predict")
 
 
 # -- elman predict ---------------------------------------------------------------------------------

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import elman
+from elman import cli
 from elman.data.naive import LAST, SEASONAL
-from elman.errors import DataError
+from elman.errors import DataError, OptionError
 from elman.learning.forecasting import NETWORK, judge
+from elman.learning.looking import look
 
 RNG = np.random.default_rng(8)
 
@@ -131,3 +135,82 @@ def test_what_cannot_be_judged_is_refused() -> None:
     for given, message in ((raw, "that were prepared"), (end, "what came after them")):
         with pytest.raises(DataError, match=message):
             judge(Says(came(test)), train, given)
+
+
+# -- elman train --task forecast ------------------------------------------------------------------
+
+
+@pytest.fixture
+def shops(tmp_path: Path) -> Path:
+    """Two shops that sell more on some days of the week, and when there is an offer."""
+    rng = np.random.default_rng(0)
+    week = np.tile([0.0, 1, 2, 3, 4, 6, 5], 30)
+    rows = []
+    for shop, size in (("north", 10), ("south", 40)):
+        offer = rng.integers(0, 2, len(week))
+        sales = size * (3 + week / 3 + offer + 0.2 * rng.normal(size=len(week)))
+        day = np.datetime64("2026-01-01") + np.arange(len(week))
+        rows += zip([shop] * len(week), day, sales.round(2), offer, ["-"] * len(week), strict=True)
+    with (tmp_path / "shops.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["shop", "day", "sales", "offer", "note"], *rows])
+    return tmp_path / "shops.csv"
+
+
+def test_a_model_of_forecasts_is_trained_with_one_command(shops: Path, tmp_path: Path, capsys):
+    out = tmp_path / "shops.keras"
+    command = ["train", str(shops), "--task", "forecast", "--target", "sales", "--horizon", "3"]
+    command += ["--known", "offer", "--epochs", "40", "--out", str(out)]
+    assert cli.main(command) == 0
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    for words in (
+        "the next 3 steps (every day) after each 14; season: 7 steps", "column 'day': it has times",
+        "2; column 'shop': times are there once for each of its names", "'sales': --target says so",
+        "sales, offer, offer 3 ahead", "by time: the latest are held out", "gru(32) > dense(3)",
+        "seasonal naive", "2 ahead", "below that of the",
+    ):  # fmt: skip
+        assert words in " ".join(said.split()), words
+    model = elman.load(out)
+    assert model.prepared is not None and model.prepared.restores
+    assert model.output_shape == (None, 3)  # no layer brings a forecast to its unit
+
+
+def test_programs_get_the_errors_of_every_step_as_json(shops: Path, tmp_path: Path, capsys):
+    command = ["train", str(shops), "--task", "forecast", "--target", "sales,offer", "--json"]
+    command += ["--horizon", "2", "--season", "0", "--epochs", "2", "--out", f"{tmp_path}/m.keras"]
+    assert cli.main(command) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["data"]["task"] == found["data"]["kind"] == "forecast"
+    assert set(found["test"]["mae"]) == {LAST, NETWORK}
+    assert [len(one) for one in found["test"]["mae"][NETWORK].values()] == [2, 2]
+    assert set(found["test"]["mase"][NETWORK]) == {"sales", "offer"}
+
+
+def test_columns_of_times_and_series_are_found_or_named(shops: Path, tmp_path: Path) -> None:
+    def why(path: Path, **options: str) -> dict[str, str]:
+        return dict(look(str(path), task="forecast", options=options).why)
+
+    assert why(shops, target="sales", time="day") == {
+        "time": "column 'day': --time says so",
+        "series": "column 'shop': times are there once for each of its names",
+        "target": "'sales': --target says so",
+    }
+    yearly = tmp_path / "yearly.csv"
+    yearly.write_text("n,Year,spots\n" + "".join(f"{n},{1900 + n},{n % 11}\n" for n in range(90)))
+    assert why(yearly, target="spots")["time"] == "column 'Year': it has times"
+    bare = tmp_path / "bare.csv"  # an hour that comes again is no time
+    bare.write_text("hour,b\n" + "".join(f"{n % 24},{n % 5}\n" for n in range(90)))
+    assert why(bare) == {"target": "all columns of numbers"}
+
+
+@pytest.mark.parametrize(
+    "task, options, message",
+    [
+        ("forecast", {"group": "shop"}, r"options for forecast, got --group.*Leave it out\.$"),
+        ("regress", {"horizon": 3}, "got --horizon, which is for forecast.* --task forecast"),
+        ("forecast", {"horizon": 0}, "`horizon` to be a number of steps"),
+    ],
+)
+def test_options_of_another_task_are_refused(shops: Path, task, options, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        look(str(shops), task=task, options={"target": "sales", **options})

@@ -10,12 +10,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import elman
 from elman import progress
 from elman.callbacks import CallbackList
 from elman.errors import OptionError
-from elman.progress import ProgressBar
+from elman.progress import ProgressBar, TrainingBar
 
 RESULT = {"accuracy": 0.861, "loss": 0.33123, "val_accuracy": 0.85, "val_loss": 0.35}
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -115,6 +117,24 @@ def test_an_epoch_that_is_over_in_a_blink_draws_no_bar(terminal, monkeypatch):
     run(ProgressBar(1, file=terminal))
     assert "\x1b" not in terminal.getvalue()
     assert len(terminal.getvalue().splitlines()) == 2
+
+
+def test_the_bar_of_a_training_counts_epochs_and_leaves_nothing(terminal):
+    run(TrainingBar(1, file=terminal), epochs=2)
+    text = ESCAPE.sub("", terminal.getvalue())
+    assert "epoch 1/2" in text and "epoch 2/2" in text and "val_loss 0.35" in text
+    assert " loss 0.5" not in text, "that of a part of an epoch goes up and down"
+    assert "\x1b[2K" in terminal.getvalue().rsplit("━", 1)[1], "the bar is wiped"
+    assert not text.splitlines()[-1].strip(), "and nothing stands in its place"
+    assert terminal.getvalue().count("\x1b[?25l") == terminal.getvalue().count("\x1b[?25h") == 1
+
+
+def test_a_bar_that_the_caller_brings_is_the_only_one(terminal, capsys):
+    x, y = np.zeros((8, 3, 1)), np.zeros(8)
+    model = elman.Sequential([elman.Input((3, 1)), elman.layers.GRU(2), elman.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(x, y, epochs=2, verbose=1, callbacks=[TrainingBar(1, file=terminal)])
+    assert capsys.readouterr().out == "" and "epoch 2/2" in terminal.getvalue()
 
 
 def test_an_interrupted_bar_gives_the_terminal_back_and_leaves_its_line(terminal):

@@ -427,7 +427,8 @@ def test_inspect_reads_what_the_model_was_trained_on(tmp_path, capsys):
     of_measured(path)[0].save(tmp_path / "m.keras")
     out = tmp_path / "page.html"
     assert cli.main(["inspect", str(tmp_path / "m.keras"), str(path), "--out", str(out)]) == 0
-    assert "measured.csv: 8 rows of 6 steps" in words_of(out.read_text("utf-8"))
+    told = words_of(out.read_text("utf-8"))
+    assert "measured.csv: 8 rows of 6 steps" in told and "pulse (1/min)" in told
     bare = tmp_path / "bare.csv"
     bare.write_text("\n".join(line.rsplit(",", 1)[0] for line in path.read_text().splitlines()))
     assert cli.main(["inspect", str(tmp_path / "m.keras"), str(bare), "--out", str(out)]) == 2

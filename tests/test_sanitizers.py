@@ -96,6 +96,103 @@ for kind, real in ((_core.FloatSequence, "f4"), (_core.DoubleSequence, "f8")):  
 print("all of it ran")
 """
 
+#: Every other layer, graphs, states that are carried, sequences of unequal length, long ones.
+LAYERS = """
+import numpy as np
+import elman
+from elman import Input, Model, Sequential, _core, layers as L, optimizers
+
+rng = np.random.default_rng(1)
+elman.set_threads(3)
+x = rng.standard_normal((11, 13, 5)).astype("f")
+x[:, 9:] = 0
+middles = [
+    [L.Conv1D(7, 3, padding="causal", dilation_rate=2, activation="relu"), L.MaxPooling1D(3)],
+    [L.Conv1D(3, 4, strides=3, padding="same"), L.AveragePooling1D(2, padding="same")],
+    [
+        L.Masking(),
+        L.BatchNormalization(),
+        L.LayerNormalization(),
+        L.GlobalAveragePooling1D(),
+        L.RepeatVector(4),
+    ],
+    [
+        L.SpatialDropout1D(0.3),
+        L.GaussianNoise(0.1),
+        L.LeakyReLU(),
+        L.Permute((2, 1)),
+        L.Reshape((13, 5)),
+    ],
+    [
+        L.ZeroPadding1D(2),
+        L.Cropping1D((1, 3)),
+        L.UpSampling1D(2),
+        L.TimeDistributed(L.Dense(9, kernel_constraint="max_norm")),
+    ],
+    [L.Masking(), L.RNN([L.LSTMCell(7), L.GRUCell(5)], return_sequences=True), L.Softmax()],
+    [
+        L.Masking(),
+        L.Bidirectional(
+            L.GRU(6, return_sequences=True, recurrent_dropout=0.3, kernel_regularizer="l2"),
+            "concat",
+        ),
+    ],
+    [
+        L.Rescaling(2.0, 1.0),
+        L.LSTM(17, return_sequences=True, activity_regularizer="l1", zero_output_for_mask=True),
+    ],
+]
+for isa in _core.available_isas():
+    _core.use_isa(isa)
+    for middle in middles:
+        model = Sequential(
+            [
+                Input((13, 5)),
+                *[type(m).from_config(m.get_config()) for m in middle],
+                L.GlobalMaxPooling1D(),
+                L.Dense(2, "softmax"),
+            ]
+        )
+        model.compile(
+            optimizers.Adam(clipnorm=1.0), "sparse_categorical_crossentropy", metrics=["accuracy"]
+        )
+        y = rng.integers(0, 2, 11)
+        model.fit(x, y, batch_size=4, epochs=2, verbose=0, sample_weight=rng.random(11))
+        model.predict(x, verbose=0)
+        model.predict(x[:1], verbose=0)
+        model.evaluate(x, y, verbose=0)
+a, b = Input((13, 5)), Input((4,))
+h, s = L.GRU(6, return_sequences=True, return_state=True)(L.Masking()(a))
+d = L.Dense(6)(b)
+m = L.Multiply()([L.Average()([s, d]), L.Maximum()([s, d]), L.Subtract()([s, d])])
+out = L.Dense(3)(L.Concatenate()([m, L.LSTM(4)(h, initial_state=[L.Dense(4)(m), L.Dense(4)(b)])]))
+model = Model([a, b], [out, L.Dense(1, "sigmoid")(m)])
+model.compile("rmsprop", ["mse", "binary_crossentropy"], loss_weights=[0.5, 2.0])
+z = rng.standard_normal((11, 4)).astype("f")
+model.fit(
+    [x, z], [rng.random((11, 3)), rng.integers(0, 2, (11, 1))], batch_size=4, epochs=2, verbose=0
+)
+model.predict([x, z], verbose=0)
+model = Sequential(
+    [Input((None, 5), batch_size=4), L.LSTM(7, stateful=True, return_sequences=True), L.Dense(1)]
+)
+model.compile("sgd", "mse")
+model.fit(x[:8], rng.random((8, 13, 1)), batch_size=4, epochs=2, verbose=0, shuffle=False)
+model.predict(x[:8], batch_size=4, verbose=0)
+model.reset_states()
+ragged = [rng.standard_normal((n, 5)).astype("f") for n in (1, 9, 4, 13, 2)]
+model = Sequential([Input((None, 5)), L.Bidirectional(L.LSTM(9)), L.Dense(1)])
+model.compile("adam", "mse")
+model.fit(ragged, rng.random((5, 1)), batch_size=2, epochs=2, verbose=0)
+model.predict(ragged, verbose=0)
+long = rng.standard_normal((2, 700, 5)).astype("f")
+model = Sequential([Input((None, 5)), L.GRU(9, return_sequences=True), L.Dense(1)])
+model.compile("adam", "mse")
+model.fit(long, rng.random((2, 700, 1)), epochs=1, verbose=0, tbptt=100)
+model.fit(long, rng.random((2, 700, 1)), epochs=1, verbose=0, recompute=True)
+print("all of it ran")
+"""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sanitizers", BUILDS)
@@ -129,8 +226,10 @@ def test_native_code_is_clean_under_sanitizers(sanitizers: str, tmp_path: Path) 
         "TSAN_OPTIONS": "halt_on_error=1:ignore_noninstrumented_modules=1",
         "OPENBLAS_NUM_THREADS": "1",
     }
-    done = subprocess.run(
-        [sys.executable, "-c", WORK], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert "all of it ran" in done.stdout
+    for work in (WORK, LAYERS):
+        done = subprocess.run(
+            [sys.executable, "-c", work],
+            env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-4000:]
+        assert "all of it ran" in done.stdout

@@ -529,7 +529,7 @@ long Plan::run(const Batch& batch, long samples, int batch_rows, bool training, 
     for (long b = 0; b < std::min(runs, stop.load()); ++b) {
       const long at = b / windows * batch_rows;
       const auto note = [&](const Run& run) {
-        std::copy_n(run.losses.data(), kinds, &parts[(b * threads() + run.thread) * kinds]);
+        std::copy_n(run.losses.data(), kinds, parts.data() + (b * threads() + run.thread) * kinds);
         if (penalized_) penalties[b * threads() + run.thread] = run.penalty;
       };
       // Written when something is wrong only, so that no other core waits for it.

@@ -77,6 +77,26 @@ def held(x: Any) -> Any:
     return getattr(x, "model_inputs", x)
 
 
+def prepared_alike(wanted: Any, x: Any, who: str) -> None:
+    """Raise where `elman.data.Sequences` have other tokens, or another scale, than those before.
+
+    Args:
+        wanted: the `Preparation` of those before; None where there is none.
+        x: inputs; arrays do not say how they were prepared.
+        who: how errors name the model.
+
+    Raises:
+        DataError: the numbers in x mean something else.
+    """
+    given = getattr(x, "model_prepared", None)
+    if wanted is not None and given is not None and given.steps != wanted.steps:
+        raise DataError(
+            f"{who} expected sequences prepared as those it was trained on, got some with another "
+            "vocabulary or scale. Load them with prepared=model.prepared, or split them off before "
+            "the training."
+        )
+
+
 def _unequal(x: Any, layer: Taker, who: str) -> Ragged:
     """Sequences of unequal length, each checked as `inputs` checks those of one length."""
     found = x if isinstance(x, Ragged) else sequences(x, who, "inputs")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman import _core, batches, diverged, seeds, windows
+from elman import _core, batches, checks, diverged, seeds, windows
 from elman.callbacks import Callback, CallbackList, History
 from elman.errors import DataError, OptionError
 from elman.layers.layer import whole
@@ -60,6 +60,7 @@ def fit(
     initial_epoch = whole("fit", "initial_epoch", initial_epoch, 0)
     model.require_compiled("fit")
     data = Data(model, x, y, sample_weight, class_weight)
+    checks.prepared_alike(getattr(x, "model_prepared", None), validation_data, model.label)
     data, held_out = _split(model, data, validation_split, validation_data)
     batch = batches.size(model, len(data), batch_size, "fit")
     val_batch = batch
@@ -224,6 +225,7 @@ def evaluate(
 ) -> dict[str, float]:
     """Loss and metrics by name; see `Model.evaluate`."""
     model.require_compiled("evaluate")
+    checks.prepared_alike(model.prepared, x, model.label)
     data = Data(model, x, y, sample_weight, None, "evaluate")
     batch = batches.size(model, len(data), batch_size, "evaluate")
     data = _first_batches(data, batch, "evaluate", "steps", steps)
@@ -300,6 +302,7 @@ def predict(
     callbacks: list[Callback] | None = None,
 ) -> Any:
     """Outputs for inputs; see `Model.predict`."""
+    checks.prepared_alike(model.prepared, x, model.label)
     values = model.check_inputs(x)
     batch = batches.size(model, len(values), batch_size, "predict")
     if steps is not None:

@@ -9,6 +9,7 @@ from cyclopts import Group, Parameter
 from elman.cli.app import app
 
 PREDICTED = Parameter(group=Group.create_ordered("What is predicted"))
+FORECASTING = Parameter(group=Group.create_ordered("What a forecast sees"))
 TRAINING = Parameter(group=Group.create_ordered("Network and training"), negative="")
 READING = Parameter(group=Group.create_ordered("How files are read"))
 OUTPUT = Parameter(group=Group.create_ordered("Output"), negative="")
@@ -20,6 +21,7 @@ OUTPUT = Parameter(group=Group.create_ordered("Output"), negative="")
         "    elman train reviews.csv              a column of texts, a column of labels\n"
         "    elman train recordings/              a folder of WAV files for each class\n"
         "    elman train pulse.csv --target outcome --sequence visit --time when\n"
+        "    elman train load.csv --task forecast --horizon 24 --time date --target load\n"
         "    elman train records/ --cut beats --classes aami\n"
         "    elman train ECG200_TRAIN.ts --test ECG200_TEST.ts --arch 'lstm(32)'\n"
         "    elman train voices --out mine.keras  a dataset that elman brings\n"
@@ -34,6 +36,12 @@ def train(
     group: Annotated[str | None, PREDICTED] = None,
     time: Annotated[str | None, PREDICTED] = None,
     sequence: Annotated[str | None, PREDICTED] = None,
+    series: Annotated[str | None, FORECASTING] = None,
+    horizon: Annotated[int | None, FORECASTING] = None,
+    window: Annotated[int | None, FORECASTING] = None,
+    season: Annotated[int | None, FORECASTING] = None,
+    covariates: Annotated[str | None, FORECASTING] = None,
+    known: Annotated[str | None, FORECASTING] = None,
     arch: Annotated[str | None, TRAINING] = None,
     epochs: Annotated[int | None, TRAINING] = None,
     valid: Annotated[float, TRAINING] = 0.15,
@@ -43,7 +51,7 @@ def train(
     lr: Annotated[float | None, TRAINING] = None,
     batch_size: Annotated[int | None, TRAINING] = None,
     balanced: Annotated[bool, TRAINING] = False,
-    kind: Annotated[Literal["text", "audio", "ecg", "table"] | None, READING] = None,
+    kind: Annotated[Literal["text", "sound", "ecg", "table"] | None, READING] = None,
     column: Annotated[str | None, READING] = None,
     tokens: Annotated[Literal["words", "chars", "bytes"] | None, READING] = None,
     size: Annotated[int | None, READING] = None,
@@ -54,7 +62,7 @@ def train(
     length: Annotated[float | None, READING] = None,
     hop: Annotated[float | None, READING] = None,
     label: Annotated[Literal["auto", "window", "step", "record"] | None, READING] = None,
-    classes: Annotated[Literal["aami"] | None, READING] = None,
+    classes: Annotated[str | None, READING] = None,
     out: Annotated[str | None, OUTPUT] = None,
     overwrite: Annotated[bool, OUTPUT] = False,
     json: Annotated[bool, OUTPUT] = False,
@@ -76,6 +84,19 @@ def train(
         The column of when a step, or a row, was.
     sequence
         For a table with a row for each step: the column that says which sequence it is of.
+    series
+        For a forecast of many series: the column that tells them apart.
+    horizon
+        Steps to forecast.
+    window
+        Steps that a forecast sees; two seasons if not given.
+    season
+        Steps of a season, 0 for none; found, and said, if not given.
+    covariates
+        More columns that a forecast sees, with commas between them.
+    known
+        Columns that are known ahead, such as holidays, with commas between them; also 'time of
+        day', 'day of week' and 'day of year'.
     arch
         The network in one line, such as 'gru(32)' or 'embedding(?,16,mask) > lstm(32)'.
     epochs
@@ -113,11 +134,11 @@ def train(
     length
         Seconds in a window.
     hop
-        Seconds from one window to the next.
+        Seconds from one window, or one slice of sound, to the next.
     label
         What a window is labelled by.
     classes
-        aami: the five classes of beats of ANSI/AAMI EC57.
+        Which annotations make a class: 'narrow=NL,wide=VR', or aami for those of ANSI/AAMI EC57.
     out
         The model's file; NAME.keras, by the data's name, if not given.
     overwrite
@@ -131,6 +152,8 @@ def train(
 
     options = {
         "target": target, "group": group, "time": time, "sequence": sequence, "column": column,
+        "series": series, "horizon": horizon, "window": window, "season": season,
+        "covariates": covariates, "known": known,
         "tokens": tokens, "size": size, "features": features, "rate": rate,
         "source_rate": source_rate, "cut": cut, "length": length, "hop": hop, "label": label,
         "classes": classes,

@@ -99,6 +99,7 @@ def convert(
     /,
     *,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Write a model in another format, and say what that has no room for.
 
@@ -110,10 +111,17 @@ def convert(
         The file to write: .keras for everything, .weights.h5 for the weights.
     overwrite
         Replace a file that is there.
+    json
+        Print one JSON document.
     """
     from elman.saving.converting import convert as write
 
     made = write(model, out, overwrite)
+    if json:
+        from json import dumps
+
+        print(dumps({**made._asdict(), "path": str(made.path)}, ensure_ascii=False, indent=2))
+        return
     print(f"Written to {made.path}")
     for what in made.left_out:
         print(f"Left out: {what}.")

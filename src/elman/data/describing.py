@@ -89,7 +89,8 @@ def _targets(data: Sequences) -> str:
         counts = np.bincount(numbers.ravel(), minlength=len(data.names))
         named = [f"{name} ({count:,})" for name, count in zip(data.names, counts, strict=True)]
         return f"{each}{len(data.names):,} classes: {_some(named)}"
-    width = f"{numbers.shape[1]} numbers" if numbers.ndim > 1 else "a number"
+    several = numbers.ndim > 1 and numbers.shape[1] > 1
+    width = f"{numbers.shape[1]} numbers" if several else "a number"
     if not numbers.size or np.isnan(numbers).all():
         return f"{each}{width}"
     return f"{each}{width} from {np.nanmin(numbers):.4g} to {np.nanmax(numbers):.4g}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from elman.data.calendar import expanded
 from elman.data.clocks import LONGEST_SEASON, Clock
 from elman.data.frames import columns
 from elman.data.lookahead import Lookahead, Windows
@@ -57,8 +58,9 @@ def forecast(
             hours, 7 days, 12 months and the like; else where the first part of the series is most
             like itself. `about` says which.
         covariates: more columns that a forecast sees, up to the end of its window.
-        known: columns that are known ahead: a calendar, a price that is fixed. A forecast also sees
-            them in the horizon.
+        known: columns that are known ahead: a holiday, a price that is fixed. A forecast also sees
+            them in the horizon. "time of day", "day of week" and "day of year" are no columns but
+            what the time says.
         units: the unit of each of the columns, in the order target, covariates, known.
         upcoming: whether to return the end of each series alone, for the forecast of what nobody
             knows yet.
@@ -87,13 +89,14 @@ def forecast(
     if prepared is not None:
         recipe = Lookahead.from_dict(dict(prepared.columns))
         ordered = in_order(found, recipe.series, recipe.time, "data.forecast", "series")
-        every = on_clock(found, recipe.columns, ordered, recipe.clock, recipe.time, new=True)
+        ahead = recipe.horizon if upcoming else 0
+        every = on_clock(found, recipe.columns, ordered, recipe.clock, recipe.time, ahead, new=True)
         said = ""
     else:
         others = (time, series, *covariates, *known)
         given = [target] if isinstance(target, str) else target
         targets = tuple(measurements(found, given, others))
-        read = (*targets, *covariates, *known)
+        read = (*targets, *covariates, *expanded(known))
         twice = next((name for name in read if read.count(name) > 1), None)
         if twice is not None:
             raise OptionError(
@@ -102,7 +105,7 @@ def forecast(
             )
         ordered = in_order(found, series, time, "data.forecast", "series")
         clock = clock_of(ordered)
-        every = on_clock(found, read, ordered, clock, time, new=False)
+        every = on_clock(found, read, ordered, clock, time, horizon if upcoming else 0)
         check_varies(found, every, targets)
         steps, said = _season(season, clock, every)
         if window is None:
@@ -113,11 +116,14 @@ def forecast(
             targets, time, series, horizon, window, steps, tuple(covariates), tuple(known),
             clock.unit, clock.step,
         )  # fmt: skip
-    cuts = [(recipe.upcoming if upcoming else recipe.windows)(one.values) for one in every]
+    cuts = [
+        recipe.upcoming(one.values, one.name) if upcoming else recipe.windows(one.values)
+        for one in every
+    ]
     data = _sequences(recipe, every, cuts, found.where, upcoming)
-    data.about = _about(recipe, every, cuts, said, upcoming)
+    data.about = _about(recipe, cuts, said)
     if prepared is None and units:
-        data = data.with_values(data.values, units=_units(units, recipe))
+        data = data.with_values(data.values, units=recipe.units(units))
     elif prepared is not None:
         data = data.with_values(data.values, units=prepared.units)
     return with_preparation(data, recipe.to_dict(), prepared)
@@ -154,16 +160,6 @@ def _window(season: int | None, horizon: int, known: bool, every: list[Series]) 
     wanted = max(2 * season if season else WINDOW, horizon if known else 1)
     room = (int(np.median([len(one.values) for one in every])) - horizon) // 3
     return max(1, horizon if known else 1, min(wanted, room))
-
-
-def _units(given: Sequence[str], recipe: Lookahead) -> tuple[str, ...]:
-    """The unit of every feature; what is known ahead is there twice."""
-    if len(given) != len(recipe.columns):
-        raise OptionError(
-            f"data.forecast expected a unit for each of {', '.join(recipe.columns)}, got "
-            f"{len(given)}. Give all of them, '' for none."
-        )
-    return (*given, *given[len(given) - len(recipe.known) :])
 
 
 def _sequences(
@@ -206,18 +202,16 @@ def _sequences(
     )
 
 
-def _about(
-    recipe: Lookahead, every: list[Series], cuts: list[Windows], said: str, upcoming: bool
-) -> str:
+def _about(recipe: Lookahead, cuts: list[Windows], said: str) -> str:
     steps = f"{recipe.horizon} steps" if recipe.horizon > 1 else "step"
     found = f"the next {steps} ({recipe.clock}) after each {recipe.window}"
     if recipe.season is not None:
         found += f"; season: {recipe.season} steps{f', {said}' if said else ''}"
     elif said:
         found += f"; no season, for {said}"
-    if len(every) > 1:
+    if len(cuts) > 1:
         short = sum(not cut.seen for cut in cuts)
-        found += f"; {len(every):,} series{f', {short:,} too short' if short else ''}"
+        found += f"; {len(cuts):,} series{f', {short:,} too short' if short else ''}"
     if left_out := sum(cut.left_out for cut in cuts):
         found += f"; {left_out:,} more left out, for values to forecast are missing"
     return found

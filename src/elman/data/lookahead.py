@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from elman.data.calendar import FEATURES, expanded
 from elman.data.clocks import UNITS, Clock
 from elman.data.steps import MOST_STEPS
-from elman.data.trusting import refused, word, words
+from elman.data.trusting import check_numbers, refused, word, words
 from elman.errors import DataError, OptionError
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+#: Steps of no honest file are shorter, or longer than the other way round.
+SHORTEST = 1e-9
 
 
 def cut(series: Array, window: int, horizon: int) -> Array:
@@ -87,14 +91,37 @@ class Lookahead:
         return Clock(self.unit, self.step)
 
     @property
+    def ahead(self) -> tuple[str, ...]:
+        """What is known ahead, feature by feature."""
+        return expanded(self.known)
+
+    @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of numbers that are read, those to forecast first."""
-        return (*self.target, *self.covariates, *self.known)
+        """What a series has at each step, what is to be forecast first."""
+        return (*self.target, *self.covariates, *self.ahead)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """What a window has at each step: what is known ahead is there twice, now and then."""
-        return (*self.columns, *(f"{name} {self.horizon} ahead" for name in self.known))
+        return (*self.columns, *(f"{name} {self.horizon} ahead" for name in self.ahead))
+
+    def units(self, given: Sequence[str]) -> tuple[str, ...]:
+        """The unit of every feature.
+
+        Args:
+            given: of the columns that a table has; what is known ahead is there twice.
+
+        Raises:
+            OptionError: more or fewer.
+        """
+        named = [name for name in self.columns if name not in FEATURES]
+        if len(given) != len(named):
+            raise OptionError(
+                f"data.forecast expected a unit for each of {', '.join(named)}, got {len(given)}. "
+                "Give all of them, '' for none."
+            )
+        unit = dict(zip(named, given, strict=True))
+        return tuple(unit.get(name, "") for name in (*self.columns, *self.ahead))
 
     def windows(self, series: Array) -> Windows:
         """Those of a series that have a horizon after them.
@@ -115,11 +142,12 @@ class Lookahead:
             self.window - 1 + rows, [seen[row] for row in rows], targets, int((~there).sum())
         )
 
-    def upcoming(self, series: Array) -> Windows:
+    def upcoming(self, series: Array, name: str) -> Windows:
         """The window at the end of a series, whose horizon is still to come.
 
         Args:
             series: as for `windows`; with the steps to come where something is known of them.
+            name: how errors name it.
 
         Raises:
             DataError: what must be known of the horizon is not.
@@ -134,16 +162,16 @@ class Lookahead:
         if np.isnan(coming).any():
             step, place = np.argwhere(np.isnan(coming))[0]
             raise DataError(
-                f"data.forecast expected {self.known[place]!r} for the {self.horizon} steps after "
-                f"the last value of {self.target[0]!r}, got none at step {step + 1} of them. Add "
-                "rows with it, and leave what is to be forecast empty."
+                f"data.forecast expected {self.ahead[place]!r} for the {self.horizon} steps after "
+                f"the last value of {self.target[0]!r} in {name}, got none at step {step + 1} of "
+                "them. Add rows with it, and leave what is to be forecast empty."
             )
         return Windows(np.array([last]), list(seen), None, 0)
 
     def _with_known(self, series: Array) -> Array:
         """Beside each step what is known of the step a horizon later."""
-        ahead = np.full((len(series), len(self.known)), np.nan)
-        first = len(self.columns) - len(self.known)
+        ahead = np.full((len(series), len(self.ahead)), np.nan)
+        first = len(self.columns) - len(self.ahead)
         ahead[: -self.horizon] = series[self.horizon :, first:]
         return np.concatenate([series, ahead], axis=1)
 
@@ -167,15 +195,17 @@ class Lookahead:
         names = {field.name for field in fields(cls)}
         if set(given) != names:
             raise refused("a recipe for forecasts that lacks something or has more")
+        checked = dict(given)
         for name in ("target", "covariates", "known"):
-            words(given[name], "columns")
+            checked[name] = words(given[name], "columns")
         for name in ("time", "series"):
-            word(given[name] or "", "a column")
-        step = given["step"]
-        if given["unit"] not in UNITS or not isinstance(step, int | float) or not step > 0:
+            if given[name] is not None:
+                word(given[name], "a column")
+        check_numbers([given["step"]], "a step")
+        if given["unit"] not in UNITS or not SHORTEST < given["step"] < 1 / SHORTEST:
             raise refused("steps of no known length")
         try:
-            made = cls(**given)
+            made = cls(**checked)
         except OptionError as error:
             raise refused(f"a recipe for forecasts that cannot be ({error})") from error
         if not made.target or len(set(made.columns)) < len(made.columns):

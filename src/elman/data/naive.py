@@ -53,6 +53,14 @@ def naive(windows: Array, horizon: int, season: int | None = None) -> dict[str, 
     return {LAST: last, SEASONAL: np.where(np.isnan(found), last, found)}
 
 
+def usual_change(windows: Array) -> Array:
+    """How much each window changes from one step to the next, on average: [n, W, K] to [n, K]."""
+    changes = np.abs(np.diff(windows, axis=1))
+    known = ~np.isnan(changes)
+    found: Array = np.where(known, changes, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return found
+
+
 def absolute_errors(forecasts: Mapping[str, Array], coming: Array) -> dict[str, Array]:
     """How far each forecast is from what came, on average over the windows.
 

@@ -165,6 +165,11 @@ class Preparation:
             return table[data.targets]
         return data.targets.with_values(table[data.targets.values])
 
+    @property
+    def restores(self) -> bool:
+        """Whether targets are something else to a model than they are, and `restore` undoes it."""
+        return any(isinstance(step, Relative) for step in self.steps)
+
     # -- as plain data ----------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
@@ -223,6 +228,8 @@ def with_preparation(
         prepared: of the model, if there is one.
     """
     if prepared is not None:
+        if not any(data.units) and len(prepared.units) == data.features:  # a table says none
+            data = data.with_values(data.values, units=prepared.units)
         return prepared(data)
     begun = Preparation(
         data.kind, (), data.names, data.feature_names, data.units, data.rate, tuple(told.items())
@@ -252,7 +259,14 @@ def _learned(data: Sequences) -> tuple[Step, ...]:
     if data.kind == "forecast":
         told = dict(data.prepared.columns) if data.prepared else {}
         raw, season = _raw(data), told.get("season") or 0
-        relative = Relative.learned(raw, np.asarray(data.targets), told["horizon"], season)
+        if "horizon" not in told or not raw:
+            raise DataError(
+                "Preparation expected windows of series and what came after them, got others. Load "
+                "them with elman.data.forecast."
+            )
+        relative = Relative.learned(
+            raw, np.asarray(data.targets), told["horizon"], season, data.groups is not None
+        )
         first, values = (relative,), np.concatenate(relative.apply(raw))
     if np.isinf(values).any():
         raise DataError(

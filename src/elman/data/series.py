@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from elman.data.calendar import FEATURES, feature
 from elman.data.clocks import Clock
 from elman.data.frames import Columns, spelled
 from elman.data.ordering import Ordered
-from elman.errors import DataError
+from elman.errors import DataError, OptionError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -43,22 +44,35 @@ def on_clock(
     ordered: Ordered,
     clock: Clock,
     time: str | None,
-    new: bool,
+    ahead: int = 0,
+    new: bool = False,
 ) -> list[Series]:
     """Every series with a row for each step.
 
     Args:
         found: the table.
-        names: its columns to read.
+        names: its columns to read, and features of the calendar.
         ordered: its rows by series and time.
         clock: what the steps are.
         time: the column of times.
+        ahead: steps behind the end of each, where the calendar goes on.
         new: whether the clock is that of a model, and not taken from these series.
 
     Raises:
         DataError: text or infinity, times that are not regular, or steps most of which are missing.
+        OptionError: features of the calendar, and no dates.
     """
-    table = np.stack([found.numbers(name) for name in names], axis=1)
+    dated = [(place, name) for place, name in enumerate(names) if name in FEATURES]
+    if dated and (ordered.moments is None or ordered.moments.dtype.kind != "M"):
+        raise OptionError(
+            f"data.forecast expected dates to know the {dated[0][1].rsplit(' ', 1)[0]} by, got "
+            f"{'none' if time is None else f'numbers in column {time!r}'}. Name the column that "
+            "has them: time=..."
+        )
+    table = np.full((found.rows, len(names)), np.nan)
+    for place, name in enumerate(names):
+        if name not in FEATURES:
+            table[:, place] = found.numbers(name)
     every = []
     for name, rows in zip(ordered.names, ordered.rows, strict=True):
         if ordered.moments is None:
@@ -77,14 +91,16 @@ def on_clock(
                 f"{found.place(int(rows[wrong]))}. Bring them to one step first, such as the mean "
                 "of each hour, or name the column that tells series apart: series=..."
             )
-        if places[-1] > GAPS * len(rows) + FEW:
+        if not 0 <= places[-1] <= GAPS * len(rows) + FEW:
             raise DataError(
                 f"data.forecast expected a value for most steps, got {len(rows):,} rows for "
                 f"{places[-1] + 1:,} steps ({clock}) in {found.where}. Bring them to a longer "
                 "step, or give each stretch a name of its own: series=..."
             )
-        values = np.full((places[-1] + 1, len(names)), np.nan)
+        values = np.full((places[-1] + 1 + (ahead if dated else 0), len(names)), np.nan)
         values[places] = table[rows]
+        for place, cycle in dated:
+            values[:, place] = feature(cycle, clock.times(times[0], np.arange(len(values))))
         every.append(Series(name, times[0], values))
     return every
 

@@ -31,8 +31,8 @@ def split_rows(
     by = way(data, by)
     if by == "random" and data.until is not None:
         raise OptionError(
-            'split expected by="time" or "group" for forecasts, got "random": what comes after a '
-            "window is in the next one. Leave `by` out."
+            "split expected forecasts to be held out by time or by group, got by random: what "
+            "comes after a window is in the next one. Leave that out."
         )
     shares = np.array([1 - sum(held_out), *held_out])
     if by == "group":

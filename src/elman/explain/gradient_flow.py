@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from elman.checks import prepared_alike
 from elman.errors import unknown_name
 from elman.explain import plots
 from elman.explain.as_text import as_text
@@ -147,6 +148,7 @@ def gradient_flow(model: Model, x: Any, y: Any, sample_weight: Any = None) -> Gr
     """Follow the gradient back through time; see `Model.gradient_flow`."""
     require_single(model, "gradient_flow", "Make a Model of one of its paths, and look into that.")
     model.require_compiled("gradient_flow")
+    prepared_alike(model.prepared, x, model.label)
     data = Data(model, x, y, sample_weight, what="follow a gradient")
     # The way back holds about as much again as the trace, and each gradient beside its value.
     require_room(model, data.x, "gradient flow", times=4)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from elman.checks import prepared_alike
 from elman.errors import DataError, UnknownNameError, unknown_name
 from elman.layers.layer import Layer, Shape
 from elman.layers.recurrent import Recurrent
@@ -186,6 +187,7 @@ class NoSuchName(UnknownNameError, KeyError):
 def trace(model: Model, x: Any) -> Trace:
     """Run a model and keep what it computes on its way; see `Model.trace`."""
     require_single(model, "trace", "Make a Model of one of its paths, and look into that.")
+    prepared_alike(model.prepared, x, model.label)
     values = model.check_inputs(x)
     if not len(values):
         raise DataError(

@@ -73,31 +73,36 @@ def answer(model: Model, data: Sequences, verbose: int = 0) -> Answers:
     outputs = model.predict(data, verbose=verbose)
     if data.kind == "forecast":
         return _forecasts(model, data, outputs)
-    places, found, times = where(data), outputs, _starts(data)
-    steps = None
-    if isinstance(outputs, list) or outputs.ndim == 3:
-        counts = np.array([len(one) for one in outputs])
-        first = np.repeat(np.cumsum(counts) - counts, counts)
-        steps = np.arange(counts.sum()) - first
-        found = np.concatenate(list(outputs)) if len(counts) else np.empty((0, 1), np.float32)
-        places = [place for place, count in zip(places, counts, strict=True) for _ in range(count)]
-        if times is not None and data.step is not None and (counts == data.lengths).all():
-            times = np.repeat(times, counts) + steps * data.step
-        else:
-            times = None
-    found = found.reshape(len(found), -1)
-    names = () if model.prepared is None else model.prepared.names
-    read = _reader(model, found.shape[1], bool(names or data.names))
+    places, steps, times = _places(data, outputs)
+    found = outputs if steps is None else np.concatenate([np.asarray(one) for one in outputs])
+    found = found.reshape(len(places), -1)
+    names = data.names if model.prepared is None else model.prepared.names
+    read = _reader(model, found.shape[1], bool(names))
     if read is None:
         return Answers(places, steps, times, (), found)
     shares = read(found)
-    names = names or data.names or tuple(str(number) for number in range(shares.shape[1]))
+    names = names or tuple(str(number) for number in range(shares.shape[1]))
     if len(names) != shares.shape[1]:
         raise ShapeError(
             f"{model.label} expected as many outputs as there are classes, got {shares.shape[1]} "
             f"for {len(names)}: {', '.join(names[:10])}. It does not belong to these data."
         )
     return Answers(places, steps, times, names, shares)
+
+
+def _places(data: Sequences, outputs: Any) -> tuple[list[str], Array | None, Array | None]:
+    """What each answer is about: where that is from, its step, and when it began."""
+    starts = data.times if data.kind == "ecg" else None  # in seconds of the record
+    if not isinstance(outputs, list) and outputs.ndim < 3:
+        return where(data), None, starts
+    counts = np.array([len(one) for one in outputs])
+    firsts = np.cumsum(counts) - counts
+    steps = np.arange(counts.sum()) - np.repeat(firsts, counts)
+    places = [place for place, count in zip(where(data), counts, strict=True) for _ in range(count)]
+    # Some layers make fewer steps of what enters them: when each was is not known then.
+    if starts is None or data.step is None or (counts != data.lengths).any():
+        return places, steps, None
+    return places, steps, np.repeat(starts, counts) + steps * data.step
 
 
 def _forecasts(model: Model, data: Sequences, outputs: Array) -> Answers:
@@ -109,11 +114,6 @@ def _forecasts(model: Model, data: Sequences, outputs: Array) -> Answers:
     steps = np.tile(np.arange(1, recipe.horizon + 1), len(data))
     values = said.reshape(len(steps), len(recipe.target))
     return Answers(places, steps, times_ahead(data).ravel(), (), values, recipe.target)
-
-
-def _starts(data: Sequences) -> Array | None:
-    """When each sequence began, where that is seconds of its record."""
-    return data.times if data.kind == "ecg" else None
 
 
 def _reader(model: Model, width: int, classes: bool) -> Callable[[Array], Array] | None:

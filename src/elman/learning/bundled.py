@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from elman.data import datasets
+from elman.data.hearing import Hearing
 from elman.data.preparing import Preparation
 from elman.data.sequences import Sequences
 from elman.data.steps import Fill, Scale, Tokens
@@ -17,6 +19,15 @@ NAMES: dict[str, tuple[Callable[[], datasets.Dataset], str]] = {
     "voices": (datasets.voices, "sound"),
     "ecg-beats": (datasets.ecg_beats, "ecg"),
     "digits": (datasets.digits, "sound"),
+}
+
+#: How they were read, where that is known, so that a model of them can be asked about new data. The
+#: voices are the first 60 slices of each prompt, what is quiet at its ends left out.
+READ: dict[str, tuple[tuple[str, Any], ...]] = {
+    "tweets": (("tokens", "words"),),
+    "voices": tuple(
+        Hearing("basic", 8000, 0.025, 0.025, 40, 13, trim=-50, longest=1.5).to_dict().items()
+    ),
 }
 
 
@@ -35,7 +46,7 @@ def load(name: str) -> tuple[Sequences, Sequences]:
         stored.names,
         () if kind == "text" else stored.feature_names,
         () if kind == "text" else stored.units,
-        columns=(("tokens", "words"),) if kind == "text" else (),
+        columns=READ.get(name, ()),
     )
     parts = []
     for x, y in stored:

@@ -61,6 +61,8 @@ def layers_for(train: Sequences) -> str:
     if train.kind == "text":
         recurrent = f"gru(32{seq})"
         return f"embedding(?,32,mask) > dropout(0.5) > {recurrent}"
+    if train.kind == "forecast":  # what matters most is what came last
+        return "gru(32)"
     recurrent = f"bi(gru({16 if len(train) < 100 else 32}{seq}))"
     lengths = train.lengths
     if len(lengths) and lengths.min() == lengths.max() > LONG and not train.by_step:

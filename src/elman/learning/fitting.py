@@ -13,7 +13,7 @@ from elman.callbacks import Callback, EarlyStopping
 from elman.data.preparing import Preparation
 from elman.data.sequences import Sequences
 from elman.data.splitting import way
-from elman.errors import DataError
+from elman.errors import DataError, OptionError
 from elman.learning.choosing import Settings
 from elman.learning.looking import Look
 from elman.learning.network import numbers_of, to_units
@@ -165,7 +165,11 @@ def fit(
     Raises:
         DivergedError: a loss is not finite.
     """
-    given, valid, (center, scale) = _scaled(parts.train, parts.valid)
+    prepared = parts.train.prepared
+    as_they_are = bool(parts.train.names) or (prepared is not None and prepared.restores)
+    given, valid = parts.train, parts.valid
+    if not as_they_are:
+        given, valid, (center, scale) = _scaled(given, valid)
     stopper = EarlyStopping(patience=settings.patience, restore_best_weights=True)
     began, stopped = time.perf_counter(), False
     try:
@@ -183,15 +187,13 @@ def fit(
     seconds = time.perf_counter() - began
     best = stopper.best_epoch + 1 if stopper.best_weights is not None else 0
     history = model.history.history if model.history is not None else {}
-    if not parts.train.names:
+    if not as_they_are:
         to_units(model, center, scale)
     return Fitted(model, history, best, seconds, stopped)
 
 
 def _scaled(train: Sequences, valid: Sequences) -> tuple[Sequences, Sequences, tuple[Array, Array]]:
     """Targets that are numbers at mean 0 and deviation 1, by those of the training part."""
-    if train.names:
-        return train, valid, (np.zeros(1), np.ones(1))
     numbers = numbers_of(train).astype(np.float64)
     center, scale = numbers.mean(axis=0), numbers.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
@@ -209,6 +211,8 @@ def _scaled(train: Sequences, valid: Sequences) -> tuple[Sequences, Sequences, t
 
 def _weights(data: Sequences) -> dict[int, float]:
     """A weight for each class, so that all count the same; 1 on average."""
+    if not data.names:
+        raise OptionError("train expected classes for --balanced, got numbers. Leave it out.")
     counts = np.bincount(_flat(data), minlength=data.classes)
     present = np.maximum(counts, 1) * (counts > 0).sum()
     return {place: float(counts.sum() / n) for place, n in enumerate(present)}

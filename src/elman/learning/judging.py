@@ -17,6 +17,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 #: The order-free baseline learns from at most so many rows, or steps: it is to be quick.
 MOST = 20_000
+#: A confusion matrix of more classes is too large to look at, or to keep.
+MOST_CLASSES = 1000
 #: So many sequences are padded at a time.
 CHUNK = 256
 
@@ -28,7 +30,8 @@ class Scores:
     Attributes:
         values: the scores by name: "accuracy" and "balanced_accuracy" as shares, or "r2", and
             "mae" and "rmse" in the targets' unit.
-        confusion: [classes, classes], truths in rows and answers in columns; None of numbers.
+        confusion: [classes, classes], truths in rows and answers in columns; None of numbers, and
+            of more than `MOST_CLASSES` classes.
     """
 
     values: dict[str, float]
@@ -72,13 +75,14 @@ def judge(model: Model, train: Sequences, test: Sequences) -> Judgement:
         constant = np.broadcast_to(known.mean(axis=0), truth.shape)
         spread = np.maximum(((truth - truth.mean(axis=0)) ** 2).mean(axis=0), 1e-30)
         worth = [1 - ((said - truth) ** 2 / spread).mean(axis=1) for said in (answers, free)]
-    gain, noise = _gain(worth[0] - worth[1], _clusters(test))
+    gain, noise = gain_of(worth[0] - worth[1], _clusters(test))
     rows = f"{len(test):,} sequences"
+    unit = "points" if test.names else "points of R2"
     return Judgement(
         scores(truth, answers, test.classes),
         scores(truth, constant, test.classes),
         scores(truth, free, test.classes),
-        baselines.verdict(100 * gain, 100 * noise, rows),
+        baselines.verdict(100 * gain, 100 * noise, rows, unit),
     )
 
 
@@ -104,13 +108,16 @@ def scores(truth: Array, answers: Array, classes: int) -> Scores:
         truth, answers: class numbers [n]; or numbers [n, k], with `classes` 0.
     """
     if classes:
-        confusion = np.bincount(truth * classes + answers, minlength=classes**2)
-        confusion = confusion.reshape(classes, classes)
-        there = confusion.sum(axis=1) > 0
-        recall = confusion.diagonal()[there] / confusion.sum(axis=1)[there]
+        right = np.bincount(truth[truth == answers], minlength=classes)
+        rows = np.bincount(truth, minlength=classes)
+        recall = right[rows > 0] / rows[rows > 0]
+        confusion = None
+        if classes <= MOST_CLASSES:
+            confusion = np.bincount(truth * classes + answers, minlength=classes**2)
+            confusion = confusion.reshape(classes, classes)
         return Scores(
             {
-                "accuracy": float(confusion.trace() / max(confusion.sum(), 1)),
+                "accuracy": float(right.sum() / max(rows.sum(), 1)),
                 "balanced_accuracy": float(recall.mean()),
             },
             confusion,
@@ -134,7 +141,7 @@ def _clusters(data: Sequences) -> Array:
     return np.repeat(numbers, data.lengths) if data.by_step else numbers
 
 
-def _gain(better: Array, clusters: Array) -> tuple[float, float]:
+def gain_of(better: Array, clusters: Array) -> tuple[float, float]:
     """The mean of a difference, and two standard errors of it where clusters differ together.
 
     One answer more or less is never more than chance.

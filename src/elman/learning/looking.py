@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,36 +14,41 @@ import numpy as np
 from elman.data import arrays, sound_files
 from elman.data.frames import READERS as TABLES
 from elman.data.frames import Columns, columns
-from elman.data.records import ecg
 from elman.data.sequences import Sequences
-from elman.data.sounds import audio
-from elman.data.tables import NUMBERING, table
-from elman.data.texts import TARGETS, text
+from elman.data.tables import NUMBERING
+from elman.data.texts import TARGETS
 from elman.errors import DataError, OptionError
-from elman.learning import bundled
+from elman.learning import bundled, time_tables
+from elman.learning.reading import LOADERS
 
 #: What the network is to answer. "tag" is an answer at every step.
 TASKS = ("classify", "regress", "tag", "forecast")
-KINDS = ("text", "audio", "ecg", "table")
-#: What each loader can be told, in its own words.
-LOADERS: dict[str, tuple[Callable[..., Sequences], set[str]]] = {
-    "text": (text, {"column", "target", "group", "time", "tokens", "size", "least"}),
-    "audio": (audio, {"column", "target", "group", "features", "rate", "trim", "longest"}),
-    "ecg": (
-        ecg,
-        {"target", "group", "cut", "length", "hop", "label", "rate", "source_rate", "rhythm",
-         "classes", "annotations"},
-    ),
-    "table": (table, {"target", "group", "time", "sequence", "form", "features"}),
+#: What each loader can be told, in its own words, by the kind of `Sequences`.
+OPTIONS = {
+    "text": {"column", "target", "group", "time", "tokens", "size", "least"},
+    "sound": {
+        "column", "target", "group", "features", "rate", "hop", "slice", "trim", "longest",
+    },
+    "ecg": {
+        "target", "group", "cut", "length", "hop", "label", "rate", "source_rate", "rhythm",
+        "classes", "annotations",
+    },
+    "table": {"target", "group", "time", "sequence", "form", "features"},
+    "forecast": {
+        "target", "time", "series", "horizon", "window", "season", "covariates", "known",
+    },
 }  # fmt: skip
+KINDS = ("text", "sound", "ecg", "table")
 #: Which loader a file is for, by its ending.
 ENDINGS = {
     **dict.fromkeys(TABLES, "table"),
     **dict.fromkeys((".npz", ".ts"), "table"),
-    **dict.fromkeys(sound_files.ENDINGS, "audio"),
+    **dict.fromkeys(sound_files.ENDINGS, "sound"),
     **dict.fromkeys((".hea", ".edf", ".bdf"), "ecg"),
     ".txt": "text",
 }
+#: Recordings of more slices than this are cut into longer ones, each some of these (seconds).
+LONG, HOP = 1000, 0.01
 #: A text column has as many words as this, on average; less are names of something.
 WORDS = 2.5
 #: A column with no more different values than this may be one of classes.
@@ -56,7 +61,7 @@ class Look:
 
     Attributes:
         data: as they were read; not prepared yet.
-        task: "classify", "regress" or "tag".
+        task: "classify", "regress", "tag" or "forecast".
         why: (what, in words): what was decided and what for.
         held_out: what to test on, where the data say it themselves.
     """
@@ -78,8 +83,8 @@ def look(
 
     Args:
         source: a file, a folder, or the name of a bundled dataset.
-        kind: "text", "audio", "ecg" or "table", where that is known.
-        task: "classify", "regress", "tag" or "auto".
+        kind: "text", "sound", "ecg" or "table", where that is known.
+        task: "classify", "regress", "tag", "forecast" or "auto".
         options: what else the loader is told, by the names of its own arguments.
 
     Raises:
@@ -88,49 +93,73 @@ def look(
     """
     given = {name: value for name, value in (options or {}).items() if value is not None}
     path = Path(source)
+    if task == "forecast":
+        _check_options(given, task)
+        data, chosen = time_tables.read(path, given)
+        return Look(data, task, chosen)
     if source in bundled.NAMES and not path.exists():
         data, held_out = bundled.load(source)
         return Look(data, "classify", [("source", "a dataset that elman brings")], held_out)
     why: list[tuple[str, str]] = []
-    found: Any = path
+    found: Columns | None = None
+    is_table = path.suffix.lower() in TABLES
     if kind is None:
         kind, because = _kind(path)
-        if kind == "table" and path.suffix.lower() in TABLES:
+        if kind == "table" and is_table:
             found = columns(path)
             kind, because = _kind_of_table(found, given)
         why.append(("kind", f"{kind}: {because}"))
     elif kind not in KINDS:
         raise OptionError(f"train expected kind to be one of {', '.join(KINDS)}, got {kind!r}.")
-    loader, known = LOADERS[kind]
-    _check_options(given, kind, known)
-    if kind == "audio":
-        given.setdefault("features", "mfcc")
-    if kind != "ecg" and path.suffix.lower() in TABLES:
-        found = columns(path) if found is path else found
-        if kind in ("text", "audio"):
-            column = _longest(found, given) if kind == "text" else _paths(found)
-            given.setdefault("column", column)
-        why += _choose_target(found, given, kind)
-    if kind == "table" and isinstance(given.get("features"), str):
-        given["features"] = [name.strip() for name in given["features"].split(",")]
-    if kind == "audio":
-        found = path  # its recordings lie beside it
-    if kind == "ecg" and task == "tag":
-        given.setdefault("label", "step")
-    if kind in ("text", "table"):
-        given["task"] = {"tag": "auto"}.get(task, task)
-    data = loader(found, **given)
+    _check_options(given, kind)
+    if is_table and kind != "ecg":
+        found = columns(path) if found is None else found
+        why += _choose_columns(found, given, kind)
+    _complete(given, kind, task)
+    # Recordings that a table lists lie beside it, and one with a row per sample says its name.
+    whole = found if kind in ("text", "table") else None
+    data = LOADERS[kind](path if whole is None else whole, **given)
+    half = int(np.median(data.lengths))
+    if kind == "sound" and half > LONG and not given.keys() & {"hop", "slice"}:
+        # The same seconds in fewer steps, with nothing left out between them.
+        step = round(HOP * -(-half // (LONG // 2)), 3)
+        data = LOADERS[kind](path, **given, hop=step, slice=max(step, 0.025))
+        why.append(("hop", f"of {HOP:g} s there would be {half:,} steps (--hop chooses)"))
     return Look(data, _task(data, task, path.name), why)
 
 
-def _check_options(given: Mapping[str, Any], kind: str, known: set[str]) -> None:
+def _check_options(given: Mapping[str, Any], kind: str) -> None:
     for name in given:
-        if name not in known:
-            of = [other for other in KINDS if name in LOADERS[other][1]]
+        if name not in OPTIONS[kind]:
+            of = [other for other, names in OPTIONS.items() if name in names]
+            other = f"--{'task' if of[0] == 'forecast' else 'kind'} {of[0]}"
+            hint = "" if kind == "forecast" else f", or say {other}"
             raise OptionError(
                 f"train expected options for {kind}, got --{name.replace('_', '-')}, which is for "
-                f"{' and '.join(of)}. Leave it out, or say --kind {of[0]}."
+                f"{' and '.join(of)}. Leave it out{hint}."
             )
+
+
+def _complete(given: dict[str, Any], kind: str, task: str) -> None:
+    """Options as the loader takes them, from what was typed."""
+    if kind == "sound":
+        given.setdefault("features", "mfcc")
+    if kind == "table" and "features" in given:
+        given["features"] = [name.strip() for name in given["features"].split(",")]
+    if kind == "ecg" and task == "tag":
+        given.setdefault("label", "step")
+    if "classes" in given:
+        given["classes"] = _labels_by_class(given["classes"])
+    if kind in ("text", "table"):
+        given["task"] = "auto" if task == "tag" else task
+
+
+def _labels_by_class(text: str) -> str | dict[str, str]:
+    """What "narrow=NL,wide=VR" says; one word, such as "aami", as it is."""
+    if "=" not in text:
+        return text
+    pairs = [part.partition("=") for part in text.split(",")]
+    return {name.strip(): labels.strip() for name, _, labels in pairs}
 
 
 # -- which kind -----------------------------------------------------------------------------------
@@ -174,7 +203,7 @@ def _kind(path: Path) -> tuple[str, str]:
             f"train expected a file that ends in {', '.join(ENDINGS)}, got {path.name!r}. Give it "
             "the ending of what it holds."
         )
-    if ENDINGS[ending] == "audio":
+    if ENDINGS[ending] == "sound":
         raise DataError(
             f"train expected many recordings, got the single one {path.name!r}. Name the folder "
             "that has a folder of recordings for each class."
@@ -199,7 +228,7 @@ def _kind_of_table(found: Columns, given: Mapping[str, Any]) -> tuple[str, str]:
         if option in given:
             return kind, f"--{option} says so"
     if (paths := _paths(found)) is not None:
-        return "audio", f"column {paths!r} has paths of recordings"
+        return "sound", f"column {paths!r} has paths of recordings"
     if "column" in given:
         return "text", "--column says so"
     longest = _longest(found, given)
@@ -234,8 +263,10 @@ def _words(found: Columns, name: str) -> float:
 # -- what to predict ------------------------------------------------------------------------------
 
 
-def _choose_target(found: Columns, given: dict[str, Any], kind: str) -> list[tuple[str, str]]:
-    """Put the column of targets into `given`, and say why it is that one."""
+def _choose_columns(found: Columns, given: dict[str, Any], kind: str) -> list[tuple[str, str]]:
+    """Put the columns of texts, paths and targets into `given`, and say why it is that target."""
+    if kind != "table":
+        given.setdefault("column", _longest(found, given) if kind == "text" else _paths(found))
     if "target" in given:
         _ = found[given["target"]]  # raises where there is none
         return [("target", f"column {given['target']!r}: --target says so")]

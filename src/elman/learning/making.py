@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from elman import seeds
 from elman.callbacks import Callback
 from elman.errors import FileError, OptionError
 from elman.layers.layer import whole
+from elman.learning import forecasting
 from elman.learning.choosing import Settings, choose
 from elman.learning.fitting import Fitted, Parts, fit, split
 from elman.learning.judging import Judgement, judge
@@ -37,11 +39,14 @@ class Made:
     seed: int
     fitted: Fitted
     path: Path | None
-    judgement: Judgement | None
+    judgement: Judgement | forecasting.Forecasts | None
 
 
 class Listener(Protocol):
     """Who is told of each step when it is done."""
+
+    def busy(self, what: str) -> AbstractContextManager[Any]:
+        """While something takes its time."""
 
     def looked(self, source: str, found: Look) -> None:
         """What the data are."""
@@ -105,9 +110,11 @@ def make(
     if arch is not None:
         parsing.layers(arch, unknown=3)  # says what is wrong with the line before data are read
     path = target(source, out, overwrite)
-    found = look(source, kind=kind, task=task, options=options)
+    with listener.busy("Reading"):
+        found = look(source, kind=kind, task=task, options=options)
     listener.looked(source, found)
-    parts = split(found, valid, test, by, seed)
+    with listener.busy("Preparing"):
+        parts = split(found, valid, test, by, seed)
     settings = choose(parts.train, arch, epochs, batch_size, lr)
     seeds.set_random_seed(seed)
     model = build(parts.train, settings.arch, settings.lr)
@@ -118,7 +125,9 @@ def make(
     judgement = None
     if not fitted.stopped:
         try:
-            judgement = judge(fitted.model, parts.train, parts.test)
+            judged_by = forecasting.judge if found.task == "forecast" else judge
+            with listener.busy("Comparing"):
+                judgement = judged_by(fitted.model, parts.train, parts.test)
         except KeyboardInterrupt:
             fitted.stopped = True
     made = Made(

@@ -30,7 +30,9 @@ class Head(NamedTuple):
         """The one for these targets: a probability for each class, or as many numbers."""
         if data.names:
             return cls(data.classes, "softmax", "sparse_categorical_crossentropy", "accuracy")
-        return cls(numbers_of(data).shape[1], "linear", "mse", "mae")
+        # A forecast is judged by how far it is off, not by the worst of it.
+        loss = "mae" if data.kind == "forecast" else "mse"
+        return cls(numbers_of(data).shape[1], "linear", loss, "mae")
 
 
 def numbers_of(data: Sequences) -> Array:

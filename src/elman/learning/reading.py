@@ -120,30 +120,39 @@ def _by_preparation(prepared: Preparation, source: str, who: str, targets: bool)
             f"{who} expected a model of {', '.join(LOADERS)}, got one of {prepared.kind[:80]!r}. A "
             "newer elman may know it."
         )
-    load = LOADERS[prepared.kind]
-    if source != STANDARD_INPUT:
-        _check_there(source, who)
-        if prepared.kind == "forecast":
-            data = load(source, prepared=prepared, upcoming=not targets)
-        else:
-            data = load(source, prepared=prepared if targets else _without_targets(prepared))
-    elif prepared.kind == "text":
-        data = _from_standard_input(prepared, who)
-    else:
+    if prepared.kind in ("sound", "ecg") and not prepared.columns:
+        raise DataError(
+            f"{who} expected a model that knows how its recordings became numbers, got one of "
+            "numbers: a dataset that elman brings. Name that dataset in place of recordings, or "
+            "train a model on recordings."
+        )
+    if source == STANDARD_INPUT and prepared.kind != "text":
         raise DataError(
             f"{who} expected a file or folder, got standard input (-), from which only texts are "
             f"read. The model is one of {prepared.kind}."
         )
+    load = LOADERS[prepared.kind]
+    loose = _loose_texts(source, who) if prepared.kind == "text" else {}
+    if loose:
+        data = load(list(loose.values()), prepared=prepared)
+        data = data.with_values(data.values, ids=list(loose))
+    elif prepared.kind == "forecast":
+        data = load(_there(source, who), prepared=prepared, upcoming=not targets)
+    else:
+        asked = prepared if targets else _without_targets(prepared)
+        data = load(_there(source, who), prepared=asked)
     if targets:
         return data
     return data.with_values(data.values, targets=None, names=prepared.names, prepared=prepared)
 
 
-def _check_there(source: str, who: str) -> None:
+def _there(source: str, who: str) -> str:
+    """The path, if something is there."""
     path = Path(source)
     # A record of WFDB goes by its name without an ending.
     if not path.exists() and not path.with_suffix(".hea").exists():
         raise DataError(f"{who} expected a file or folder, got nothing at {source!r}. Check it.")
+    return source
 
 
 def _without_targets(prepared: Preparation) -> Preparation:
@@ -160,13 +169,20 @@ def _without_targets(prepared: Preparation) -> Preparation:
     return replace(prepared, names=(), columns=tuple(told.items()))
 
 
-def _from_standard_input(prepared: Preparation, who: str) -> Sequences:
-    lines = decoded(sys.stdin.buffer.read(), "standard input").splitlines()
-    there = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-    if not there:
-        raise DataError(f"{who} expected a text in each line of standard input, got none.")
-    data = LOADERS["text"]([line for _, line in there], prepared=prepared)
-    return data.with_values(data.values, ids=[f"line {number}" for number, _ in there])
+def _loose_texts(source: str, who: str) -> dict[str, str]:
+    """Texts without classes by where they are from: standard input, or a folder; else none."""
+    if source == STANDARD_INPUT:
+        lines = decoded(sys.stdin.buffer.read(), "standard input").splitlines()
+        found = {f"line {number}": line for number, line in enumerate(lines, 1) if line.strip()}
+        if not found:
+            raise DataError(f"{who} expected a text in each line of standard input, got none.")
+        return found
+    paths = sorted(Path(source).glob("*.txt")) if Path(source).is_dir() else []
+    found = {path.name: decoded(path.read_bytes(), path.name) for path in paths}
+    for name, one in found.items():
+        if not one.strip():
+            raise DataError(f"{who} expected a text, got the empty file {name}. Remove it.")
+    return found
 
 
 def _check_arrays(model: Model, source: str, who: str) -> None:
@@ -193,11 +209,6 @@ def _arrays(model: Model, source: str, who: str) -> Sequences:
         ids=[f"{path.name}, row {row}" for row in range(len(values))],
         **more,
     )
-
-
-def classes_of(model: Model, data: Sequences) -> tuple[str, ...]:
-    """The names of a model's classes; none where it says numbers."""
-    return model.prepared.names if model.prepared is not None else data.names
 
 
 def where(data: Sequences) -> list[str]:

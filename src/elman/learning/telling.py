@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from elman.callbacks import Callback
 from elman.learning.choosing import Settings
 from elman.learning.fitting import Parts
+from elman.learning.forecasting import Forecasts
 from elman.learning.judging import Judgement, Scores
 from elman.learning.looking import Look
 from elman.learning.making import Made
@@ -32,13 +34,17 @@ WORST = 12
 SHARES = {"accuracy", "balanced_accuracy"}
 #: How scores are called.
 CALLED = {
-    "accuracy": "accuracy", "balanced_accuracy": "balanced\naccuracy", "r2": "R²",
+    "accuracy": "accuracy", "balanced_accuracy": "balanced\naccuracy", "r2": "R2",
     "mae": "mean\nabsolute\nerror", "rmse": "root mean\nsquare\nerror",
 }  # fmt: skip
 
 
 class Silent:
     """Says nothing, until all is done."""
+
+    def busy(self, what: str) -> AbstractContextManager[Any]:
+        """Shows that something takes its time, where somebody sees it."""
+        return nullcontext()
 
     def looked(self, source: str, found: Look) -> None:
         """Nothing."""
@@ -57,11 +63,14 @@ class Silent:
 class Json(Silent):
     """One JSON document on standard output."""
 
+    def busy(self, what: str) -> AbstractContextManager[Any]:
+        return _spinner(what)
+
     def watchers(self) -> Sequence[Callback]:
         return _bar()
 
     def made(self, made: Made) -> None:
-        print(json.dumps(document(made), indent=2, ensure_ascii=False))
+        print(json.dumps(document(made), indent=2))
 
 
 class Tables(Silent):
@@ -73,12 +82,18 @@ class Tables(Silent):
         self.console = Console(highlight=False, soft_wrap=False)
         self.console.width = min(self.console.width, WIDTH)
 
+    def busy(self, what: str) -> AbstractContextManager[Any]:
+        return _spinner(what)
+
     def looked(self, source: str, found: Look) -> None:
         self._rule(source)
         lines = dict(found.data.describe().lines)
         why = dict(found.why)
         lines["kind"] = why.get("kind", lines["kind"])
         targets = [lines.pop("targets"), why.get("target", "")]
+        for line, what in (("times", "time"), ("groups", "series"), ("one step", "hop")):
+            if line in lines and what in why:
+                lines[line] += f"; {why[what]}"
         lines["predicts"] = "; ".join(filter(None, targets))
         self._lines(lines.items())
 
@@ -130,19 +145,22 @@ class Tables(Silent):
             self._judged(made.judgement, made)
         self._end(made)
 
-    def _judged(self, judgement: Judgement, made: Made) -> None:
+    def _judged(self, judgement: Judgement | Forecasts, made: Made) -> None:
         test = made.parts.test
         self._rule(f"{len(test):,} sequences held out")
-        constant = "the most frequent class" if test.names else "the mean"
-        compared = {
-            f"always {constant}": judgement.constant,
-            "order-free model": judgement.order_free,
-            "this network": judgement.network,
-        }
-        self.console.print(scoreboard(compared))
+        if isinstance(judgement, Forecasts):
+            self.console.print(judgement)
+        else:
+            constant = "the most frequent class" if test.names else "the mean"
+            compared = {
+                f"always {constant}": judgement.constant,
+                "order-free model": judgement.order_free,
+                "this network": judgement.network,
+            }
+            self.console.print(scoreboard(compared))
         self.console.print()
         self._lines([("verdict", judgement.verdict)])
-        if judgement.network.confusion is not None:
+        if isinstance(judgement, Judgement) and judgement.network.confusion is not None:
             self.console.print()
             self.console.print(confusion(judgement.network, test.names, self.console.width))
 
@@ -238,6 +256,15 @@ def _share(part: float, of: float) -> str:
     return f"{100 * part / of:.1f} %" if of else "-"
 
 
+def _spinner(what: str) -> AbstractContextManager[Any]:
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+    from rich.status import Status
+
+    return Status(f"{what} ...", console=Console(stderr=True))
+
+
 def _bar() -> Sequence[Callback]:
     return [TrainingBar(1, file=sys.stderr)] if sys.stderr.isatty() else []
 
@@ -274,7 +301,9 @@ def document(made: Made) -> dict[str, Any]:
         },
         "model": None if made.path is None else str(made.path),
     }
-    if judgement is not None:
+    if isinstance(judgement, Forecasts):
+        found["test"] = judgement.to_dict()
+    elif judgement is not None:
         found["test"] = {
             "network": judgement.network.values,
             "constant": judgement.constant.values,

@@ -43,13 +43,11 @@ def as_json_lines(answers: Answers, top: int | None = None) -> Iterator[str]:
             found["step"] = int(answers.steps[row])
         if likely is not None:
             found["predicted"] = answers.names[int(said)]
-            found["probabilities"] = {name: float(f"{p:.6g}") for name, p in next(likely)}
+            found["probabilities"] = {name: _number(p, 6) for name, p in next(likely)}
         else:
-            numbers = [float(f"{value:.9g}") for value in said]
-            several = (
-                dict(zip(answers.outputs, numbers, strict=True)) if answers.outputs else numbers
-            )
-            found["predicted"] = numbers[0] if len(numbers) == 1 else several
+            numbers = [_number(value) for value in said]
+            several = answers.outputs and dict(zip(answers.outputs, numbers, strict=True))
+            found["predicted"] = numbers[0] if len(numbers) == 1 else several or numbers
         yield json.dumps(found, ensure_ascii=False) + "\n"
 
 
@@ -60,7 +58,7 @@ def shown(answers: Answers, top: int | None = None) -> Table:
 
     if top is None and len(answers.names) > FEW:
         top = FEW - 1
-    rows = _rows(answers, top, digits=3)
+    rows = _rows(answers, top, brief=True)
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for place, name in enumerate(next(rows)):
         word = name.startswith(("id", "predicted")) and bool(answers.names or not place)
@@ -74,7 +72,7 @@ def shown(answers: Answers, top: int | None = None) -> Table:
     return table
 
 
-def _rows(answers: Answers, top: int | None, digits: int | None = None) -> Iterator[list[str]]:
+def _rows(answers: Answers, top: int | None, brief: bool = False) -> Iterator[list[str]]:
     """The cells of each row, the names of the columns first."""
     begin = ["id"]
     begin += ["time"] if answers.times is not None else []
@@ -88,11 +86,11 @@ def _rows(answers: Answers, top: int | None, digits: int | None = None) -> Itera
         if answers.steps is not None:
             cells.append(str(answers.steps[row]))
         if likely is None:
-            cells += [f"{value:.{digits or 9}g}" for value in said]
+            cells += [f"{value:.5g}" if brief else f"{value:.9g}" for value in said]
         elif top:
-            cells += [cell for name, p in next(likely) for cell in (name, _share(p, digits))]
+            cells += [cell for name, p in next(likely) for cell in (name, _share(p, brief))]
         else:
-            cells += [answers.names[int(said)], *(_share(p, digits) for _, p in next(likely))]
+            cells += [answers.names[int(said)], *(_share(p, brief) for _, p in next(likely))]
         yield cells
 
 
@@ -107,8 +105,13 @@ def _columns(answers: Answers, top: int | None) -> list[str]:
     return [f"{what}{place}" for place in places for what in ("predicted", "p")]
 
 
-def _share(p: float, digits: int | None) -> str:
-    return f"{p:.6g}" if digits is None else f"{p:.{digits}f}"
+def _share(p: float, brief: bool) -> str:
+    return f"{p:.3f}" if brief else f"{p:.6g}"
+
+
+def _number(value: float, digits: int = 9) -> float | None:
+    """A number as JSON has it, which knows neither NaN nor infinity."""
+    return float(f"{value:.{digits}g}") if np.isfinite(value) else None
 
 
 def _moments(times: Any) -> list[Any]:

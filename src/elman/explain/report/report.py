@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elman.checks import prepared_alike
 from elman.errors import FileError, NotReadyError
 from elman.explain.report.gathering import gather
 from elman.explain.report.material import Material, material, of_sequences, read
@@ -31,6 +32,7 @@ def report(
         known: what is known of the data; see `material`.
     """
     target = _page(path, "report")
+    prepared_alike(model.prepared, x, model.label)
     return _written(model, material(x, y, **known), target, "report")
 
 
