@@ -1,4 +1,5 @@
-"""The progress of `fit`, `evaluate` and `predict`, as a live bar or as one line per epoch.
+"""The progress of `fit`, `evaluate` and `predict`, as a live bar or as one line per epoch; and of
+whatever else takes long.
 
 While an epoch runs, a terminal shows a bar; when it ends, one plain line stays:
 
@@ -10,15 +11,21 @@ epoch that is over in a blink costs no import.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from typing import Any, TextIO
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TextIO, TypeVar
 
 from elman.callbacks import Callback, Logs
 from elman.errors import OptionError
 
 #: Redrawing more often than this many seconds is not seen, only paid for.
 REDRAW = 0.05
+#: What takes no longer than this many seconds to read or write needs no bar.
+PATIENCE = 1.0
+
+T = TypeVar("T")
 
 
 class ProgressBar(Callback):
@@ -214,6 +221,47 @@ class ProgressBar(Callback):
             self._notebook_width = 0
 
 
+@contextlib.contextmanager
+def waiting(what: str, total: int, unit: str = "") -> Iterator[Callable[[int], None]]:
+    """A bar on the standard error of a terminal while something is read or written.
+
+    It shows after `PATIENCE` seconds only, and in a pipe never.
+
+    Args:
+        what: what is done, in a word or two.
+        total: how much there is to do.
+        unit: what it is counted in.
+
+    Yields:
+        what to call with how much is done.
+    """
+    bar = ProgressBar(1, file=sys.stderr)
+    began = time.monotonic()
+
+    def show(done: int) -> None:
+        if bar._label is None and time.monotonic() - began > PATIENCE:
+            bar._begin(f"{what} ({unit})" if unit else what)
+            bar._began = began
+        bar.on_chunk_end(done, total, {})
+
+    try:
+        yield show
+    finally:
+        bar.close()
+
+
+def over(items: Sequence[T], what: str) -> Iterator[T]:
+    """The items, one by one, with a bar of `waiting`.
+
+    >>> list(over(["a", "b"], "reading"))
+    ['a', 'b']
+    """
+    with waiting(what, len(items)) as show:
+        for done, item in enumerate(items, 1):
+            yield item
+            show(done)
+
+
 class TrainingBar(ProgressBar):
     """One live bar over all epochs, with what the last one reached on the validation data.
 
@@ -234,7 +282,9 @@ class TrainingBar(ProgressBar):
         super().on_chunk_end(done, self.epochs * batches, self._logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        self._logs = {k: v for k, v in (logs or {}).items() if k.startswith("val_")}
+        told = {k: v for k, v in (logs or {}).items() if k.startswith("val_")}
+        # What decides comes first: the end of a line may have no room.
+        self._logs = dict(sorted(told.items(), key=lambda one: one[0] != "val_loss"))
 
     def close(self) -> None:
         self._erase()

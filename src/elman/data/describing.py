@@ -59,9 +59,8 @@ def _lines(data: Sequences) -> Iterator[tuple[str, str]]:
         yield "vocabulary", f"{len(data.vocabulary):,} tokens"
     else:
         yield "features", _features(data)
-        count = data.values.values.size
-        share = f" ({data.missing / count:.1%})" if data.missing else ""
-        yield "missing", f"{data.missing:,}{share}" if data.missing else "none"
+        missing, count = data.missing, int(data.lengths.sum()) * data.features
+        yield "missing", f"{missing:,} ({missing / count:.1%})" if missing else "none"
     yield "targets", _targets(data)
     if data.groups is not None:
         yield "groups", f"{len(np.unique(data.groups)):,}"
