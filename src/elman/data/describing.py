@@ -90,8 +90,8 @@ def _targets(data: Sequences) -> str:
             counts += np.bincount(part.ravel(), minlength=data.classes)
         named = [f"{name} ({count:,})" for name, count in zip(data.names, counts, strict=True)]
         return f"{each}{data.classes:,} classes: {_some(named)}"
-    several = data.targets.ndim > 1 + data.by_step and data.targets.shape[-1] > 1
-    width = f"{data.targets.shape[-1]} numbers" if several else "a number"
+    wide = data.targets.ndim > 1 + data.by_step and data.targets.shape[-1] > 1
+    width = f"{data.targets.shape[-1]} numbers" if wide else "a number"
     low, high = np.inf, -np.inf
     for part in _numbers(data):
         known = part[~np.isnan(part)]
