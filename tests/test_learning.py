@@ -194,6 +194,8 @@ def test_bundled_data_keep_their_own_test_part_and_its_preparation(name):
     x, real = parts.test.padded()
     np.testing.assert_array_equal(x, stored.x_test[:, : x.shape[1]])
     assert not stored.x_test[:, x.shape[1] :].any() and real.any(axis=1).all()
+    with pytest.raises(OptionError, match="read already, got --rate with"):
+        look(name, options={"rate": 8000})
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def _lines(data: Sequences) -> Iterator[tuple[str, str]]:
     yield "targets", _targets(data)
     if data.groups is not None:
         yield "groups", f"{len(np.unique(data.groups)):,}"
-    if data.times is not None and len(data):
+    if data.times is not None and len(np.unique(data.times)) > 1:
         yield "times", f"{spelled(data.times.min())} to {spelled(data.times.max())}"
 
 

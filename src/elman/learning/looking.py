@@ -99,11 +99,33 @@ def look(
         _check_options(given, task)
         data, chosen = time_tables.read(path, given)
         return Look(data, task, chosen)
+    held_out = None
     if source in bundled.NAMES and not path.exists():
+        _check_none(given, source)
         data, held_out = bundled.load(source)
-        return Look(data, "classify", [("source", "a dataset that elman brings")], held_out)
-    if stored.is_stored(path):
-        return _opened(path, given, task)
+        why = [("source", "a dataset that elman brings")]
+    elif stored.is_stored(path):
+        _check_none(given, source)
+        data = stored.open(path)
+        why = [("kind", f"{data.kind}: as it was stored")]
+    else:
+        data, why = _read(path, kind, task, given)
+    return Look(data, _task(data, task, path.name), why, held_out)
+
+
+def _check_none(given: Mapping[str, Any], source: str) -> None:
+    for name in given:
+        raise OptionError(
+            f"train expected no options for data that were read already, got "
+            f"--{name.replace('_', '-')} with {source!r}. Leave it out, or name where the data "
+            "came from."
+        )
+
+
+def _read(
+    path: Path, kind: str | None, task: str, given: dict[str, Any]
+) -> tuple[Sequences, list[tuple[str, str]]]:
+    """What a loader makes of a path, and why it was that loader, with that target."""
     why: list[tuple[str, str]] = []
     found: Columns | None = None
     is_table = path.suffix.lower() in TABLES
@@ -131,18 +153,7 @@ def look(
         step = round(HOP * -(-half // (LONG // 2)), 3)
         data = LOADERS[kind](path, **given, hop=step, slice=max(step, 0.025))
         why.append(("hop", f"of {HOP:g} s there would be {half:,} steps (--hop chooses)"))
-    return Look(data, _task(data, task, path.name), why)
-
-
-def _opened(path: Path, given: Mapping[str, Any], task: str) -> Look:
-    """Sequences that elman wrote to a folder."""
-    if given:
-        raise OptionError(
-            f"train expected no options for data that were read already, got --{next(iter(given))} "
-            f"with the folder {str(path)!r}. Leave it out, or name where the data came from."
-        )
-    data = stored.open(path)
-    return Look(data, _task(data, task, path.name), [("kind", f"{data.kind}: as it was stored")])
+    return data, why
 
 
 def _begin(path: Path) -> Columns:

@@ -13,7 +13,7 @@ import numpy as np
 
 from elman.callbacks import Callback
 from elman.learning.choosing import Settings
-from elman.learning.fitting import Parts
+from elman.learning.fitting import Parts, equal_texts
 from elman.learning.forecasting import Forecasts
 from elman.learning.judging import Judgement, Scores
 from elman.learning.looking import Look
@@ -88,6 +88,8 @@ class Tables(Silent):
     def looked(self, source: str, found: Look) -> None:
         self._rule(source)
         lines = dict(found.data.describe().lines)
+        if equal_texts(found.data):
+            lines.pop("groups")
         why = dict(found.why)
         lines["kind"] = why.get("kind", lines["kind"])
         targets = [lines.pop("targets"), why.get("target", "")]
