@@ -110,10 +110,6 @@ class Clock:
             return _whole(DAY / self.step)
         return 7 if self.step == DAY else 52 if self.step == 7 * DAY else None
 
-    def same(self, other: Clock) -> bool:
-        """Whether the steps of another are as long, but for the ticking of clocks."""
-        return self.unit == other.unit and abs(self.step / other.step - 1) < 1e-3
-
     def __str__(self) -> str:
         step, name = self.step, self.unit
         if name == "second":
