@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from elman.data.calendar import FEATURES, expanded
 from elman.data.clocks import UNITS, Clock
+from elman.data.recipe import Recipe
 from elman.data.steps import MOST_STEPS
-from elman.data.trusting import check_numbers, refused, word, words
+from elman.data.trusting import refused
 from elman.errors import DataError, OptionError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -46,7 +47,7 @@ class Windows(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Lookahead:
+class Lookahead(Recipe):
     """What is forecast from what; most attributes are the arguments of `elman.data.forecast`.
 
     Attributes:
@@ -54,6 +55,7 @@ class Lookahead:
         unit, step: what a step is, see `Clock`.
     """
 
+    reads: ClassVar[str] = "forecasts"
     target: tuple[str, ...]
     time: str | None
     series: str | None
@@ -181,33 +183,18 @@ class Lookahead:
         found: Array = there.any(axis=1).all(axis=1)
         return found
 
-    def to_dict(self) -> dict[str, Any]:
-        """The recipe as JSON can hold it."""
-        return asdict(self)
-
     @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> Lookahead:
+    def from_dict(cls, given: Mapping[str, Any]) -> Self:
         """The recipe that `to_dict` described.
 
         Raises:
             DataError: it is not what `to_dict` writes.
         """
-        names = {field.name for field in fields(cls)}
-        if set(given) != names:
+        if set(given) != {field.name for field in fields(cls)}:
             raise refused("a recipe for forecasts that lacks something or has more")
-        checked = dict(given)
-        for name in ("target", "covariates", "known"):
-            checked[name] = words(given[name], "columns")
-        for name in ("time", "series"):
-            if given[name] is not None:
-                word(given[name], "a column")
-        check_numbers([given["step"]], "a step")
-        if given["unit"] not in UNITS or not SHORTEST < given["step"] < 1 / SHORTEST:
+        made = super().from_dict(given)
+        if made.unit not in UNITS or not SHORTEST < made.step < 1 / SHORTEST:
             raise refused("steps of no known length")
-        try:
-            made = cls(**checked)
-        except OptionError as error:
-            raise refused(f"a recipe for forecasts that cannot be ({error})") from error
         if not made.target or len(set(made.columns)) < len(made.columns):
             raise refused("a recipe for forecasts of nothing, or with a column twice")
         return made
