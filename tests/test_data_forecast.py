@@ -16,7 +16,7 @@ from elman.data.clocks import Clock
 from elman.data.forecasts import times_ahead
 from elman.data.lookahead import Lookahead
 from elman.data.naive import LAST, SEASONAL, absolute_errors, naive, strongest_season
-from elman.data.steps import FEW_WINDOWS, Relative
+from elman.data.relative import FEW_WINDOWS, Relative
 from elman.errors import DataError, ElmanWarning, OptionError
 from elman.layers import GRU, Dense
 

@@ -11,7 +11,8 @@ import pytest
 import elman
 from elman.data import Preparation, Sequences
 from elman.data import text as data_text
-from elman.data.steps import STEPS, Fill, Relative, Scale, Tokens
+from elman.data.relative import Relative
+from elman.data.steps import STEPS, Fill, Scale, Tokens
 from elman.data.tokens import clean, cut
 from elman.errors import DataError
 from elman.layers import GRU, Dense, Embedding

@@ -12,7 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from elman.data.calendar import FEATURES, expanded
 from elman.data.clocks import UNITS, Clock
 from elman.data.recipe import Recipe
-from elman.data.steps import MOST_STEPS
+from elman.data.relative import MOST_STEPS
 from elman.data.trusting import refused
 from elman.errors import DataError, OptionError
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elman.data.steps import Fill, Relative, Scale, Step, Tokens, step_of
+from elman.data.relative import Relative
+from elman.data.step import Step
+from elman.data.steps import Fill, Scale, Tokens, step_of
 from elman.data.trusting import MOST, check_keys, check_numbers, entries, refused, word, words
 from elman.errors import DataError
 from elman.ragged import Ragged

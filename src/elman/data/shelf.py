@@ -20,7 +20,8 @@ import numpy as np
 
 from elman.data import stored
 from elman.data.cut_texts import CutTexts
-from elman.data.steps import Step, Tokens
+from elman.data.step import Step
+from elman.data.steps import Tokens
 from elman.data.tokens import cut
 from elman.data.waiting import over, waiting
 from elman.errors import FileError, OptionError, ShapeError

@@ -12,8 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 from elman.data.lookahead import Lookahead, cut
 from elman.data.naive import LAST, TINY, absolute_errors, naive
 from elman.data.preparing import Preparation
+from elman.data.relative import Relative
 from elman.data.sequences import Sequences
-from elman.data.steps import Relative, Scale
+from elman.data.steps import Scale
 from elman.errors import DataError, OptionError
 from elman.interop.sklearn import reading
 from elman.interop.sklearn.estimator import Array, Head, SequenceEstimator
