@@ -124,8 +124,6 @@ def forecast(
     data.about = _about(recipe, cuts, said)
     if prepared is None and units:
         data = data.with_values(data.values, units=recipe.units(units))
-    elif prepared is not None:
-        data = data.with_values(data.values, units=prepared.units)
     return with_preparation(data, recipe.to_dict(), prepared)
 
 
