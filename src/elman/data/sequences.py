@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+#: What is known beside the values: of each sequence, and of all of them.
+BY_ROW = ("targets", "groups", "times", "until", "ids", "raw")
+AS_A_WHOLE = (
+    "kind", "names", "feature_names", "units", "step", "rate", "vocabulary", "about", "prepared",
+)  # fmt: skip
+
 
 class Sequences:
     """Sequences of unequal length, their targets, and what is known about both.
@@ -159,25 +165,13 @@ class Sequences:
 
     def take(self, rows: Array) -> Sequences:
         """The sequences with these places, in this order."""
-        return self.with_values(
-            self.values[rows],
-            targets=None if self.targets is None else self.targets[rows],
-            groups=None if self.groups is None else self.groups[rows],
-            times=None if self.times is None else self.times[rows],
-            until=None if self.until is None else self.until[rows],
-            ids=None if self.ids is None else self.ids[rows],
-            raw=None if self.raw is None else self.raw[rows],
-        )
+        beside = {name: getattr(self, name) for name in BY_ROW}
+        chosen = {name: one if one is None else one[rows] for name, one in beside.items()}
+        return self.with_values(self.values[rows], **chosen)
 
     def with_values(self, values: Ragged | Sequence[Any], **changed: Any) -> Sequences:
         """The same but for these values, and for the arguments of `Sequences` named here."""
-        kept = {
-            name: getattr(self, name)
-            for name in (
-                "targets", "kind", "groups", "times", "until", "names", "feature_names", "units",
-                "step", "rate", "vocabulary", "about", "prepared", "ids", "raw",
-            )
-        }  # fmt: skip
+        kept = {name: getattr(self, name) for name in (*BY_ROW, *AS_A_WHOLE)}
         return Sequences(values, **{**kept, **changed})
 
     # -- for a model ------------------------------------------------------------------------------
