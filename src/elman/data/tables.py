@@ -96,11 +96,10 @@ def table(
         )
     new = prepared is not None
     if prepared is not None:
-        told = Columned.from_dict(dict(prepared.columns)).to_dict()
-        target, features = target or told.get("target"), features or told.get("features")
-        sequence, group = sequence or told.get("sequence"), group or told.get("group")
-        time, form = time or told.get("time"), told.get("form", form)
-        task = told.get("task", task)
+        recipe = Columned.from_dict(dict(prepared.columns))
+        target, features = target or recipe.target, features or recipe.features
+        sequence, group = sequence or recipe.sequence, group or recipe.group
+        time, form, task = time or recipe.time, recipe.form, recipe.task
     path = Path(source) if isinstance(source, str | os.PathLike) else None
     if path is not None and path.suffix.lower() in (".npz", ".ts"):
         data = _stored(path, task, new)
@@ -129,11 +128,9 @@ def table(
             data = _long(rows, place, chosen, y, names, sequence or group, group, time)
         else:
             data = _wide(rows, place, chosen if lists else (), y, names, group, time)
-        told = {
-            "target": target, "features": tuple(chosen), "sequence": sequence, "group": group,
-            "time": time, "form": form, "task": "classify" if names else "regress",
-        }  # fmt: skip
-        return place.finished(_prepared(data, units, told, prepared))
+        kind = "classify" if names else "regress"
+        recipe = Columned(target, tuple(chosen), sequence, group, time, form, kind)
+        return place.finished(_prepared(data, units, recipe.to_dict(), prepared))
 
 
 def _prepared(
