@@ -256,20 +256,19 @@ def _made(values: Any, steps: Sequence[Step]) -> Any:
 
 
 def _learned(data: Sequences) -> tuple[Step, ...]:
+    told = dict(data.prepared.columns) if data.prepared else {}
     if data.kind == "text":
         if data.raw is None:
             raise DataError(
                 "Preparation expected the texts themselves to learn a vocabulary from, got tokens. "
                 "Load them with elman.data.text."
             )
-        told = dict(data.prepared.columns) if data.prepared else {}
         unit = str(told.get("tokens", "words"))
         least = told.get("least", 2 if unit == "words" else 1)
         return (Tokens.learned(data.raw, unit, told.get("size"), least),)
     first: tuple[Step, ...] = ()
     values = data.values
     if data.kind == "forecast":
-        told = dict(data.prepared.columns) if data.prepared else {}
         raw, season = _raw(data), told.get("season") or 0
         if "horizon" not in told or not raw:
             raise DataError(
