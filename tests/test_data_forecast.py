@@ -34,7 +34,7 @@ def hourly(values: np.ndarray, **more: np.ndarray) -> dict[str, np.ndarray]:
     return {"date": dates("2026-01-01", len(values)), "load": values, **more}
 
 
-def forecasts(data, **prepared) -> dict[str, np.ndarray]:
+def forecasts(data) -> dict[str, np.ndarray]:
     """The naive ones for some windows, from their raw values."""
     recipe = Lookahead.from_dict(dict(data.prepared.columns))
     windows = np.stack(data.raw.tolist())[:, :, : len(recipe.target)]
