@@ -435,7 +435,7 @@ def test_a_column_of_labels_labels_every_sample(tmp_path: Path) -> None:
         ("time,x\n0,1\n1,2,3\n", "line 3"),
         ("time,x\n0,1\n1,high\n", "column 'x', got 'high' in bad.csv, line 3"),
         ("time,x\n0,1\n1,2\n3,3\n4,5\n", "evenly spaced .* got 1.0 in bad.csv, line 3 and .* 3.0"),
-        ("x\n1\n2\n", "nothing that says it. Give `source_rate`"),
+        ("x\n1\n2\n", "nothing that says it. Give `source_rate="),
         ("time,x\n0,1\n1,inf\n", "bad.csv, line 3"),
         ("time\n0\n1\n", "samples in"),
     ],

@@ -86,6 +86,8 @@ def ecg(
         (5, 0.002777777777777778)
     """
     new = prepared is not None
+    if source_rate is not None and not 0 < source_rate < np.inf:
+        raise OptionError(f"ecg expected a rate above 0, got `source_rate={source_rate:g}`.")
     if prepared is not None:
         recipe = Sensing.from_dict(dict(prepared.columns))
     else:
@@ -106,8 +108,7 @@ def ecg(
         groups = [record.name for record in records]
 
     recorded_rate = records[0].rate
-    if prepared is not None:
-        _check_rate(records, recipe.rate)
+    _check_rate(records, recipe.rate, new)
     records = _alike(records, recipe.rate)
     if prepared is not None:
         _check_units(records[0], prepared)
@@ -204,13 +205,15 @@ def _alike(records: list[Record], rate: float | None) -> list[Record]:
     return found
 
 
-def _check_rate(records: Sequence[Record], rate: float | None) -> None:
+def _check_rate(records: Sequence[Record], rate: float | None, new: bool) -> None:
     """What a record was too slow for cannot be made up."""
     for record in records:
         if rate is not None and record.rate < rate * (1 - 1e-6):
+            model = ", as the model was trained on," if new else ""
+            so = "train a model for it" if new else f"take less: `rate={record.rate:g}`"
             raise DataError(
-                f"ecg expected at least {rate:g} samples per second, as the model was trained on, "
-                f"got {record.rate:g} in {record.name}. Leave it out, or train a model for it."
+                f"ecg expected at least {rate:g} samples per second{model or ','} "
+                f"got {record.rate:g} in {record.name}. Leave it out, or {so}."
             )
 
 
@@ -249,7 +252,8 @@ def _nothing(records: Sequence[Record], cuts: Sequence[Cut], cut: str) -> str:
     )
     return (
         f"ecg expected {cut} in {records[0].name}{' and others' if len(records) > 1 else ''}, got "
-        f"{why} (the longest record has {longest:g} s). Take shorter ones, or other `classes`."
+        f"{why} (the longest record has {longest:g} s). Take "
+        f"shorter ones{': `length=...`' if cut == 'windows' else ''}, or other `classes=...`."
     )
 
 

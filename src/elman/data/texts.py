@@ -163,8 +163,8 @@ def _folders(folder: Path) -> tuple[list[str], list[str], list[str]]:
 
 def _lines(path: Path) -> tuple[list[str], list[str]]:
     if not path.is_file() or not path.stat().st_size:
-        got = "the empty file" if path.is_file() else "no file"
-        raise DataError(f"data.text expected texts, got {got} {path.name!r}. Check the path.")
+        got, so = ("the empty", "Write it again") if path.is_file() else ("no", "Check the path")
+        raise DataError(f"data.text expected texts, got {got} file {path.name!r}. {so}.")
     lines = decoded(path.read_bytes(), path.name).splitlines()
     if not any(map(str.strip, lines)):
         raise DataError(

@@ -28,10 +28,11 @@ OPTIONS = {
     "text": {"column", "target", "group", "time", "tokens", "size", "least"},
     "sound": {
         "column", "target", "group", "features", "rate", "hop", "slice", "trim", "longest",
+        "channel",
     },
     "ecg": {
         "target", "group", "cut", "length", "hop", "label", "rate", "source_rate", "rhythm",
-        "classes", "annotations",
+        "classes", "annotations", "channels",
     },
     "table": {"target", "group", "time", "sequence", "form", "features"},
     "forecast": {
@@ -54,6 +55,9 @@ WORDS = 2.5
 #: A column with no more different values than this may be one of classes.
 FEW = 50
 
+#: More classes are refused: there would be an output, and a column of scores, for each.
+MOST = 2_000
+
 
 @dataclass
 class Look:
@@ -64,12 +68,14 @@ class Look:
         task: "classify", "regress", "tag" or "forecast".
         why: (what, in words): what was decided and what for.
         held_out: what to test on, where the data say it themselves.
+        name: of the data, for errors.
     """
 
     data: Sequences
     task: str
     why: list[tuple[str, str]] = field(default_factory=list)
     held_out: Sequences | None = None
+    name: str = "the data"
 
 
 def look(
@@ -125,7 +131,7 @@ def look(
         step = round(HOP * -(-half // (LONG // 2)), 3)
         data = LOADERS[kind](path, **given, hop=step, slice=max(step, 0.025))
         why.append(("hop", f"of {HOP:g} s there would be {half:,} steps (--hop chooses)"))
-    return Look(data, _task(data, task, path.name), why)
+    return Look(data, _task(data, task, path.name), why, name=path.name)
 
 
 def _check_options(given: Mapping[str, Any], kind: str) -> None:
@@ -145,13 +151,19 @@ def _complete(given: dict[str, Any], kind: str, task: str) -> None:
     if kind == "sound":
         given.setdefault("features", "mfcc")
     if kind == "table" and "features" in given:
-        given["features"] = [name.strip() for name in given["features"].split(",")]
+        given["features"] = _listed(given["features"])
+    if "channels" in given:
+        given["channels"] = _listed(given["channels"])
     if kind == "ecg" and task == "tag":
         given.setdefault("label", "step")
     if "classes" in given:
         given["classes"] = _labels_by_class(given["classes"])
     if kind in ("text", "table"):
         given["task"] = "auto" if task == "tag" else task
+
+
+def _listed(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
 
 
 def _labels_by_class(text: str) -> str | dict[str, str]:
@@ -305,6 +317,14 @@ def _task(data: Sequences, task: str, name: str) -> str:
             f"train expected something to predict in {name!r}, got no targets. Name their column "
             "with --target, put each class into a folder of its own, or predict what comes next: "
             "--task forecast."
+        )
+    if data.names and not 2 <= len(data.names) <= MOST:
+        got, so = f"{len(data.names):,}", "Give rare ones one name"
+        if len(data.names) == 1:
+            got, so = f"{data.names[0]!r} alone", "Bring another one"
+        raise DataError(
+            f"train expected 2 to {MOST:,} classes in {name!r}, got {got}. {so}, or choose "
+            "another --target."
         )
     found = "tag" if data.by_step else "classify" if data.names else "regress"
     if task in ("auto", found):

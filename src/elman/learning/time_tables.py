@@ -98,4 +98,7 @@ def _has_dates(found: Columns, name: str) -> bool:
     try:
         return found.moments(name).dtype.kind == "M"
     except DataError:
+        first = Columns({name: found[name][:1]}, found.where)
+        if name.lower() in TIMES and len(found[name]) > 1 and _has_dates(first, name):
+            raise  # it begins with one: what is wrong with the others should be known
         return False
