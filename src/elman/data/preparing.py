@@ -156,9 +156,10 @@ class Preparation:
         places = {name: place for place, name in enumerate(self.names)}
         unknown = [name for name in data.names if name not in places]
         if unknown:
-            number, ids = data.names.index(unknown[0]), () if data.ids is None else data.ids
-            places = zip(ids, data.targets, strict=False)
-            where = next((f" in {place}" for place, one in places if (one == number).any()), "")
+            number, targets = data.names.index(unknown[0]), data.targets
+            rows = (row for row in range(len(data)) if np.any(targets[row] == number))
+            row = None if data.ids is None else next(rows, None)
+            where = "" if data.ids is None or row is None else f" in {data.ids[row]}"
             raise DataError(
                 f"Preparation expected the classes {', '.join(self.names[:10])}, got "
                 f"{unknown[0]!r}{where}. Leave out its rows, or train a model that knows it."
