@@ -27,9 +27,9 @@ FLOORS: list[set[str]] = [
     {"_core", "version"},
     {"errors", "config", "mixed_precision"},
     {"activations", "constraints", "initializers", "regularizers", "seeds"},
-    {"ragged"},
+    {"mapped", "ragged", "ragged_file"},
     {"losses", "metrics", "optimizers", "data", "baselines"},
-    {"layers", "plan", "graph", "checks", "mapped"},
+    {"layers", "plan", "graph", "checks"},
     {"batches", "progress", "callbacks", "diverged", "samples", "scores", "windows"},
     {"training", "streaming", "visited"},
     {"models"},
@@ -44,6 +44,7 @@ FLOORS: list[set[str]] = [
 #: Who may look upstairs, and only inside a function: a method that hands over to a visitor.
 UPSTAIRS = {
     ("data", "explain"),
+    ("data", "progress"),
     ("models", "saving"),
     ("visited", "explain"),
     ("visited", "saving"),

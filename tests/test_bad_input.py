@@ -240,6 +240,10 @@ CASES = {
             ("quotes that close", "data.csv, line 26", "Correct the quotes"),
         ),
         Case(
+            lambda: train(texts("so bad"), "--on-disk", "shelf"),
+            ("got 1 in data.csv, line 26", "complete the row"),
+        ),
+        Case(
             lambda: train(file("data.jsonl", '{"text": "so good", "label": 1}\n[1, 2]\n')),
             ("data.jsonl, line 2", "Write {"),
         ),
@@ -274,6 +278,10 @@ CASES = {
     "infinities": [
         Case(
             lambda: train(numbers("1,inf,3,no")),
+            ("'heat', got inf in data.csv, line 26", "leave the cell empty"),
+        ),
+        Case(
+            lambda: train(numbers("1,inf,3,no"), "--on-disk", "shelf"),
             ("'heat', got inf in data.csv, line 26", "leave the cell empty"),
         ),
         Case(
@@ -437,8 +445,8 @@ def here(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def everything() -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+def everything() -> dict[str, bytes | bool]:
+    return {str(path): path.is_file() and path.read_bytes() for path in Path().rglob("*")}
 
 
 def outward(command: Sequence[str]) -> list[str]:

@@ -169,6 +169,21 @@ def test_annotations_are_joined_to_classes_in_a_line(tmp_path):
     assert np.bincount(found.data.targets).tolist() == [10, 5]
 
 
+def test_data_larger_than_memory_are_read_onto_disk_and_trained_on_from_there(nights, tmp_path):
+    how = {"sequence": "night", "time": "t"}
+    inside = made(nights, tmp_path, **how, epochs=3)
+    folder = tmp_path / "nights"
+    outside = made(nights, tmp_path, **how, epochs=3, on_disk=str(folder))
+    assert outside.found.data.values.in_file
+    again = making.make(str(folder), telling.Silent(), epochs=3, out=str(tmp_path / "again.keras"))
+    for other in (outside, again):
+        assert other.judgement.network.values == inside.judgement.network.values
+        for a, b in zip(inside.fitted.model.weights, other.fitted.model.weights, strict=True):
+            np.testing.assert_array_equal(a, b)
+    with pytest.raises(OptionError, match="read already, got --target"):
+        found_in(folder, target="stage")
+
+
 @pytest.mark.parametrize("name", ["tweets", "voices", "ecg-beats", "digits"])
 def test_bundled_data_keep_their_own_test_part_and_its_preparation(name):
     found = look(name)
@@ -179,6 +194,8 @@ def test_bundled_data_keep_their_own_test_part_and_its_preparation(name):
     x, real = parts.test.padded()
     np.testing.assert_array_equal(x, stored.x_test[:, : x.shape[1]])
     assert not stored.x_test[:, x.shape[1] :].any() and real.any(axis=1).all()
+    with pytest.raises(OptionError, match="read already, got --rate with"):
+        look(name, options={"rate": 8000})
 
 
 @pytest.mark.parametrize(
@@ -333,7 +350,7 @@ def test_an_embedding_must_have_room_for_the_words_and_a_question_mark_is_their_
 
 def made(path: object, tmp_path: Path, **options: object) -> making.Made:
     out = str(tmp_path / "model.keras")
-    told = {k: options.pop(k) for k in ("sequence", "time", "target") if k in options}
+    told = {k: options.pop(k) for k in ("sequence", "time", "target", "on_disk") if k in options}
     listener = telling.Silent()
     return making.make(str(path), listener, options=told, out=out, **{"overwrite": True, **options})
 
@@ -489,6 +506,15 @@ def test_names_that_the_terminal_has_no_letters_for_do_not_stop_it(nights, tmp_p
     assert run(nights, *how) == 0
     out.flush()
     assert b"Schl?f" in out.buffer.getvalue()
+
+
+def test_what_a_file_says_is_neither_style_nor_a_command_to_the_terminal(tmp_path, capsys):
+    rows = [[n, f"it is so {n}", ["[/b]", "\x1b[31mred", "plain"][n % 3]] for n in range(60)]
+    path = write(tmp_path / "t x.csv", "id,text,label", rows)
+    assert run(path, "--epochs", 1, "--out", tmp_path / "m x.keras") == 0
+    said = capsys.readouterr().out
+    assert "[/b] (20)" in said and "?[31mred" in said and "\x1b" not in said
+    assert f"elman predict '{tmp_path}/m x.keras' NEW" in said
 
 
 def test_quiet_says_nothing(nights, tmp_path, capsys):

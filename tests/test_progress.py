@@ -16,6 +16,7 @@ import pytest
 import elman
 from elman import progress
 from elman.callbacks import CallbackList
+from elman.data import waiting
 from elman.errors import OptionError
 from elman.progress import ProgressBar, TrainingBar
 
@@ -284,3 +285,33 @@ def test_rich_is_not_imported_until_a_bar_is_drawn():
     )
     source = Path(progress.__file__).parents[1]
     assert subprocess.run([sys.executable, "-c", code], cwd=source, env=os.environ).returncode == 0
+
+
+def test_a_bar_over_files_is_seen_on_a_terminal_after_a_while(terminal, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(waiting, "PATIENCE", 0.0)
+    assert list(waiting.over(["a", "b", "c"], "reading sounds")) == ["a", "b", "c"]
+    shown = ESCAPE.sub("", terminal.getvalue())
+    assert "reading sounds" in shown and "1/3" in shown and "left" in shown
+    assert timeless(shown).splitlines()[-1] == "reading sounds  3/3  0.4s"
+
+
+@pytest.mark.parametrize("seen", [False, True], ids=["in a pipe", "when it is quick"])
+def test_a_bar_over_files_shows_nothing(seen, terminal, monkeypatch):
+    file = terminal if seen else io.StringIO()
+    monkeypatch.setattr(sys, "stderr", file)
+    if not seen:
+        monkeypatch.setattr(waiting, "PATIENCE", 0.0)
+    assert list(waiting.over(range(50), "reading")) == list(range(50))
+    assert not file.getvalue()
+
+
+def test_the_terminal_is_given_back_when_reading_is_interrupted(terminal, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(waiting, "PATIENCE", 0.0)
+    with pytest.raises(KeyboardInterrupt), waiting.waiting("storing", 10, "MB") as show:
+        show(4)
+        raise KeyboardInterrupt
+    end = terminal.getvalue()[-80:]
+    assert "\x1b[?25h" in terminal.getvalue()  # the cursor
+    assert timeless(ESCAPE.sub("", end)).splitlines()[-1] == "storing (MB)  4/10  0.4s"

@@ -266,15 +266,16 @@ def _minimum(
         # The direction: the inverse curvature, as the last few steps show it, times the gradient.
         direction, shares = -gradient, []
         for step, change in reversed(memory):
-            shares.append(step @ direction / (step @ change))
+            shares.append(_dot(step, direction) / _dot(step, change))
             direction = direction - shares[-1] * change
         if memory:
             step, change = memory[-1]
-            direction = direction * (step @ change / (change @ change))
+            direction = direction * (_dot(step, change) / _dot(change, change))
         for step, change in memory:
-            direction = direction + (shares.pop() - change @ direction / (step @ change)) * step
+            share = shares.pop() - _dot(change, direction) / _dot(step, change)
+            direction = direction + share * step
         # The step: halved until it gains at least a little of what the slope promises.
-        slope, size = gradient @ direction, 1.0
+        slope, size = _dot(gradient, direction), 1.0
         while True:
             new_value, new_gradient = loss(at + size * direction)
             if new_value <= value + 1e-4 * size * slope or size < 1e-10:
@@ -282,9 +283,16 @@ def _minimum(
             size /= 2
         step, change = size * direction, new_gradient - gradient
         at, value, gradient = at + step, new_value, new_gradient
-        if step @ change > 0:
+        if _dot(step, change) > 0:
             memory.append((step, change))
     return at
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    """The scalar product."""
+    # Not `a @ b`: for long vectors BLAS calls its threads, and where others want the processor too,
+    # each product then takes milliseconds: on 8,000 texts 28 s in place of 1.7.
+    return float(np.einsum("i,i->", a, b))
 
 
 def _labels(y: np.ndarray, name: str) -> np.ndarray:

@@ -11,6 +11,7 @@ from elman import _core
 from elman.errors import DataError, OptionError, ShapeError
 from elman.mapped import Mapped, is_mapped, parts
 from elman.ragged import Ragged, is_ragged
+from elman.ragged_file import Padded, RaggedFile
 
 if TYPE_CHECKING:
     from elman.layers.layer import Shape
@@ -103,7 +104,7 @@ def _unequal(x: Any, layer: Taker, who: str) -> Ragged:
     layer.check_rank(found.shape)
     layer.check_shape((None, *found.shape[1:]))
     if not layer.takes_tokens:
-        found = found.with_values(np.ascontiguousarray(found.values, np.float32))
+        found = found.astype(np.float32)
 
     def check(part: Array, start: tuple[int, ...]) -> None:
         if layer.takes_tokens:
@@ -111,13 +112,14 @@ def _unequal(x: Any, layer: Taker, who: str) -> Ragged:
         else:
             _finite(part, who, "inputs", start)
 
-    try:
-        check(found.values, ())
-    except DataError:  # in which sequence?
-        for row in range(len(found)):
-            check(found.values[found.offsets[row] : found.offsets[row + 1]][None], (row,))
-        raise
-    return found.with_values(_int32(found.values)) if layer.takes_tokens else found
+    for (begin, _), part in found.parts():
+        try:
+            check(part, ())
+        except DataError:  # in which sequence?
+            for row in range(begin, len(found)):
+                check(found[row][None], (row,))
+            raise
+    return found.astype(np.int32) if layer.takes_tokens else found
 
 
 def sequences(x: Any, who: str, what: str) -> Ragged:
@@ -152,22 +154,20 @@ def sequences(x: Any, who: str, what: str) -> Ragged:
     return Ragged.of(arrays)
 
 
-def _int32(tokens: Array) -> Array:
-    return np.ascontiguousarray(tokens, np.int32)
-
-
-def _float32(array: Array) -> Array | Mapped:
+def _float32(array: Array | Mapped) -> Array | Mapped:
+    if isinstance(array, Mapped):
+        return array.astype(np.float32)
     if is_mapped(array):
         return Mapped(array)
     with np.errstate(over="ignore"):  # too large for float32 is found later
         return np.ascontiguousarray(array, np.float32)
 
 
-def numbers(x: Any, who: str, what: str, *, scalar: bool = False) -> Array:
+def numbers(x: Any, who: str, what: str, *, scalar: bool = False) -> Any:
     """An array of numbers, as they are.
 
     Args:
-        x: an array, or what NumPy can make one of.
+        x: an array, or what NumPy can make one of; or a `Mapped`.
         who: how errors name who wants it.
         what: how they name it.
         scalar: whether a single number will do.
@@ -178,6 +178,8 @@ def numbers(x: Any, who: str, what: str, *, scalar: bool = False) -> Array:
     """
     if x is None:
         raise DataError(f"{who} expected {what}, got None. Pass them as an array.")
+    if isinstance(x, Mapped):
+        return x
     try:
         array = np.asarray(x)
     except ValueError as error:  # NumPy's word for rows of unequal length
@@ -235,11 +237,11 @@ def _place(index: Array, start: tuple[int, ...] = ()) -> str:
     return ", ".join(f"{n} {i}" for n, i in zip(names, index, strict=False))
 
 
-def _tokens(array: Array, layer: Taker, who: str) -> Array | Mapped:
-    if not is_mapped(array):
+def _tokens(array: Array | Mapped, layer: Taker, who: str) -> Array | Mapped:
+    if isinstance(array, np.ndarray) and not is_mapped(array):
         _check_tokens(array, (), layer, who)
-        return _int32(array)
-    found = Mapped(array, np.int32)
+        return np.ascontiguousarray(array, np.int32)
+    found = array if isinstance(array, Mapped) else Mapped(array, np.int32)
     for start, part in found.parts(raw=True):
         _check_tokens(part, start, layer, who)
     return found
@@ -322,15 +324,17 @@ def padded(values: Any, x: Ragged, what: str, who: str) -> Any:
     Raises:
         ShapeError: they are of other lengths.
     """
-    if not is_ragged(values):
+    if not is_ragged(values) and not isinstance(values, Ragged):
         return np.asarray(values) if is_mapped(values) else values
-    found = sequences(values, who, what)
+    found = values if isinstance(values, Ragged) else sequences(values, who, what)
     if len(found) == len(x) and (found.lengths != x.lengths).any():
         row = int(np.argmax(found.lengths != x.lengths))
         raise ShapeError(
             f"{who} expected {what} for every step, got {found.lengths[row]} for the "
             f"{x.lengths[row]} steps of row {row}. Give each step its own."
         )
+    if isinstance(found, RaggedFile):
+        return Padded(found, x.steps)
     return Ragged(found.values, found.offsets, x.steps).padded()
 
 

@@ -12,6 +12,8 @@ from elman.ragged import Ragged
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+#: More blocks than there ever are.
+MANY = 2**31
 #: What is read of a file before its pages are let go of, in bytes.
 PART_BYTES = 2**24
 #: What the system maps around a place that is touched, in bytes.
@@ -25,6 +27,9 @@ class Mapped:
         array: a `numpy.memmap`, or a view of one.
         dtype: what its numbers become.
     """
+
+    #: Tells the loops to ask for it part by part.
+    in_file = True
 
     def __init__(self, array: Array, dtype: type = np.float32) -> None:
         self.array = np.asarray(array)
@@ -50,6 +55,12 @@ class Mapped:
         """The same numbers with another shape behind the axes of rows and steps."""
         found = Mapped(self.array, self.dtype.type)
         found._file, found.shape = self._file, shape
+        return found
+
+    def astype(self, dtype: type) -> Mapped:
+        """The same as other numbers, once they are read."""
+        found = self.reshape(*self.shape)
+        found.dtype = np.dtype(dtype)
         return found
 
     def __getitem__(self, rows: slice) -> Mapped:
@@ -166,6 +177,17 @@ def _file(array: Any) -> mmap.mmap | None:
     if found is None or found.mode == "c":
         return None
     return found._mmap  # type: ignore[attr-defined]
+
+
+def in_file(values: Any) -> bool:
+    """Whether something stays in its file, so that it has to be asked for part by part."""
+    return any(getattr(one, "in_file", False) for one in arrays_of(values))
+
+
+def blocks_at_once(values: Any, rows: int, steps: int | None) -> int:
+    """How many blocks of so many rows and steps (None: whole rows) to take at once, at most."""
+    found = [one.most(rows, steps) for one in arrays_of(values) if in_file(one)]
+    return min(found, default=MANY)
 
 
 def take(values: Any, rows: Array | slice, first: int = 0, last: int | None = None) -> Any:

@@ -1,4 +1,5 @@
-"""The progress of `fit`, `evaluate` and `predict`, as a live bar or as one line per epoch.
+"""The progress of `fit`, `evaluate` and `predict`, as a live bar or as one line per epoch; and of
+whatever else takes long.
 
 While an epoch runs, a terminal shows a bar; when it ends, one plain line stays:
 
@@ -102,6 +103,13 @@ class ProgressBar(Callback):
             self._validating = False
         else:
             self._end(logs)
+
+    # whatever else takes long
+
+    def begin(self, label: str, since: float) -> None:
+        """Start by hand, with a label and the `time.monotonic()` at which it began."""
+        self._begin(label)
+        self._began = since
 
     # predict
 
@@ -234,7 +242,9 @@ class TrainingBar(ProgressBar):
         super().on_chunk_end(done, self.epochs * batches, self._logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        self._logs = {k: v for k, v in (logs or {}).items() if k.startswith("val_")}
+        told = {k: v for k, v in (logs or {}).items() if k.startswith("val_")}
+        # What decides comes first: the end of a line may have no room.
+        self._logs = dict(sorted(told.items(), key=lambda one: one[0] != "val_loss"))
 
     def close(self) -> None:
         self._erase()

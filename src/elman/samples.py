@@ -8,7 +8,7 @@ import numpy as np
 
 from elman import checks
 from elman.errors import DataError, OptionError, ShapeError, unknown_name
-from elman.mapped import PART_BYTES, Mapped, arrays_of, is_mapped, take
+from elman.mapped import PART_BYTES, blocks_at_once, in_file, is_mapped, take
 from elman.ragged import Ragged
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from elman.models.objectives import Objectives
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-#: More blocks than there ever are.
-MANY = 2**31
 
 
 class Taken(NamedTuple):
@@ -53,7 +50,7 @@ class Answers:
         self.label = label
         self.y = checks.targets(y, rows, output, loss, label)
         #: Whether they stay in their file.
-        self.mapped = isinstance(self.y, Mapped) or is_mapped(sample_weight)
+        self.mapped = in_file(self.y) or is_mapped(sample_weight)
         self.weight: Array | None = None
         #: The weight of what is held out of these rows: Keras weighs classes in training only.
         self.weight_held_out: Array | None = None
@@ -101,9 +98,7 @@ class Answers:
 
     def most(self, rows: int, steps: int) -> int:
         """How many blocks of so many rows and steps to hand over at once, at most."""
-        if isinstance(self.y, Mapped):
-            return self.y.most(rows, steps if self.by_step else None)
-        return MANY
+        return blocks_at_once(self.y, rows, steps if self.by_step else None)
 
     def _weights(
         self,
@@ -196,7 +191,7 @@ class Data:
                 raise ShapeError(f"{own}: {error}") from error
             self.answers.append(made)
         #: Whether something stays in its file, and all is handed over in parts.
-        self.mapped = any(isinstance(v, Mapped) for v in arrays_of(self.x))
+        self.mapped = in_file(self.x)
         self.mapped |= any(a.mapped for a in self.compared)
         for answers in self.compared:
             answers.weigh(self.mapped)
@@ -281,10 +276,7 @@ class Data:
     def most(self, rows: int, steps: int) -> int:
         """How many blocks of so many rows and steps to hand over at once, at most."""
         found = [answers.most(rows, steps) for answers in self.compared]
-        for values in arrays_of(self.x):
-            if isinstance(values, Mapped):
-                found.append(values.most(rows, steps if self.timed else None))
-        return min(found)
+        return min([blocks_at_once(self.x, rows, steps if self.timed else None), *found])
 
 
 def _by_output(what: str, given: Any, chosen: Objectives) -> list[Any]:

@@ -16,7 +16,7 @@ from elman import _core, batches, checks, diverged, seeds, windows
 from elman.callbacks import Callback, CallbackList, History
 from elman.errors import DataError, OptionError
 from elman.layers.layer import whole
-from elman.mapped import Mapped, arrays_of, joined, take, together
+from elman.mapped import arrays_of, blocks_at_once, in_file, joined, take, together
 from elman.plan import listed
 from elman.progress import ProgressBar
 from elman.ragged import Ragged
@@ -366,7 +366,7 @@ def _predict_in_order(
     if not len(values):
         return out
     chunk = first_chunk(plan, batch) * batch
-    if window is None and len(values) <= chunk and not isinstance(values, Mapped):
+    if window is None and len(values) <= chunk and not in_file(values):
         plan.begin()
         plan.native.predict(plan.arrange(values), listed(out), order)
         plan.end()
@@ -396,21 +396,23 @@ def _predict_rows(
 ) -> Iterator[int]:
     """Outputs of all rows, some at a time, `chunk` at first; how many are done."""
     unit = plan.rows if plan.stateful else 1
-    most = values.most(unit, None) * unit if isinstance(values, Mapped) else len(values)
-    done, count = 0, min(chunk, most)
+    mapped = in_file(values)
+    limit = blocks_at_once(values, unit, None) * unit if mapped else len(values)
+    done, count = 0, min(chunk, limit)
     while done < len(values):
         part = slice(done, min(done + count, len(values)))
         began = time.perf_counter()
         plan.begin()
-        if order is None:
-            plan.native.predict(plan.arrange(take(values, part)), listed(out[part]))
+        if order is None or mapped:
+            some = part if order is None else order[part]
+            plan.native.predict(plan.arrange(take(values, some)), listed(out[part]))
         else:
             plan.native.predict(plan.arrange(values), listed(out[part]), order[part])
         plan.end()
         took = max(time.perf_counter() - began, 1e-6)
         done = part.stop
         # Each end of a chunk is waited for by all threads, so chunks are as long as the bar allows.
-        count = int(np.clip(count * CHUNK_SECONDS / took, 1, min(8 * count, most)))
+        count = int(np.clip(count * CHUNK_SECONDS / took, 1, min(8 * count, limit)))
         count = max(unit, count // unit * unit)
         yield done
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from elman.errors import OptionError
 from elman.layers.layer import whole
-from elman.mapped import Mapped, take
+from elman.mapped import Mapped, blocks_at_once, take
 from elman.plan import require_causal, require_own_start, require_single
 from elman.ragged import Ragged
 from elman.scores import Outputs, Scores
@@ -152,8 +152,7 @@ def predict(plan: Plan, values: Array | Mapped | Ragged, out: Array, samples: in
         rows = slice(row, min(row + plan.rows, len(values)))
         plan.begin()
         steps = max(1, samples // (rows.stop - row))
-        if isinstance(values, Mapped):
-            steps = min(steps, values.most(rows.stop - row, plan.steps))
+        steps = min(steps, blocks_at_once(values, rows.stop - row, plan.steps))
         steps *= plan.steps
         for first in range(0, length, steps):
             last = min(first + steps, length)

@@ -66,6 +66,7 @@ def train(
     hop: Annotated[float | None, READING] = None,
     label: Annotated[Literal["auto", "window", "step", "record"] | None, READING] = None,
     classes: Annotated[str | None, READING] = None,
+    on_disk: Annotated[str | None, READING] = None,
     out: Annotated[str | None, OUTPUT] = None,
     overwrite: Annotated[bool, OUTPUT] = False,
     json: Annotated[bool, OUTPUT] = False,
@@ -148,6 +149,8 @@ def train(
         What a window is labelled by.
     classes
         Which annotations make a class: 'narrow=NL,wide=VR', or aami for those of ANSI/AAMI EC57.
+    on_disk
+        For data larger than memory: a new folder to read them into, which later is DATA itself.
     out
         The model's file; NAME.keras, by the data's name, if not given.
     overwrite
@@ -166,6 +169,7 @@ def train(
         "tokens": tokens, "size": size, "features": features, "rate": rate,
         "source_rate": source_rate, "channel": channel, "channels": channels, "cut": cut,
         "length": length, "slice": slice, "hop": hop, "label": label, "classes": classes,
+        "on_disk": on_disk,
     }  # fmt: skip
     listener = telling.Json() if json else telling.Silent() if quiet else telling.Tables()
     made = making.make(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from elman.data.records import ecg
     from elman.data.sequences import Sequences
     from elman.data.sounds import audio
+    from elman.data.stored import is_stored, open
     from elman.data.tables import table
     from elman.data.texts import text
 
@@ -21,6 +22,8 @@ _LATER = {
     "audio": "elman.data.sounds",
     "ecg": "elman.data.records",
     "forecast": "elman.data.forecasts",
+    "is_stored": "elman.data.stored",
+    "open": "elman.data.stored",
     "table": "elman.data.tables",
     "text": "elman.data.texts",
 }
@@ -34,4 +37,6 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(_LATER[name]), name)
 
 
-__all__ = ["Preparation", "Sequences", "audio", "ecg", "forecast", "table", "text"]
+__all__ = [
+    "Preparation", "Sequences", "audio", "ecg", "forecast", "is_stored", "open", "table", "text",
+]  # fmt: skip

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from elman.data.frames import spelled
+from elman.ragged import Ragged
 
 if TYPE_CHECKING:
     from elman.data.sequences import Sequences
@@ -59,13 +60,12 @@ def _lines(data: Sequences) -> Iterator[tuple[str, str]]:
         yield "vocabulary", f"{len(data.vocabulary):,} tokens"
     else:
         yield "features", _features(data)
-        count = data.values.values.size
-        share = f" ({data.missing / count:.1%})" if data.missing else ""
-        yield "missing", f"{data.missing:,}{share}" if data.missing else "none"
+        missing, count = data.missing, int(data.lengths.sum()) * data.features
+        yield "missing", f"{missing:,} ({missing / count:.1%})" if missing else "none"
     yield "targets", _targets(data)
     if data.groups is not None:
         yield "groups", f"{len(np.unique(data.groups)):,}"
-    if data.times is not None and len(data):
+    if data.times is not None and len(np.unique(data.times)) > 1:
         yield "times", f"{spelled(data.times.min())} to {spelled(data.times.max())}"
 
 
@@ -83,17 +83,28 @@ def _features(data: Sequences) -> str:
 def _targets(data: Sequences) -> str:
     if data.targets is None:
         return "none"
-    numbers = data.targets if isinstance(data.targets, np.ndarray) else data.targets.values
     each = "at every step " if data.by_step else ""
     if data.names:
-        counts = np.bincount(numbers.ravel(), minlength=len(data.names))
+        counts = np.zeros(data.classes, np.int64)
+        for part in _numbers(data):
+            counts += np.bincount(part.ravel(), minlength=data.classes)
         named = [f"{name} ({count:,})" for name, count in zip(data.names, counts, strict=True)]
-        return f"{each}{len(data.names):,} classes: {_some(named)}"
-    several = numbers.ndim > 1 and numbers.shape[1] > 1
-    width = f"{numbers.shape[1]} numbers" if several else "a number"
-    if not numbers.size or np.isnan(numbers).all():
-        return f"{each}{width}"
-    return f"{each}{width} from {np.nanmin(numbers):.4g} to {np.nanmax(numbers):.4g}"
+        return f"{each}{data.classes:,} classes: {_some(named)}"
+    wide = data.targets.ndim > 1 + data.by_step and data.targets.shape[-1] > 1
+    width = f"{data.targets.shape[-1]} numbers" if wide else "a number"
+    low, high = np.inf, -np.inf
+    for part in _numbers(data):
+        known = part[~np.isnan(part)]
+        low, high = known.min(initial=low), known.max(initial=high)
+    return f"{each}{width} from {low:.4g} to {high:.4g}" if low <= high else f"{each}{width}"
+
+
+def _numbers(data: Sequences) -> Iterator[Any]:
+    """The targets, part by part where they stay in a file."""
+    if isinstance(data.targets, Ragged):
+        yield from (part for _, part in data.targets.parts())
+    else:
+        yield data.targets
 
 
 def _some(named: list[str]) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from elman.data.delimited import is_number, read_csv, read_jsonl
+from elman.data.delimited import Read, is_number, read_csv, read_jsonl
 from elman.errors import DataError, MissingPackageError, nearest
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -34,15 +34,19 @@ class Columns:
         values: each column's values, all of one length.
         where: how errors name the table: its file, or "the table".
         lines: the line of the file that each row stands in, counted from 1; None where there
-            are no lines: rows are then counted from 0.
+            are no lines: rows are then counted from `first`.
+        first: the number of the first row.
 
     Raises:
         DataError: no columns, no rows, or columns of different lengths.
     """
 
-    def __init__(self, values: dict[str, Any], where: str, lines: Any = None) -> None:
+    def __init__(
+        self, values: dict[str, Any], where: str, lines: Any = None, first: int = 0
+    ) -> None:
         self.values = {name: _array(column) for name, column in values.items()}
         self.where = where
+        self.first = first
         self.lines = None if lines is None else np.asarray(lines)
         lengths = {len(column) for column in self.values.values()}
         if len(lengths) > 1:
@@ -66,19 +70,17 @@ class Columns:
     def place(self, row: int) -> str:
         """Where a row stands, for errors."""
         if self.lines is None:
-            return f"{self.where}, row {row}"
+            return f"{self.where}, row {self.first + row}"
         return f"{self.where}, line {self.lines[row]}"
 
     def __getitem__(self, name: str) -> Array:
-        if name not in self.values:
-            near = nearest(name, self.values)
-            hint = (
-                f"Did you mean {near!r}?"
-                if near
-                else f"It has {', '.join(self.names[:20])}: take or rename one."
-            )
-            raise DataError(f"data expected a column {name!r} in {self.where}, got none. {hint}")
+        self.require(name)
         return self.values[name]
+
+    def require(self, name: str) -> None:
+        """Raise DataError unless there is such a column."""
+        if name not in self.values:
+            raise no_column(name, self.names, self.where)
 
     def missing(self, name: str) -> Array:
         """Which rows have no value in a column."""
@@ -147,6 +149,14 @@ class Columns:
             isinstance(value, list | tuple | np.ndarray) for value in column
         )
 
+    def is_text(self, name: str) -> bool:
+        """Whether a column has something that is no number."""
+        return self[name].dtype == object and not self.is_numeric(name)
+
+    def length(self, name: str) -> int:
+        """Characters of all values of a column together."""
+        return sum(len(str(value)) for value in self[name])
+
     def texts(self, name: str) -> list[str]:
         """A column as texts.
 
@@ -192,6 +202,17 @@ class Columns:
         return found
 
 
+def no_column(name: str, names: Sequence[str], where: str) -> DataError:
+    """The error for a column that a table does not have."""
+    near = nearest(name, names)
+    hint = (
+        f"Did you mean {near!r}?"
+        if near
+        else f"It has {', '.join(names[:20])}: take or rename one."
+    )
+    return DataError(f"data expected a column {name!r} in {where}, got none. {hint}")
+
+
 def columns(source: Any) -> Columns:
     """A table as columns.
 
@@ -223,6 +244,11 @@ def columns(source: Any) -> Columns:
 
 
 def _of_file(path: Path) -> Columns:
+    return Columns(*READERS[known_ending(path)](path))
+
+
+def known_ending(path: Path) -> str:
+    """How a file ends that is there and may be a table; raises DataError otherwise."""
     check_file(path)
     ending = path.suffix.lower()
     if ending not in READERS:
@@ -230,7 +256,7 @@ def _of_file(path: Path) -> Columns:
             f"data expected a file that ends in {', '.join(READERS)}, got {path.name!r}. Give it "
             "the ending of what it holds."
         )
-    return Columns(*READERS[ending](path))
+    return ending
 
 
 def check_file(path: Path) -> None:
@@ -243,20 +269,39 @@ def check_file(path: Path) -> None:
         raise DataError(f"data expected a table, got the empty file {path.name!r}. Write it again.")
 
 
-Read = tuple[dict[str, Any], str, Any]
-
-
 def _parquet(path: Path) -> Read:
+    return next(parquet_pieces(path, None))[0]
+
+
+def parquet_pieces(path: Path, size: int | None) -> Iterator[tuple[Read, float]]:
+    """The columns of a Parquet file in pieces of about `size` bytes, each with the share of the
+    file it ends at; None: all in one.
+
+    Raises:
+        DataError: it is none.
+        MissingPackageError: pyarrow is not installed.
+    """
     pyarrow = _pyarrow("a Parquet file")
     try:
         import pyarrow.parquet as parquet
 
-        table = parquet.read_table(path)
+        with parquet.ParquetFile(path) as file:
+            count, done = file.metadata.num_rows, 0
+            if size is None or not count:
+                tables = iter([file.read()])
+            else:
+                groups = range(file.metadata.num_row_groups)
+                whole = sum(file.metadata.row_group(one).total_byte_size for one in groups)
+                rows = max(1, int(size * count / max(whole, 1)))
+                tables = (pyarrow.Table.from_batches([batch]) for batch in file.iter_batches(rows))
+            for table in tables:
+                done += table.num_rows
+                found = {name: _column(table[name]) for name in table.column_names}
+                yield (found, path.name, None), done / max(count, 1)
     except pyarrow.ArrowException as error:
         raise DataError(
             f"data expected a Parquet file, got none in {path.name!r} ({error}). Write it again."
         ) from error
-    return {name: _column(table[name]) for name in table.column_names}, path.name, None
 
 
 READERS: dict[str, Callable[[Path], Read]] = {

@@ -15,6 +15,7 @@ import numpy as np
 from elman.data.steps import Fill, Relative, Scale, Step, Tokens, step_of
 from elman.data.trusting import MOST, check_keys, check_numbers, entries, refused, word, words
 from elman.errors import DataError
+from elman.ragged import Ragged
 
 if TYPE_CHECKING:
     from elman.data.sequences import Sequences
@@ -91,7 +92,15 @@ class Preparation:
         Raises:
             DataError: other features than those it was learned from.
         """
-        return _applied(list(raw), self.steps)
+        return _made(list(raw), self.steps)
+
+    def made(self, raw: Any) -> Any:
+        """The same of all that `Sequences` may have: what lies in a file is prepared when read.
+
+        Args:
+            raw: a list, a `Ragged` or `CutTexts`.
+        """
+        return _made(raw, self.steps)
 
     def __call__(self, data: Sequences) -> Sequences:
         """The same sequences, prepared; what was done to them already is not done again.
@@ -104,13 +113,14 @@ class Preparation:
         found = self.named(data)
         targets: Any = found.targets
         names, units = data.feature_names, data.units
+        values: Any
         if data.raw is not None and not (before and begun):
-            values, steps = list(data.raw), self.steps
+            values, steps = data.raw, self.steps
             if before and data.prepared is not None:
                 targets = data.prepared.restore(targets, data)
                 names, units = self.feature_names, self.units
         elif begun:
-            values, steps = list(data), self.steps[len(before) :]
+            values, steps = data.values, self.steps[len(before) :]
         else:
             raise DataError(
                 "Preparation expected data as they were read, got some that were prepared in "
@@ -119,7 +129,7 @@ class Preparation:
         for step in steps if targets is not None else ():
             targets = step.aim(targets, _raw(data))
         return found.with_values(
-            _applied(values, steps),
+            _made(values, steps),
             targets=targets,
             prepared=self,
             **_described(names, units, steps),
@@ -241,9 +251,9 @@ def with_preparation(
     return data.with_values(data.values, prepared=begun)
 
 
-def _applied(values: list[Any], steps: Sequence[Step]) -> list[Array]:
+def _made(values: Any, steps: Sequence[Step]) -> Any:
     for step in steps:
-        values = step.apply(values)
+        values = step.made(values)
     return values
 
 
@@ -257,9 +267,9 @@ def _learned(data: Sequences) -> tuple[Step, ...]:
         told = dict(data.prepared.columns) if data.prepared else {}
         unit = str(told.get("tokens", "words"))
         least = told.get("least", 2 if unit == "words" else 1)
-        return (Tokens.learned(data.raw.tolist(), unit, told.get("size"), least),)
+        return (Tokens.learned(data.raw, unit, told.get("size"), least),)
     first: tuple[Step, ...] = ()
-    values = data.values.values
+    values = data.values
     if data.kind == "forecast":
         told = dict(data.prepared.columns) if data.prepared else {}
         raw, season = _raw(data), told.get("season") or 0
@@ -271,13 +281,16 @@ def _learned(data: Sequences) -> tuple[Step, ...]:
         relative = Relative.learned(
             raw, np.asarray(data.targets), told["horizon"], season, data.groups is not None
         )
-        first, values = (relative,), np.concatenate(relative.apply(raw))
-    if np.isinf(values).any():
-        raise DataError(
-            "Preparation expected finite values, got infinity. Correct it where the data come from."
-        )
-    gone = np.flatnonzero(np.isnan(values).any(axis=0))
-    return *first, Scale.learned(values), Fill(tuple(gone.tolist()))
+        first, values = (relative,), Ragged.of(relative.apply(raw))
+    gone = np.zeros(values.shape[2], bool)
+    for _, part in values.parts():
+        if np.isinf(part).any():
+            raise DataError(
+                "Preparation expected finite values, got infinity. Correct it where the data come "
+                "from."
+            )
+        gone |= np.isnan(part).any(axis=0)
+    return *first, Scale.learned(values), Fill(tuple(np.flatnonzero(gone).tolist()))
 
 
 def _described(
@@ -295,8 +308,8 @@ def _described(
 
 
 def _raw(data: Sequences) -> list[Any]:
-    """What each sequence was made of, where that is known."""
-    return [] if data.raw is None else data.raw.tolist()
+    """What each sequence was made of, where that is in memory."""
+    return data.raw.tolist() if isinstance(data.raw, np.ndarray) else []
 
 
 def _column(given: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from elman.data.preparing import Preparation, with_preparation
 from elman.data.record_files import ENDINGS, read_record
 from elman.data.sensing import Sensing, spelled
 from elman.data.sequences import Sequences
+from elman.data.shelf import FilePath, Shelf, shelf
 from elman.data.signals import Record
+from elman.data.waiting import over
 from elman.errors import DataError, OptionError
 
 
@@ -40,6 +42,7 @@ def ecg(
     annotations: str = "atr",
     rhythm: bool = False,
     prepared: Preparation | None = None,
+    on_disk: FilePath | None = None,
 ) -> Sequences:
     """Records of ECG or of other sensors, cut into windows or beats, with their labels.
 
@@ -68,6 +71,9 @@ def ecg(
         prepared: Of a model that exists: its options in place of all above but `source_rate`, its
             scale and its classes, and targets only where there are some. What does not say its
             rate has that of the model's records.
+        on_disk: A folder to write the records to, where they are larger than memory: one after the
+            other is read, and what is returned stays in the folder (`elman.data.open`). Windows
+            that overlap take no more room than the records.
 
     Returns:
         `Sequences` of kind "ecg", float32 [steps, channels] each in the records' units, NaN where
@@ -97,53 +103,53 @@ def ecg(
             rhythm, target,
         )  # fmt: skip
     usual = source_rate if prepared is None else source_rate or prepared.rate
-    records, paths, folders = _records(source, recipe, source_rate, usual, not new)
+    read, paths, folders = _records(source, recipe, source_rate, usual, not new)
     given: Any = labels
     record_names: Sequence[str] = ()
     if folders is not None and labels is None:
         given, record_names = numbered(folders, f"the folders of {str(source)!r}", new=new)
     groups = groups_of("ecg", source, paths, group)
-    check_one_each("ecg", "record", len(records), label=given, group=groups)
-    if groups is None and len(records) > 1:
-        groups = [record.name for record in records]
+    check_one_each("ecg", "record", len(paths), label=given, group=groups)
+    with shelf(on_disk, "ecg") as place:
+        records, begins, recorded_rate = _alike(read, recipe.rate, new, place)
+        if groups is None and len(records) > 1:
+            groups = [record.name for record in records]
+        if prepared is not None:
+            _check_units(records[0], prepared)
+        marked = any(record.marks is not None for record in records)
+        by = recipe.labelled_by(given is not None, marked, new)
+        names, table = (record_names, {}) if by in ("record", None) else recipe.table(records)
+        cuts = [recipe.pieces(record, by, table) for record in records]
+        if not any(len(one.starts) for one in cuts):
+            raise DataError(_nothing(records, cuts, recipe.cut))
 
-    recorded_rate = records[0].rate
-    _check_rate(records, recipe.rate, new)
-    records = _alike(records, recipe.rate)
-    if prepared is not None:
-        _check_units(records[0], prepared)
-    marked = any(record.marks is not None for record in records)
-    by = recipe.labelled_by(given is not None, marked, new)
-    names, table = (record_names, {}) if by in ("record", None) else recipe.table(records)
-    cuts = [recipe.pieces(record, by, table) for record in records]
-    if not any(len(one.starts) for one in cuts):
-        raise DataError(_nothing(records, cuts, recipe.cut))
-
-    counts = [len(one.starts) for one in cuts]
-    first = records[0]
-    data = Sequences(
-        [piece for one, record in zip(cuts, records, strict=True) for piece in one.values(record)],
-        _each(given, counts) if by == "record" else _targets(cuts, by),
-        kind="ecg",
-        groups=_each(groups, counts),
-        times=np.concatenate([one.starts for one in cuts]) / first.rate,
-        names=names,
-        feature_names=first.feature_names,
-        units=first.units,
-        step=1 / first.rate,
-        rate=recorded_rate,
-        about=_about(records, cuts, recipe.cut),
-        ids=_each(paths, counts),
-    )
-    # Whatever these records had and were, later ones shall have and be too.
-    kept = "auto" if by == "beat" else by
-    told = replace(recipe, label=kept, rate=first.rate, channels=first.feature_names)
-    return with_preparation(data, told.to_dict(), prepared)
+        counts = [len(one.starts) for one in cuts]
+        steps = np.repeat([one.steps for one in cuts], counts)
+        starts = np.concatenate([one.starts for one in cuts])
+        first = records[0]
+        data = Sequences(
+            place.pieces(starts + np.repeat(begins, counts), steps),
+            _each(given, counts) if by == "record" else _targets(cuts, by),
+            kind="ecg",
+            groups=_each(groups, counts),
+            times=starts / first.rate,
+            names=names,
+            feature_names=first.feature_names,
+            units=first.units,
+            step=1 / first.rate,
+            rate=recorded_rate,
+            about=_about(records, cuts, recipe.cut),
+            ids=_each(paths, counts),
+        )
+        # Whatever these records had and were, later ones shall have and be too.
+        kept = "auto" if by == "beat" else by
+        told = replace(recipe, label=kept, rate=first.rate, channels=first.feature_names)
+        return place.finished(with_preparation(data, told.to_dict(), prepared))
 
 
 def _records(
     source: Any, recipe: Sensing, rate: float | None, usual: float | None, needed: bool
-) -> tuple[list[Record], list[str], list[str] | None]:
+) -> tuple[Iterator[Record], list[str], list[str] | None]:
     """The records, what each is called in `ids`, and the class of each where folders say it."""
     if isinstance(source, np.ndarray):
         if usual is None:
@@ -163,7 +169,9 @@ def _records(
     classes = None
     if isinstance(source, str | os.PathLike):
         source, classes = files_in("ecg", Path(source), ENDINGS)
-    records = [
+    if not len(source):
+        raise DataError("ecg expected at least one record, got an empty list.")
+    records = (
         one.channels(recipe.channels)
         if isinstance(one, Record)
         else read_record(
@@ -176,45 +184,57 @@ def _records(
             target=recipe.target,
             needed=needed,
         )
-        for one in source
-    ]
-    if not records:
-        raise DataError("ecg expected at least one record, got an empty list.")
+        for one in over(source, "reading records")
+    )
     called = [one.name if isinstance(one, Record) else str(one) for one in source]
     return records, called, classes
 
 
-def _alike(records: list[Record], rate: float | None) -> list[Record]:
-    """The records with the same channels in the same order, and at one rate."""
-    first = records[0]
-    found = []
-    for record in records:
+def _alike(
+    read: Iterable[Record], rate: float | None, new: bool, place: Shelf
+) -> tuple[list[Record], list[int], float]:
+    """The records with the same channels in the same order, at one rate, and put on a shelf.
+
+    Returns:
+        The records, of whose values only the number is left; where each begins on the shelf; and
+        the rate at which the first was recorded.
+    """
+    found: list[Record] = []
+    begins: list[int] = []
+    for record in read:
+        if not found:
+            first, recorded_rate = record, record.rate
         one = record.channels(first.feature_names)
         if one.units != first.units:
             raise DataError(
                 f"ecg expected channels as in {first.name} ({_named(first)}), got {_named(one)} in "
                 f"{one.name}. Choose channels that all have, or bring them to one unit."
             )
-        if rate is None and one.rate != first.rate:
+        if rate is None and one.rate != recorded_rate:
             raise DataError(
-                f"ecg expected one sampling rate, got {first.rate:g} Hz in {first.name} and "
+                f"ecg expected one sampling rate, got {recorded_rate:g} Hz in {first.name} and "
                 f"{one.rate:g} Hz in {one.name}. Bring all to one with "
-                f"`rate={min(one.rate, first.rate):g}`."
+                f"`rate={min(one.rate, recorded_rate):g}`."
             )
-        found.append(one if rate is None else one.at_rate(rate))
-    return found
+        if rate is not None:
+            _check_rate(record, rate, new)
+            one = one.at_rate(rate)
+        begins.append(place.append(one.values))
+        nothing = np.broadcast_to(np.float32(0), one.values.shape)
+        found.append(replace(one, values=nothing))
+        first = found[0]
+    return found, begins, recorded_rate
 
 
-def _check_rate(records: Sequence[Record], rate: float | None, new: bool) -> None:
+def _check_rate(record: Record, rate: float, new: bool) -> None:
     """What a record was too slow for cannot be made up."""
-    for record in records:
-        if rate is not None and record.rate < rate * (1 - 1e-6):
-            model = ", as the model was trained on," if new else ""
-            so = "train a model for it" if new else f"take less: `rate={record.rate:g}`"
-            raise DataError(
-                f"ecg expected at least {rate:g} samples per second{model or ','} "
-                f"got {record.rate:g} in {record.name}. Leave it out, or {so}."
-            )
+    if record.rate < rate * (1 - 1e-6):
+        model = ", as the model was trained on," if new else ","
+        so = "train a model for it" if new else f"take less: `rate={record.rate:g}`"
+        raise DataError(
+            f"ecg expected at least {rate:g} samples per second{model} got {record.rate:g} in "
+            f"{record.name}. Leave it out, or {so}."
+        )
 
 
 def _check_units(record: Record, prepared: Preparation) -> None:

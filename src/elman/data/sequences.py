@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from elman.data.cut_texts import CutTexts
 from elman.data.splitting import split_rows
 from elman.errors import DataError, ShapeError
 from elman.ragged import Ragged
@@ -85,7 +87,7 @@ class Sequences:
         self.times = self._beside(times, "times")
         self.until = self._beside(until, "until")
         self.ids = self._beside(ids, "ids")
-        self.raw = None if raw is None else _objects(raw)
+        self.raw: Any = raw if raw is None or isinstance(raw, CutTexts) else _objects(raw)
         self.feature_names, self.units = tuple(feature_names), tuple(units)
         self.step, self.rate = step, rate
         self.vocabulary = None if vocabulary is None else list(vocabulary)
@@ -127,7 +129,7 @@ class Sequences:
     @property
     def features(self) -> int:
         """Numbers per step; 1 for tokens."""
-        return int(self.values.values.shape[1]) if self.values.ndim == 3 else 1
+        return int(self.values.shape[2]) if self.values.ndim == 3 else 1
 
     @property
     def classes(self) -> int:
@@ -142,7 +144,9 @@ class Sequences:
     @property
     def missing(self) -> int:
         """How many values are missing (NaN)."""
-        return 0 if self.kind == "text" else int(np.isnan(self.values.values).sum())
+        if self.kind == "text":
+            return 0
+        return sum(int(np.isnan(part).sum()) for _, part in self.values.parts())
 
     def __iter__(self) -> Iterator[Array]:
         return (self.values[row] for row in range(len(self)))
@@ -179,17 +183,16 @@ class Sequences:
     # -- for a model ------------------------------------------------------------------------------
 
     @property
-    def model_inputs(self) -> Ragged | Array:
+    def model_inputs(self) -> Any:
         """What a model takes: one array [n, steps, ...] where all are of one length."""
-        return _for_model(self.values)
+        return self.values.dense()
 
     @property
     def model_targets(self) -> Any:
-        """What a model is trained on: [n] or [n, k]; of every step a list, or one array."""
+        """What a model is trained on: [n] or [n, k]; of every step `Ragged`, or one array."""
         if not isinstance(self.targets, Ragged):
             return self.targets
-        found = _for_model(self.targets)
-        return found if isinstance(found, np.ndarray) else [found[i] for i in range(len(found))]
+        return self.targets.dense()
 
     @property
     def model_prepared(self) -> Preparation | None:
@@ -205,6 +208,23 @@ class Sequences:
         """
         steps = np.arange(self.values.steps) < self.lengths[:, None]
         return self.values.padded(), steps
+
+    def store(self, folder: str | os.PathLike[str]) -> Sequences:
+        """Write them to a folder, and return them as they are there: values stay on disk.
+
+        `fit`, `evaluate` and `predict` read what a batch needs. `elman.data.open` opens the folder
+        again.
+
+        Args:
+            folder: that is not there yet; it appears only once all is written.
+
+        Raises:
+            FileError: it is there already, or there is no room or no permission.
+            OptionError: they are forecasts, whose windows are made anew where they are needed.
+        """
+        from elman.data.shelf import store
+
+        return store(self, folder)
 
     # -- parts ------------------------------------------------------------------------------------
 
@@ -287,7 +307,7 @@ def _objects(given: Any) -> Array:
 
 def _values(given: Ragged | Sequence[Any], dtype: type) -> Ragged:
     if isinstance(given, Ragged):
-        return given.with_values(given.values.astype(dtype, copy=False))
+        return given.astype(dtype)
     arrays: list[Array] = [np.asarray(one, dtype) for one in given]
     wanted = 1 if dtype is np.int32 else 2
     if wanted == 2:
@@ -306,38 +326,31 @@ def _values(given: Ragged | Sequence[Any], dtype: type) -> Ragged:
     return Ragged.of([one.reshape(len(one), *shape) for one in arrays])
 
 
-def _for_model(values: Ragged) -> Ragged | Array:
-    steps = int(values.lengths[0]) if len(values) else 0
-    if steps == 0 or (values.lengths != steps).any():
-        return values
-    return values.values.reshape(len(values), steps, *values.values.shape[1:])
-
-
 def _targets(
     given: Any, names: Sequence[str], values: Ragged
 ) -> tuple[Array | Ragged | None, tuple[str, ...]]:
     """Targets as numbers, and the names of their classes."""
     if given is None:
         return None, tuple(names)
+    if not isinstance(given, Ragged) and _is_by_step(given):
+        given = Ragged.of([np.asarray(one) for one in given])
     if isinstance(given, Ragged):
-        found, by_step = given.values, True
-        offsets = given.offsets
-    else:
-        by_step = _is_by_step(given)
-        found = np.concatenate([np.asarray(one) for one in given]) if by_step else np.asarray(given)
-        offsets = np.cumsum([0, *map(len, given)]) if by_step else values.offsets
-    if by_step and not np.array_equal(offsets, values.offsets):
-        raise ShapeError(
-            f"Sequences expected a target for every step, got {len(offsets) - 1} lists for "
-            f"{len(values)} sequences, or lists of other lengths. Give each step its own."
-        )
-    if not by_step and len(found) != len(values):
+        if not np.array_equal(given.lengths, values.lengths):
+            raise ShapeError(
+                f"Sequences expected a target for every step, got {len(given)} lists for "
+                f"{len(values)} sequences, or lists of other lengths. Give each step its own."
+            )
+        if given.in_file:  # it was looked at before it was written
+            return given, tuple(map(str, names))
+        numbers, known = _numbered(given.values, tuple(map(str, names)))
+        return Ragged(numbers, given.offsets, values.steps), known
+    found = np.asarray(given)
+    if len(found) != len(values):
         raise ShapeError(
             f"Sequences expected one target for each of {len(values)} sequences, got {len(found)}. "
             "Give each sequence its target."
         )
-    found, known = _numbered(found, tuple(map(str, names)))
-    return (Ragged(found, offsets, values.steps) if by_step else found), known
+    return _numbered(found, tuple(map(str, names)))
 
 
 def _is_by_step(given: Any) -> bool:

@@ -17,7 +17,9 @@ from elman.data.hearing import Hearing
 from elman.data.labelling import numbered, targets
 from elman.data.preparing import Preparation, with_preparation
 from elman.data.sequences import Sequences
+from elman.data.shelf import FilePath, shelf
 from elman.data.sound_files import ENDINGS, Sound, read_sound
+from elman.data.waiting import over
 from elman.errors import DataError
 
 
@@ -38,6 +40,7 @@ def audio(
     longest: float | None = None,
     channel: int | None = None,
     prepared: Preparation | None = None,
+    on_disk: FilePath | None = None,
 ) -> Sequences:
     """Recordings as sequences of short slices, a few numbers each.
 
@@ -65,6 +68,9 @@ def audio(
         channel: Which channel, from 0; None takes the mean of one or two.
         prepared: Of a model that exists: its recipe in place of all options above, its scale and
             its classes.
+        on_disk: A folder to write the sequences to, where there are more than fit into memory: one
+            recording after the other is read, and what is returned stays in the folder
+            (`elman.data.open`).
 
     Returns:
         `Sequences` of kind "sound", float32 [slices, features] each; `ids` are the paths.
@@ -105,32 +111,33 @@ def audio(
             longest=longest,
             channel=channel,
         )
-    values, seconds, counts = [], 0.0, Counter[int]()
-    for file in files:
-        recording, first = first or read_sound(file, channel), None
-        if rate is None and recording.rate != hearing.rate:
-            raise DataError(
-                f"audio expected one sampling rate, got {hearing.rate:,} Hz in {files[0]} and "
-                f"{recording.rate:,} Hz in {file}. Bring all down to one with "
-                f"`rate={min(hearing.rate, recording.rate)}`."
-            )
-        values.append(hearing.features_of(recording, file))
-        seconds += len(recording.samples) / recording.rate
-        counts[recording.channels] += 1
-    data = Sequences(
-        values,
-        listed.labels,
-        kind="sound",
-        names=listed.names,
-        groups=listed.groups,
-        feature_names=hearing.feature_names,
-        units=hearing.units,
-        step=hearing.step,
-        rate=hearing.rate,
-        about=_about(len(files), seconds, counts, channel),
-        ids=[str(file) for file in files],
-    )
-    return with_preparation(data, {**told, **hearing.to_dict()}, prepared)
+    seconds, counts = 0.0, Counter[int]()
+    with shelf(on_disk, "audio") as place:
+        for file in over(files, "reading sounds"):
+            recording, first = first or read_sound(file, channel), None
+            if rate is None and recording.rate != hearing.rate:
+                raise DataError(
+                    f"audio expected one sampling rate, got {hearing.rate:,} Hz in {files[0]} and "
+                    f"{recording.rate:,} Hz in {file}. Bring all down to one with "
+                    f"`rate={min(hearing.rate, recording.rate)}`."
+                )
+            place.append(hearing.features_of(recording, file))
+            seconds += len(recording.samples) / recording.rate
+            counts[recording.channels] += 1
+        data = Sequences(
+            place.values(),
+            listed.labels,
+            kind="sound",
+            names=listed.names,
+            groups=listed.groups,
+            feature_names=hearing.feature_names,
+            units=hearing.units,
+            step=hearing.step,
+            rate=hearing.rate,
+            about=_about(len(files), seconds, counts, channel),
+            ids=[str(file) for file in files],
+        )
+        return place.finished(with_preparation(data, {**told, **hearing.to_dict()}, prepared))
 
 
 class _Listed(NamedTuple):

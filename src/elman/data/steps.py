@@ -4,13 +4,14 @@ from where they stand."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from elman.data import tokens as cutting
+from elman.data.cut_texts import CutTexts
 from elman.data.naive import (
     LAST,
     SEASONAL,
@@ -22,6 +23,8 @@ from elman.data.naive import (
 )  # fmt: skip
 from elman.data.trusting import LONGEST, MOST, check_keys, check_numbers, entries, refused, words
 from elman.errors import DataError, unknown_name
+from elman.ragged import Ragged
+from elman.ragged_file import RaggedFile
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -46,6 +49,21 @@ class Step:
     def apply(self, values: list[Any]) -> list[Any]:
         """The values of each sequence, taken one step further."""
         raise NotImplementedError
+
+    def made(self, values: Any) -> Any:
+        """The same of whatever holds them: what lies in a file is taken further when it is read.
+
+        Args:
+            values: a list, a `Ragged`, or `CutTexts`.
+        """
+        if isinstance(values, RaggedFile):
+            return values.then(self)
+        return self.over(values) if isinstance(values, Ragged) else self.apply(list(values))
+
+    def over(self, values: Ragged) -> Ragged:
+        """The same for sequences that lie one after the other."""
+        found = self.apply([values[row] for row in range(len(values))])
+        return values.with_values(np.concatenate(found)) if found else values
 
     def aim(self, targets: Array, raw: list[Any]) -> Array:
         """What a model is to say in place of these targets.
@@ -98,8 +116,16 @@ class Tokens(Step):
             found.append(np.array([number.get(token, 1) for token in cut], np.int32))
         return found
 
+    def made(self, values: Any) -> Any:
+        """Texts that were cut onto disk are renumbered when they are read."""
+        if isinstance(values, CutTexts):
+            return values.as_tokens(self.vocabulary)
+        return super().made(values)
+
     @classmethod
-    def learned(cls, texts: Sequence[str], unit: str, size: int | None, least: int) -> Tokens:
+    def learned(
+        cls, texts: Iterable[str] | CutTexts, unit: str, size: int | None, least: int
+    ) -> Tokens:
         """The tokens of some texts, the most frequent first.
 
         Args:
@@ -108,7 +134,10 @@ class Tokens(Step):
             size: how many tokens at most, the two special ones among them; None: all.
             least: how often a token must be there.
         """
-        counts = Counter(token for text in texts for token in cutting.cut(text, unit))
+        if isinstance(texts, CutTexts):
+            counts = texts.counts()
+        else:
+            counts = Counter(token for text in texts for token in cutting.cut(text, unit))
         # Of tokens as frequent as each other the order of the alphabet decides, not that of rows.
         ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
         kept = [token for token, count in ordered if count >= least]
@@ -137,30 +166,47 @@ class Scale(Step):
 
     def apply(self, values: list[Any]) -> list[Any]:
         """Each feature on its own scale, in double precision and then float32."""
-        width, found = len(self.center), []
-        for row, one in enumerate(values):
-            array = np.asarray(one, np.float32)
-            if array.ndim != 2 or (len(array) and array.shape[1] != width):
-                raise DataError(
-                    f"Preparation expected {width} features per step, got an array of shape "
-                    f"{array.shape} at place {row}. Bring the features that the model was "
-                    "trained on."
-                )
-            found.append(self.scaled(array.reshape(-1, width)))
-        return found
+        return [self._checked(np.asarray(one, np.float32), row) for row, one in enumerate(values)]
+
+    def over(self, values: Ragged) -> Ragged:
+        """The same for sequences that lie one after the other."""
+        return values.with_values(self._checked(values.values, 0))
+
+    def _checked(self, array: Array, row: int) -> Array:
+        width = len(self.center)
+        if array.ndim != 2 or (len(array) and array.shape[1] != width):
+            raise DataError(
+                f"Preparation expected {width} features per step, got an array of shape "
+                f"{array.shape} at place {row}. Bring the features that the model was trained on."
+            )
+        return self.scaled(array.reshape(-1, width))
 
     def scaled(self, values: Array) -> Array:
         """Numbers [..., features] of any precision on their scale, float32."""
         return ((values - np.array(self.center)) / np.array(self.scale)).astype(np.float32)
 
     @classmethod
-    def learned(cls, values: Array) -> Scale:
-        """Mean and deviation of each feature, [steps, features], whatever is missing left out."""
-        known = np.isfinite(values)
-        count = np.maximum(known.sum(axis=0), 1)
-        center = np.where(known, values, 0.0).sum(axis=0, dtype=np.float64) / count
-        off = np.where(known, values - center, 0.0)
-        deviation = np.sqrt((off**2).sum(axis=0) / count)
+    def learned(cls, values: Array | Ragged) -> Scale:
+        """Mean and deviation of each feature, whatever is missing left out.
+
+        Args:
+            values: [steps, features], or sequences of such.
+        """
+        if isinstance(values, np.ndarray):
+            values = Ragged(values, np.array([0, len(values)]))
+        count = total = squares = np.zeros(values.shape[2])
+        for _, part in values.parts():
+            known = np.isfinite(part)
+            count = count + known.sum(axis=0)
+            total = total + np.where(known, part, 0.0).sum(axis=0, dtype=np.float64)
+        count = np.maximum(count, 1)
+        center = total / count
+        for _, part in values.parts():
+            off = part - center
+            off[~np.isfinite(part)] = 0.0
+            off *= off
+            squares = squares + off.sum(axis=0)
+        deviation = np.sqrt(squares / count)
         # What never changes has no scale; rounding leaves a trace of its size.
         rounding = 1e-6 if values.dtype == np.float32 else 1e-12
         constant = deviation <= rounding * np.abs(center)
@@ -186,20 +232,30 @@ class Fill(Step):
 
     def apply(self, values: list[Any]) -> list[Any]:
         """No NaN any more."""
-        return [self._filled(one) for one in values]
+        return [self._filled(one, np.zeros(len(one), np.int64)) for one in values]
 
-    def _filled(self, values: Array) -> Array:
+    def over(self, values: Ragged) -> Ragged:
+        """The same for sequences that lie one after the other."""
+        firsts = np.repeat(values.offsets[:-1], values.lengths)
+        return values.with_values(self._filled(values.values, firsts))
+
+    def _filled(self, values: Array, firsts: Array) -> Array:
+        """Values [steps, features]; `firsts` is where the sequence of each step begins."""
         if self.marked and max(self.marked) >= values.shape[1]:
             raise DataError(
                 f"Preparation expected more than {max(self.marked)} features, got "
                 f"{values.shape[1]}. Bring the features that the model was trained on."
             )
         gone = np.isnan(values)
-        if gone.any():
-            steps = np.arange(len(values))[:, None]
-            last = np.maximum.accumulate(np.where(gone, -1, steps), axis=0)
-            known = np.take_along_axis(values, np.maximum(last, 0), axis=0)
-            values = np.where(last < 0, np.float32(0), known)
+        lacking = np.flatnonzero(gone.any(axis=0))
+        if len(lacking):
+            values = values.copy()
+        for feature in lacking:
+            gaps = np.flatnonzero(gone[:, feature])
+            last = np.where(gone[:, feature], -1, np.arange(len(values)))
+            before = np.maximum.accumulate(last)[gaps]
+            known = before >= firsts[gaps]
+            values[gaps, feature] = np.where(known, values[before, feature], np.float32(0))
         if not self.marked:
             return values
         return np.concatenate([values, gone[:, list(self.marked)].astype(np.float32)], axis=1)

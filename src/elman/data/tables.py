@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,9 +14,11 @@ from elman.data.arrays import read_npz
 from elman.data.frames import Columns, as_float32, check_file, columns
 from elman.data.labelling import numbered, targets
 from elman.data.ordering import in_order
+from elman.data.pieces import Kept, Pieces, Survey
 from elman.data.preparing import Preparation, with_preparation
 from elman.data.recipe import Recipe
 from elman.data.sequences import Sequences
+from elman.data.shelf import FilePath, Shelf, shelf
 from elman.data.uea import read_ts
 from elman.errors import DataError, OptionError
 
@@ -53,6 +55,7 @@ def table(
     units: Sequence[str] = (),
     task: str = "auto",
     prepared: Preparation | None = None,
+    on_disk: FilePath | None = None,
 ) -> Sequences:
     """Measurements and their targets, from a table.
 
@@ -74,9 +77,12 @@ def table(
         task: "classify", "regress", or "auto": text and few whole numbers are classes.
         prepared: of a model that exists: its columns and classes, and targets only where there
             are some. The values are prepared as its were.
+        on_disk: a folder to write the sequences to, for a file that is larger than memory: it is
+            read piece by piece, and what is returned stays in the folder (`elman.data.open`).
 
     Raises:
         DataError: no rows, text or infinity among numbers, a row without a target, one class.
+        FileError: `on_disk` is there already, or cannot be written.
 
     Example:
         >>> data = table({"id": ["a", "b", "a"], "t": [2, 1, 1], "x": [5.0, 3.0, 4.0]},
@@ -99,36 +105,53 @@ def table(
     if path is not None and path.suffix.lower() in (".npz", ".ts"):
         data = _stored(path, task, new)
         told = {"task": "classify" if data.names else "regress"}
-    else:
-        found = columns(source)
-        if form == "auto":
-            form = "long" if sequence or (group and time) else "wide"
-        if new and target not in found.names:
-            target = None
-        chosen = measurements(found, features, (target, sequence, group, time))
-        y: Any = None
-        names: list[str] = []
-        if target is not None:
-            y, names = targets(found, target, task, new)
+        data = _prepared(data, units, told, prepared)
+        return data if on_disk is None else data.store(on_disk)
+    pieces = Pieces(columns(source) if on_disk is None else source)
+    found = pieces.survey()
+    if form == "auto":
+        form = "long" if sequence or (group and time) else "wide"
+    if new and target not in found.names:
+        target = None
+    chosen = measurements(found, features, (target, sequence, group, time))
+    lists = all(found.has_lists(name) for name in chosen)
+    with shelf(on_disk, "data.table") as place:
+        kept = Kept((target, sequence, group, time))
+        for piece in pieces:
+            kept.add(piece)
+            if form == "long":
+                place.write(_numbers(piece, chosen))
+            else:
+                place.extend(_listed(piece, chosen) if lists else _cells(piece, chosen))
+        rows = kept.columns()
+        y, names = (None, []) if target is None else targets(rows, target, task, new)
+        if form == "long":
+            data = _long(rows, place, chosen, y, names, sequence or group, group, time)
+        else:
+            data = _wide(rows, place, chosen if lists else (), y, names, group, time)
         told = {
             "target": target, "features": tuple(chosen), "sequence": sequence, "group": group,
             "time": time, "form": form, "task": "classify" if names else "regress",
         }  # fmt: skip
-        if form == "long":
-            data = _long(found, chosen, y, names, sequence or group, group, time)
-        else:
-            data = _wide(found, chosen, y, names, group, time)
+        return place.finished(_prepared(data, units, told, prepared))
+
+
+def _prepared(
+    data: Sequences, units: Sequence[str], told: dict[str, Any], prepared: Preparation | None
+) -> Sequences:
     if units:
         data = data.with_values(data.values, units=units)
     return with_preparation(data, told, prepared)
 
 
 def measurements(
-    found: Columns, given: Sequence[str] | None, others: Sequence[str | None]
+    found: Columns | Survey, given: Sequence[str] | None, others: Sequence[str | None]
 ) -> list[str]:
     """The columns of measurements."""
     if given is not None:
-        chosen = [name for name in given if found[name] is not None]
+        for name in given:
+            found.require(name)
+        chosen = list(given)
     else:
         rest = [n for n in found.names if n not in others and n.lower() not in NUMBERING]
         # One wrong cell in a column of numbers is an error; a column without any measures nothing.
@@ -141,44 +164,32 @@ def measurements(
     return chosen
 
 
-def _wide(
-    found: Columns,
-    chosen: list[str],
-    y: Any,
-    names: list[str],
-    group: str | None,
-    time: str | None,
-) -> Sequences:
-    """Each row is a sequence."""
-    feature_names: Sequence[str] = ()
-    if all(found.has_lists(name) for name in chosen):
-        values = [_listed(found, chosen, row) for row in range(found.rows)]
-        feature_names = chosen if values[0].shape[1] == len(chosen) else ()
-    else:
-        cells = np.stack([found.numbers(name) for name in chosen], axis=1).astype(np.float32)
-        known = ~np.isnan(cells)
-        # The last cell that is there ends the sequence.
-        lengths = np.where(known.any(axis=1), cells.shape[1] - known[:, ::-1].argmax(axis=1), 0)
-        if not lengths.all():
-            raise DataError(
-                "data.table expected numbers in every row, got none in "
-                f"{found.place(int(np.argmin(lengths)))}. Fill it, or leave out the row."
-            )
-        values = [row[:steps, None] for row, steps in zip(cells, lengths, strict=True)]
-    return Sequences(
-        values,
-        y,
-        kind="table",
-        names=names,
-        feature_names=feature_names,
-        groups=None if group is None else found.texts(group),
-        times=None if time is None else found.moments(time),
-        ids=[found.place(row) for row in range(found.rows)],
-    )
+def _numbers(found: Columns, chosen: Sequence[str]) -> Array:
+    """The measurements of all rows, float32 [rows, features]."""
+    return np.stack([found.numbers(name) for name in chosen], axis=1).astype(np.float32)
 
 
-def _listed(found: Columns, chosen: list[str], row: int) -> Array:
-    """The lists in the cells of a row, side by side: [steps, features]."""
+def _cells(found: Columns, chosen: Sequence[str]) -> Iterator[Array]:
+    """Each row's cells as the steps of a sequence."""
+    cells = _numbers(found, chosen)
+    known = ~np.isnan(cells)
+    # The last cell that is there ends the sequence.
+    lengths = np.where(known.any(axis=1), cells.shape[1] - known[:, ::-1].argmax(axis=1), 0)
+    if not lengths.all():
+        raise DataError(
+            "data.table expected numbers in every row, got none in "
+            f"{found.place(int(np.argmin(lengths)))}. Fill it, or leave out the row."
+        )
+    return (row[:steps, None] for row, steps in zip(cells, lengths, strict=True))
+
+
+def _listed(found: Columns, chosen: Sequence[str]) -> Iterator[Array]:
+    """Each row's lists, side by side, as a sequence."""
+    return (_side_by_side(found, chosen, row) for row in range(found.rows))
+
+
+def _side_by_side(found: Columns, chosen: Sequence[str], row: int) -> Array:
+    """The lists in the cells of a row: [steps, features]."""
     parts = []
     for name in chosen:
         cell = found[name][row]
@@ -204,8 +215,32 @@ def _listed(found: Columns, chosen: list[str], row: int) -> Array:
     return np.concatenate(parts, axis=1)
 
 
+def _wide(
+    found: Columns,
+    place: Shelf,
+    lists: Sequence[str],
+    y: Any,
+    names: list[str],
+    group: str | None,
+    time: str | None,
+) -> Sequences:
+    """Each row is a sequence; `lists` are the columns of its lists."""
+    values = place.values()
+    return Sequences(
+        values,
+        y,
+        kind="table",
+        names=names,
+        feature_names=lists if lists and values[0].shape[1] == len(lists) else (),
+        groups=None if group is None else found.texts(group),
+        times=None if time is None else found.moments(time),
+        ids=[found.place(row) for row in range(found.rows)],
+    )
+
+
 def _long(
     found: Columns,
+    place: Shelf,
     chosen: list[str],
     y: Any,
     names: list[str],
@@ -215,7 +250,6 @@ def _long(
 ) -> Sequences:
     """Each row is a step."""
     number, rows, moments = in_order(found, sequence, time, "data.table", "sequence")
-    values = np.stack([found.numbers(name) for name in chosen], axis=1).astype(np.float32)
     firsts = np.array([one[0] for one in rows])
     given: Any = None
     if y is not None:
@@ -235,7 +269,7 @@ def _long(
                 )
         groups = groups[firsts].astype(str)
     return Sequences(
-        [values[one] for one in rows],
+        place.in_order(rows),
         given,
         kind="table",
         names=names,

@@ -54,8 +54,8 @@ def choose(
 def layers_for(train: Sequences) -> str:
     """The layers between input and output, in one line.
 
-    Both directions: over the bundled data and four seeds, `bi(gru(32))` told 1 to 3 points more of
-    the test rows apart than `gru(32)` or `gru(64)`, but for texts, where it made no difference.
+    Both directions: with as many units, `bi(gru(...))` told 1 to 3 points more of the test rows of
+    the bundled data apart than `gru(...)`, over four seeds; for texts it made no difference.
     """
     seq = ",seq" * train.by_step
     if train.kind == "text":
@@ -63,7 +63,8 @@ def layers_for(train: Sequences) -> str:
         return f"embedding(?,32,mask) > dropout(0.5) > {recurrent}"
     if train.kind == "forecast":  # what matters most is what came last
         return "gru(32)"
-    recurrent = f"bi(gru({16 if len(train) < 100 else 32}{seq}))"
+    units = 16 if len(train) < 100 else 32 if len(train) < 1000 else 64
+    recurrent = f"bi(gru({units}{seq}))"
     lengths = train.lengths
     if len(lengths) and lengths.min() == lengths.max() > LONG and not train.by_step:
         stride = int(2 ** np.ceil(np.log2(lengths[0] / LONG)))

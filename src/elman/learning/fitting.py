@@ -102,12 +102,17 @@ def _others(data: Sequences, prepared: Preparation, source: str) -> Sequences:
     return found
 
 
+def equal_texts(data: Sequences) -> bool:
+    """Whether the groups are no more than texts that are there twice."""
+    return data.kind == "text" and data.groups is not None and data.groups.dtype.kind == "i"
+
+
 def _how(data: Sequences, by: str) -> str:
     """A way to split in words."""
     if by == "time":
         return "by time: the latest are held out"
     if by == "group" and data.groups is not None:
-        if data.kind == "text" and data.groups.dtype.kind == "i":
+        if equal_texts(data):
             return "at random, equal texts together"
         return f"by group: each of {len(np.unique(data.groups)):,} stays whole"
     return "at random, each class in proportion" if data.names else "at random"

@@ -154,15 +154,11 @@ def gain_of(better: Array, clusters: Array) -> tuple[float, float]:
 
 def _order_free(train: Sequences, test: Sequences) -> Array:
     """What a model says that knows nothing of the order of the steps."""
-    chance = np.random.default_rng(0)
-    if len(train) > MOST:
-        train = train.take(np.sort(chance.permutation(len(train))[:MOST]))
-    x, known = _features(train), targets_of(train)
-    if len(x) > MOST:
-        steps = chance.permutation(len(x))[:MOST]
-        x, known = x[steps], known[steps]
+    order = np.random.default_rng(0).permutation(len(train))
+    rows = np.cumsum(train.lengths[order]) if train.by_step else np.arange(1, len(train) + 1)
+    some = train.take(np.sort(order[: max(1, int((rows <= MOST).sum()))]))
     learn = baselines.answers if train.names else baselines.numbers
-    return learn(x, known, _features(test))
+    return learn(_features(some), targets_of(some), _features(test))
 
 
 def _features(data: Sequences) -> Array:

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from elman.data import arrays, sound_files
+from elman.data import arrays, frames, sound_files, stored
+from elman.data.corpora import TARGETS
 from elman.data.frames import READERS as TABLES
 from elman.data.frames import Columns, columns
+from elman.data.pieces import Pieces
 from elman.data.sequences import Sequences
 from elman.data.tables import NUMBERING
-from elman.data.texts import TARGETS
 from elman.errors import DataError, OptionError
 from elman.learning import bundled, time_tables
 from elman.learning.reading import LOADERS
@@ -25,16 +26,16 @@ from elman.learning.reading import LOADERS
 TASKS = ("classify", "regress", "tag", "forecast")
 #: What each loader can be told, in its own words, by the kind of `Sequences`.
 OPTIONS = {
-    "text": {"column", "target", "group", "time", "tokens", "size", "least"},
+    "text": {"column", "target", "group", "time", "tokens", "size", "least", "on_disk"},
     "sound": {
         "column", "target", "group", "features", "rate", "hop", "slice", "trim", "longest",
-        "channel",
+        "channel", "on_disk",
     },
     "ecg": {
         "target", "group", "cut", "length", "hop", "label", "rate", "source_rate", "rhythm",
-        "classes", "annotations", "channels",
+        "classes", "annotations", "channels", "on_disk",
     },
-    "table": {"target", "group", "time", "sequence", "form", "features"},
+    "table": {"target", "group", "time", "sequence", "form", "features", "on_disk"},
     "forecast": {
         "target", "time", "series", "horizon", "window", "season", "covariates", "known",
     },
@@ -103,35 +104,67 @@ def look(
         _check_options(given, task)
         data, chosen = time_tables.read(path, given)
         return Look(data, task, chosen)
+    held_out = None
     if source in bundled.NAMES and not path.exists():
+        _check_none(given, source)
         data, held_out = bundled.load(source)
-        return Look(data, "classify", [("source", "a dataset that elman brings")], held_out)
+        why = [("source", "a dataset that elman brings")]
+    elif stored.is_stored(path):
+        _check_none(given, source)
+        data = stored.open(path)
+        why = [("kind", f"{data.kind}: as it was stored")]
+    else:
+        data, why = _read(path, kind, task, given)
+    return Look(data, _task(data, task, path.name), why, held_out, path.name)
+
+
+def _check_none(given: Mapping[str, Any], source: str) -> None:
+    for name in given:
+        raise OptionError(
+            f"train expected no options for data that were read already, got "
+            f"--{name.replace('_', '-')} with {source!r}. Leave it out, or name where the data "
+            "came from."
+        )
+
+
+def _read(
+    path: Path, kind: str | None, task: str, given: dict[str, Any]
+) -> tuple[Sequences, list[tuple[str, str]]]:
+    """What a loader makes of a path, and why it was that loader, with that target."""
     why: list[tuple[str, str]] = []
     found: Columns | None = None
     is_table = path.suffix.lower() in TABLES
+    # A file that is to be read onto disk is larger than memory: its begin tells what it is.
+    peek = columns if "on_disk" not in given else _begin
     if kind is None:
         kind, because = _kind(path)
         if kind == "table" and is_table:
-            found = columns(path)
+            found = peek(path)
             kind, because = _kind_of_table(found, given)
         why.append(("kind", f"{kind}: {because}"))
     elif kind not in KINDS:
         raise OptionError(f"train expected kind to be one of {', '.join(KINDS)}, got {kind!r}.")
     _check_options(given, kind)
     if is_table and kind != "ecg":
-        found = columns(path) if found is None else found
+        found = peek(path) if found is None else found
         why += _choose_columns(found, given, kind)
     _complete(given, kind, task)
     # Recordings that a table lists lie beside it, and one with a row per sample says its name.
-    whole = found if kind in ("text", "table") else None
+    whole = found if kind in ("text", "table") and "on_disk" not in given else None
     data = LOADERS[kind](path if whole is None else whole, **given)
     half = int(np.median(data.lengths))
-    if kind == "sound" and half > LONG and not given.keys() & {"hop", "slice"}:
+    if kind == "sound" and half > LONG and not given.keys() & {"hop", "slice", "on_disk"}:
         # The same seconds in fewer steps, with nothing left out between them.
         step = round(HOP * -(-half // (LONG // 2)), 3)
         data = LOADERS[kind](path, **given, hop=step, slice=max(step, 0.025))
         why.append(("hop", f"of {HOP:g} s there would be {half:,} steps (--hop chooses)"))
-    return Look(data, _task(data, task, path.name), why, name=path.name)
+    return data, why
+
+
+def _begin(path: Path) -> Columns:
+    """The first rows of a table."""
+    frames.check_file(path)
+    return next(iter(Pieces(path)))
 
 
 def _check_options(given: Mapping[str, Any], kind: str) -> None:

@@ -110,11 +110,9 @@ def make(
     if arch is not None:
         parsing.layers(arch, unknown=3)  # says what is wrong with the line before data are read
     path = target(source, out, overwrite)
-    with listener.busy("Reading"):
-        found = look(source, kind=kind, task=task, options=options)
+    found = look(source, kind=kind, task=task, options=options)
     listener.looked(source, found)
-    with listener.busy("Preparing"):
-        parts = split(found, valid, test, by, seed)
+    parts = split(found, valid, test, by, seed)
     settings = choose(parts.train, arch, epochs, batch_size, lr)
     seeds.set_random_seed(seed)
     model = build(parts.train, settings.arch, settings.lr)
@@ -126,7 +124,7 @@ def make(
     if not fitted.stopped:
         try:
             judged_by = forecasting.judge if found.task == "forecast" else judge
-            with listener.busy("Comparing"):
+            with listener.busy("Comparing with what is simpler"):
                 judgement = judged_by(fitted.model, parts.train, parts.test)
         except KeyboardInterrupt:
             fitted.stopped = True

@@ -6,13 +6,14 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from shlex import quote
+from typing import Any
 
 import numpy as np
 
 from elman.callbacks import Callback
 from elman.learning.choosing import Settings
-from elman.learning.fitting import Parts
+from elman.learning.fitting import Parts, equal_texts
 from elman.learning.forecasting import Forecasts
 from elman.learning.judging import Judgement, Scores
 from elman.learning.looking import Look
@@ -21,9 +22,6 @@ from elman.models import Sequential
 from elman.progress import TrainingBar, duration
 from elman.spec import write
 
-if TYPE_CHECKING:
-    pass
-
 Array = np.ndarray[Any, np.dtype[Any]]
 
 WIDTH = 80
@@ -31,6 +29,8 @@ WIDTH = 80
 MARGIN = 10
 #: Of so many classes, those that were found worst are listed where a matrix has no room.
 WORST = 12
+#: Width of the words in the corner of a matrix.
+CORNER = 15
 SHARES = {"accuracy", "balanced_accuracy"}
 #: How scores are called.
 CALLED = {
@@ -88,6 +88,8 @@ class Tables(Silent):
     def looked(self, source: str, found: Look) -> None:
         self._rule(source)
         lines = dict(found.data.describe().lines)
+        if equal_texts(found.data):
+            lines.pop("groups")
         why = dict(found.why)
         lines["kind"] = why.get("kind", lines["kind"])
         targets = [lines.pop("targets"), why.get("target", "")]
@@ -171,23 +173,25 @@ class Tables(Silent):
         if made.path is None:
             self.console.print("Nothing was written: no epoch was finished.")
             return
-        self.console.print(Text.assemble("Written to ", (str(made.path), "bold")))
+        # Never cut into two lines, which nobody could copy.
+        self.console.print(Text.assemble("Written to ", (seen(made.path), "bold")), soft_wrap=True)
         if made.fitted.stopped:
             return
+        path = quote(str(made.path))
         known = made.source if made.found.held_out is not None else None
         for command in (
-            f"elman predict {made.path} NEW",
-            f"elman evaluate {made.path} NEW",
-            f"elman inspect {made.path} {known}" if known else f"elman count {made.path}",
+            f"elman predict {path} NEW",
+            f"elman evaluate {path} NEW",
+            f"elman inspect {path} {known}" if known else f"elman count {path}",
         ):
-            self.console.print(f"    {command}", markup=False)
+            self.console.print(f"    {command}", markup=False, soft_wrap=True)
 
     def _rule(self, title: str) -> None:
         from rich.rule import Rule
         from rich.text import Text
 
         self.console.print()
-        self.console.print(Rule(Text(title, "bold"), style="dim", align="left"))
+        self.console.print(Rule(Text(seen(title), "bold"), style="dim", align="left"))
 
     def _lines(self, lines: Iterable[tuple[str, str]]) -> None:
         """Names and texts side by side; no spaces behind them, which a table would leave."""
@@ -198,7 +202,7 @@ class Tables(Silent):
         listed = list(lines)
         margin = max(MARGIN, *(len(name) + 2 for name, _ in listed))
         for name, text in listed:
-            first, *rest = wrap(text, self.console.width - margin) or [""]
+            first, *rest = wrap(seen(text), self.console.width - margin) or [""]
             self.console.print(Text.assemble((f"{name:<{margin}}", "bold"), first))
             for line in rest:
                 self.console.print(Text(" " * margin + line))
@@ -219,6 +223,11 @@ def scoreboard(compared: Mapping[str, Scores]) -> Any:
     return table
 
 
+def seen(text: object) -> str:
+    """A text from a file as a terminal may show it: what would move its cursor is a ?."""
+    return "".join(c if c.isprintable() else "?" for c in str(text))
+
+
 def score(name: str, value: float) -> str:
     """A score in words."""
     if name in SHARES:
@@ -228,17 +237,21 @@ def score(name: str, value: float) -> str:
 
 def confusion(found: Scores, names: Sequence[str], width: int = WIDTH) -> Any:
     """Truths in rows and answers in columns; where they have no room, the worst classes."""
+    from rich.cells import cell_len
     from rich.table import Table
+    from rich.text import Text
 
     counts = found.confusion
     assert counts is not None
     truths, answers = counts.sum(axis=1), counts.sum(axis=0)
-    columns = [max(len(name), len(f"{n:,}")) + 2 for name, n in zip(names, answers, strict=True)]
-    fits = max(map(len, names)) + sum(columns) + 22 <= width
+    called = [seen(name) for name in names]  # as `Text`: a name in brackets is no style
+    wide = [cell_len(name) for name in called]
+    columns = [max(w, len(f"{n:,}")) + 2 for w, n in zip(wide, answers, strict=True)]
+    fits = max(CORNER, *wide) + sum(columns) + 22 <= width
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
     table.add_column("true \\ answered" if fits else "class", no_wrap=True, max_width=30)
-    for name in names if fits else ("sequences",):
-        table.add_column(str(name), justify="right", no_wrap=True)
+    for name in called if fits else ("sequences",):
+        table.add_column(Text(name), justify="right", no_wrap=True)
     table.add_column("recall", justify="right")
     table.add_column("precision", justify="right")
     recall = counts.diagonal() / np.maximum(truths, 1)
@@ -248,7 +261,7 @@ def confusion(found: Scores, names: Sequence[str], width: int = WIDTH) -> Any:
     for c in there if fits else there[np.argsort(recall[there], kind="stable")][:WORST]:
         cells = [f"{n:,}" for n in counts[c]] if fits else [f"{truths[c]:,}"]
         shares = (_share(counts[c, c], of) for of in (truths[c], answers[c]))
-        table.add_row(names[c], *cells, *shares)
+        table.add_row(Text(called[c]), *cells, *shares)
     return table
 
 

@@ -372,7 +372,7 @@ def _compiled(model: Model, who: str) -> Config | None:
         "weighted_metrics": None,
         "run_eagerly": False,
         "steps_per_execution": 1,
-        "jit_compile": False,
+        "jit_compile": "auto",  # Keras decides; without it, it trains many times more slowly
     }
 
 

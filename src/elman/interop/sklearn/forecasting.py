@@ -72,7 +72,7 @@ class SequenceForecaster(SequenceEstimator):
         if fresh:
             self._begin()
             self.n_features_in_ = windows.shape[-1]
-            prepared = self._learned(windows[~late], recipe)
+            prepared = self._learned(windows[~late], recipe, len(series) > 1)
         rows, held_out = np.flatnonzero(~late), np.flatnonzero(late)
         seen, coming = windows[:, : self.window], windows[:, self.window :]
         relative = (prepared or self._prepared).steps[0]
@@ -157,10 +157,10 @@ class SequenceForecaster(SequenceEstimator):
         """What a forecast sees, windows [n, window, features], as the data room has it."""
         return Sequences(list(windows), kind="forecast", raw=list(windows))
 
-    def _learned(self, windows: Array, recipe: Lookahead) -> Preparation:
+    def _learned(self, windows: Array, recipe: Lookahead, several: bool) -> Preparation:
         """What windows with their horizons teach, those that are trained on."""
         seen, coming = list(windows[:, : self.window]), windows[:, self.window :]
-        relative = Relative.learned(seen, coming, recipe.horizon, recipe.season or 0)
+        relative = Relative.learned(seen, coming, recipe.horizon, recipe.season or 0, several)
         steps: list[Any] = [relative]
         if self.standardize:
             steps.append(Scale.learned(np.concatenate(relative.apply(seen))))
