@@ -112,6 +112,14 @@ def sounds(width: int = 2, **bad: int) -> str:
     return "data"
 
 
+def silent_about_rate(data: str) -> str:
+    """The same folder, after the first file's header lost its sampling rate."""
+    path = Path(data, "a/00.wav")
+    content = path.read_bytes()
+    path.write_bytes(content[:24] + bytes(4) + content[28:])
+    return data
+
+
 def edf(kept: int | None = None) -> str:
     """A file of 10 s of an ECG and of breathing, or so many of its bytes."""
     path = write_edf(Path("data.edf"), ((0.0, 5.0, "calm"), (5.0, 5.0, "busy")))
@@ -303,6 +311,10 @@ CASES = {
     ],
     "a WAV with no samples": [
         Case(lambda: train(sounds(count=0)), ("data/b/last.wav", "Leave this file out")),
+        Case(
+            lambda: train(sounds(count=0), "--on-disk", "shelf"),
+            ("data/b/last.wav", "Leave this file out"),
+        ),
         Case(lambda: predict("sounds", sound("new.wav", 0)), ("new.wav", "Leave this file out")),
         Case(
             lambda: train(sounds(count=50)),
@@ -367,6 +379,10 @@ CASES = {
             lambda: train(samples(), *RECORD, "--rate", "20"),
             ("got 10 in data", "--rate 10"),
             ("--rate", "10"),
+        ),
+        Case(
+            lambda: train(silent_about_rate(sounds())),
+            ("data/a/00.wav, got 0", "Write the file anew, or leave it out"),
         ),
         Case(
             lambda: predict("samples", samples("new.csv", every=0.2)),
