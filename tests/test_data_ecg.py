@@ -394,6 +394,28 @@ def test_an_edf_file_cut_short_is_named(kept: int, tmp_path: Path) -> None:
         read_record(path)
 
 
+def test_an_edf_file_with_more_behind_its_end_is_named(tmp_path: Path, capfd: Any) -> None:
+    path = write_edf(tmp_path / "long.edf")
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(FileError, match=r"long\.edf.*more behind its end.*copy it anew"):
+        read_record(path)
+    assert capfd.readouterr() == ("", "")  # EDFlib itself would print
+
+
+@pytest.mark.parametrize("rate", [0, -1.0, np.nan, [1, 2], "fast"])
+def test_a_rate_of_an_npz_file_is_a_number_above_0(rate: object, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=wave(100, 1)[:, 0], rate=rate)
+    with pytest.raises(DataError, match=r"`rate` in .*a\.npz to be a number .* above 0"):
+        elman.data.ecg(tmp_path / "a.npz", length=1)
+
+
+def test_records_are_not_brought_to_a_higher_rate_than_they_have() -> None:
+    with pytest.raises(
+        DataError, match=r"at least 200 samples per second, got 100 in .*`rate=100`"
+    ):
+        elman.data.ecg([record()], length=1, rate=200)
+
+
 def test_a_wrong_rate_is_told_from_the_files(tmp_path: Path) -> None:
     path = write_edf(tmp_path / "night.edf")
     with pytest.raises(DataError, match=r"250 samples per second in .*night\.edf, got 100"):
@@ -435,7 +457,7 @@ def test_a_column_of_labels_labels_every_sample(tmp_path: Path) -> None:
         ("time,x\n0,1\n1,2,3\n", "line 3"),
         ("time,x\n0,1\n1,high\n", "column 'x', got 'high' in bad.csv, line 3"),
         ("time,x\n0,1\n1,2\n3,3\n4,5\n", "evenly spaced .* got 1.0 in bad.csv, line 3 and .* 3.0"),
-        ("x\n1\n2\n", "nothing that says it. Give `source_rate`"),
+        ("x\n1\n2\n", "nothing that says it. Give `source_rate="),
         ("time,x\n0,1\n1,inf\n", "bad.csv, line 3"),
         ("time\n0\n1\n", "samples in"),
     ],

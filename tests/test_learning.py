@@ -258,10 +258,14 @@ def test_a_class_with_one_example_is_kept_for_training_and_said(tmp_path):
     assert any("'7' has no example to test on" in note for note in parts.notes)
 
 
-def test_too_few_sequences_are_refused_in_the_words_of_the_command_line():
-    data = Sequences([np.zeros((2, 1))] * 4, ["a", "b"] * 2, kind="table")
-    with pytest.raises(DataError, match="--by random"):
-        fitting.split(Look(data, "classify"), 0.15, 0.2)
+def test_too_few_sequences_are_refused_in_the_words_of_the_command_line(tmp_path, capsys):
+    rows = [[f"w{n % 2}", f"so good {n}", n % 2] for n in range(12)]
+    path = write(tmp_path / "t.csv", "who,text,label", rows)
+    assert run(path, "--group", "who", "--out", tmp_path / "m.keras", "--quiet") == 2
+    assert "or deal by chance: --by random." in capsys.readouterr().err
+    assert run(path, "--by", "random", "--valid", 0.01, "--out", tmp_path / "m.keras") == 2
+    said = capsys.readouterr().err
+    assert "hold out larger shares." in said and "--by" not in said
 
 
 def test_times_that_all_begin_at_zero_do_not_split(wear):

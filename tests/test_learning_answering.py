@@ -32,7 +32,7 @@ from elman import (
 )
 from elman.data import Sequences
 from elman.layers import GRU, Dense, Embedding
-from elman.learning import answering, bundled, evaluating, reading, writing
+from elman.learning import answering, asking, bundled, evaluating, reading, writing
 from test_data_ecg import write_edf
 
 RNG = np.random.default_rng(5)
@@ -705,7 +705,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(folder, monkeypatch, capsy
 
 def test_a_folder_without_permission_is_asked_before_the_work(folder, monkeypatch, capsys):
     monkeypatch.setattr(os, "access", lambda *_: False)  # whoever runs this may be root
-    monkeypatch.setattr(answering, "answer", pytest.fail)
+    monkeypatch.setattr(asking, "answer", pytest.fail)
     assert cli.main(["predict", "mood.keras", "moods.csv", "--out", "a.csv"]) == 2
     assert "no permission to write in" in capsys.readouterr().err
 

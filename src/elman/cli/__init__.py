@@ -12,7 +12,6 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 from cyclopts import CycloptsError
 
@@ -27,9 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: What follows `elman` on the command line; `sys.argv[1:]` if None.
     """
+    tokens = list(sys.argv[1:] if arguments is None else arguments)
     with warnings.catch_warnings():
-        warnings.showwarning = _warn
-        return _run(list(sys.argv[1:] if arguments is None else arguments))
+        # A warning is for whoever typed the command: what, without where in elman.
+        warnings.showwarning = lambda message, *_, **__: _say(str(message), tokens)
+        return _run(tokens)
 
 
 def _run(tokens: list[str]) -> int:
@@ -43,18 +44,35 @@ def _run(tokens: list[str]) -> int:
         print(f"elman: {error}", file=sys.stderr)
         return 2
     except (ElmanError, CycloptsError) as error:
-        print("elman:", " ".join(str(error).split()), file=sys.stderr)
+        _say(str(error), tokens)
         return 2
     except KeyboardInterrupt:
         print("\nelman: stopped.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader left (`elman demo | head`): leave too, and keep Python from flushing again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         return 1
+    except OSError as error:  # a disk or a permission that nobody met before
+        what = f"open {str(error.filename)!r}" if error.filename else "write what it prints"
+        _say(
+            f"elman expected to {what}, got: {error.strerror or error}. Check the file's "
+            "permissions and the disk's room.",
+            tokens,
+        )
+        if not error.filename:
+            _silence()
+        return 2
     return 0
 
 
-def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    """A warning is for whoever typed the command: what, without where in elman."""
-    print("elman:", " ".join(str(message).split()), file=sys.stderr)
+def _say(message: str, tokens: Sequence[str]) -> None:
+    """One line on standard error."""
+    from elman.cli.wording import as_typed
+
+    print("elman:", as_typed(message, tokens[0] if tokens else ""), file=sys.stderr)
+
+
+def _silence() -> None:
+    """Keep Python from flushing, at its end, what cannot be printed."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

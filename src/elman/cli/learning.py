@@ -58,8 +58,11 @@ def train(
     features: Annotated[str | None, READING] = None,
     rate: Annotated[int | None, READING] = None,
     source_rate: Annotated[float | None, READING] = None,
+    channel: Annotated[int | None, READING] = None,
+    channels: Annotated[str | None, READING] = None,
     cut: Annotated[Literal["windows", "beats", "records"] | None, READING] = None,
     length: Annotated[float | None, READING] = None,
+    slice: Annotated[float | None, READING] = None,
     hop: Annotated[float | None, READING] = None,
     label: Annotated[Literal["auto", "window", "step", "record"] | None, READING] = None,
     classes: Annotated[str | None, READING] = None,
@@ -130,10 +133,16 @@ def train(
         Samples per second to bring sound, ECG or sensors to.
     source_rate
         Samples per second of files that do not say.
+    channel
+        Of sound with several channels: which one, from 0.
+    channels
+        Of ECG and sensors: the names of those to read, with commas between them.
     cut
         Cut ECG into windows, beats, or whole records.
     length
         Seconds in a window.
+    slice
+        Seconds in a slice of sound.
     hop
         Seconds from one window, or one slice of sound, to the next.
     label
@@ -158,8 +167,9 @@ def train(
         "series": series, "horizon": horizon, "window": window, "season": season,
         "covariates": covariates, "known": known,
         "tokens": tokens, "size": size, "features": features, "rate": rate,
-        "source_rate": source_rate, "cut": cut, "length": length, "hop": hop, "label": label,
-        "classes": classes, "on_disk": on_disk,
+        "source_rate": source_rate, "channel": channel, "channels": channels, "cut": cut,
+        "length": length, "slice": slice, "hop": hop, "label": label, "classes": classes,
+        "on_disk": on_disk,
     }  # fmt: skip
     listener = telling.Json() if json else telling.Silent() if quiet else telling.Tables()
     made = making.make(

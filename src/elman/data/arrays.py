@@ -37,8 +37,8 @@ def read_npz(path: Path) -> tuple[Any, Any, dict[str, Any]]:
             arrays = {name.lower(): stored[name] for name in stored.files}
     except BROKEN as error:
         raise DataError(
-            f"data.table expected an .npz file of numbers and text, got another in {path.name!r} "
-            f"({error}). Write it with np.savez, without objects."
+            f"data.table expected an .npz file of numbers and text, got another in {path.name!r}. "
+            "Write it with np.savez, without objects."
         ) from error
     x = _first(arrays, VALUES)
     if x is None:

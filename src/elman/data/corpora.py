@@ -118,8 +118,10 @@ class _LinesOf(Corpus):
 
     def __init__(self, path: Path, labels: Any) -> None:
         if not path.is_file() or not path.stat().st_size:
-            got = "the empty file" if path.is_file() else "no file"
-            raise DataError(f"data.text expected texts, got {got} {path.name!r}. Check the path.")
+            got, so = (
+                ("the empty", "Write it again") if path.is_file() else ("no", "Check the path")
+            )
+            raise DataError(f"data.text expected texts, got {got} file {path.name!r}. {so}.")
         self._path, self._labels = path, labels
         self._ids: list[str] = []
 

@@ -171,7 +171,7 @@ def _sequences(
         raise DataError(
             f"data.forecast expected a series of at least {needed} steps in {where}, without gaps "
             f"in what is to be forecast, got none (the longest has {longest}). Choose a shorter "
-            "window or horizon, or fill the gaps."
+            "`window=...` or `horizon=...`, or fill the gaps."
         )
     none = [one.name for one, cut in zip(every, cuts, strict=True) if not cut.seen]
     if none and upcoming:

@@ -93,8 +93,12 @@ class Columns:
             return np.zeros(len(column), bool)
         return np.array([_is_missing(value) for value in column], bool)
 
-    def numbers(self, name: str) -> Array:
+    def numbers(self, name: str, needed: bool = False) -> Array:
         """A column as float64, NaN where a value is missing.
+
+        Args:
+            name: the column.
+            needed: whether its rows are of no use without it, for the errors.
 
         Raises:
             DataError: text, or infinity; the message names the row.
@@ -111,14 +115,16 @@ class Columns:
                 row = next(r for r in range(self.rows) if not gone[r] and not is_number(column[r]))
                 raise DataError(
                     f"data expected numbers in column {name!r}, got {str(column[row])[:60]!r} in "
-                    f"{self.place(row)}. Correct it, or leave this column out of the features."
+                    f"{self.place(row)}. Correct it, or "
+                    f"{'leave out the row' if needed else 'name other columns: `features=[...]`'}."
                 ) from None
         infinite = np.isinf(as_float32(found))
         if infinite.any():
             row = int(np.argmax(infinite))
             raise DataError(
                 f"data expected finite numbers in column {name!r}, got {column[row]} in "
-                f"{self.place(row)}. Correct it, or leave the cell empty: it then is missing."
+                f"{self.place(row)}. Correct it, or "
+                f"{'leave out the row' if needed else 'leave the cell empty: it then is missing'}."
             )
         return found
 
@@ -199,7 +205,11 @@ class Columns:
 def no_column(name: str, names: Sequence[str], where: str) -> DataError:
     """The error for a column that a table does not have."""
     near = nearest(name, names)
-    hint = f"Did you mean {near!r}?" if near else f"It has {', '.join(names[:20])}."
+    hint = (
+        f"Did you mean {near!r}?"
+        if near
+        else f"It has {', '.join(names[:20])}: take or rename one."
+    )
     return DataError(f"data expected a column {name!r} in {where}, got none. {hint}")
 
 

@@ -111,7 +111,7 @@ class Hearing(Recipe):
             raise DataError(
                 f"audio expected at least {self.rate:,} samples per second, got "
                 f"{recording.rate:,} in {path}: nothing above {recording.rate / 2:g} Hz is in it. "
-                f"Leave it out, or start anew with `rate={recording.rate}` for all."
+                f"Leave it out, or bring all down to that: `rate={recording.rate}`."
             )
         samples = resample(recording.samples, recording.rate, self.rate)
         if self.longest is not None:
@@ -121,6 +121,7 @@ class Hearing(Recipe):
             quiet = f" that reaches {self.trim:g} dB" if self.trim is not None else ""
             raise DataError(
                 f"audio expected at least one slice of {self.slice:g} s{quiet} in {path}, got "
-                f"{len(samples) / self.rate:.3f} s of sound. Leave it out, or take shorter slices."
+                f"{len(samples) / self.rate:.3f} s of sound. Leave it out, or "
+                "take shorter slices: `slice=...`."
             )
         return found

@@ -78,13 +78,14 @@ class Lookahead(Recipe):
                 )
         if (self.season or 1) > self.window:
             raise OptionError(
-                f"data.forecast expected a window of a season or more, got window={self.window} "
-                f"and season={self.season}. Make the window longer, or set season=None."
+                f"data.forecast expected a window of a season or more, got `window={self.window}` "
+                f"and `season={self.season}`. Make the window longer, or leave the season "
+                "out."
             )
         if self.known and self.horizon > self.window:
             raise OptionError(
                 f"data.forecast expected a window as long as the horizon where something is known "
-                f"ahead, got window={self.window} and horizon={self.horizon}. Make it longer."
+                f"ahead, got `window={self.window}` and `horizon={self.horizon}`. Make it longer."
             )
 
     @property

@@ -52,7 +52,7 @@ def in_order(
             first, second = order[np.argmax(again) : np.argmax(again) + 2]
             raise DataError(
                 f"{who} expected each time once in a sequence, got {spelled(moments[second])} "
-                f"twice: {found.place(int(first))} and row {int(second)} of {keys[second]!r}. "
-                f"Leave one out, or name the column that tells sequences apart: {option}=..."
+                f"twice: {found.place(int(first))} and {found.place(int(second))}. Leave one out, "
+                f"or name the column that tells sequences apart: `{option}=...`."
             )
     return Ordered(names, np.split(order, np.cumsum(np.bincount(of))[:-1]), moments)

@@ -168,9 +168,13 @@ class Preparation:
         places = {name: place for place, name in enumerate(self.names)}
         unknown = [name for name in data.names if name not in places]
         if unknown:
+            number, targets = data.names.index(unknown[0]), data.targets
+            rows = (row for row in range(len(data)) if np.any(targets[row] == number))
+            row = None if data.ids is None else next(rows, None)
+            where = "" if data.ids is None or row is None else f" in {data.ids[row]}"
             raise DataError(
                 f"Preparation expected the classes {', '.join(self.names[:10])}, got "
-                f"{unknown[0]!r}. Leave out its rows, or train a model that knows it."
+                f"{unknown[0]!r}{where}. Leave out its rows, or train a model that knows it."
             )
         table = np.array([places[name] for name in data.names], np.int32)
         if isinstance(data.targets, np.ndarray):

@@ -68,8 +68,8 @@ def read_record(
         )
     if rate is not None and abs(found.rate / rate - 1) > 1e-6:
         raise DataError(
-            f"ecg expected {rate:g} samples per second in {path}, got {found.rate:g}. Leave the "
-            "rate out to believe the file, or correct the file."
+            f"ecg expected {rate:g} samples per second in {path}, got {found.rate:g}. Leave "
+            "`source_rate=...` out to believe the file, or correct the file."
         )
     if ending not in (".edf", ".bdf"):  # those have chosen, for not all need be of one rate
         found = found.channels(channels)
@@ -140,12 +140,13 @@ def _wfdb_marks(wfdb: Any, path: Path, ending: str, rhythm: bool, steps: int) ->
 
 def _edf(path: Path, channels: Sequence[str | int] | None) -> Record:
     pyedflib = _package("pyedflib", path)
+    _check_size(path)
     try:
         file = pyedflib.EdfReader(str(path))
     except OSError as error:
         raise FileError(
             f"ecg expected a whole EDF file, got {path}, which cannot be read "
-            f"({str(error).removeprefix(f'{path}: ')}). It may be cut short: copy it anew."
+            f"({str(error).removeprefix(f'{path}: ')}). Copy it anew."
         ) from error
     with file:
         names = distinct([label.strip() for label in file.getSignalLabels()])
@@ -170,6 +171,32 @@ def _edf(path: Path, channels: Sequence[str | int] | None) -> Record:
         units,
         _edf_marks(onset, duration, texts, rates[0]),
     )
+
+
+def _check_size(path: Path) -> None:
+    """Raise FileError if a file has another size than its header says; EDFlib would print that.
+
+    The header: Kemp et al., "A simple format for exchange of digitized polygraphic recordings"
+    (1992), and https://www.edfplus.info.
+    """
+    size, expected, known = path.stat().st_size, 256, False
+    with path.open("rb") as file:
+        fixed = file.read(256)
+        try:
+            records, signals = int(fixed[236:244]), max(0, int(fixed[252:256]))
+            expected += 256 * signals
+            counts = file.read(256 * signals)[216 * signals :]  # samples in a record, of each
+            samples = sum(int(counts[8 * one : 8 * one + 8]) for one in range(signals))
+            known = records >= 0  # it is -1 while somebody writes
+            expected += max(0, records) * samples * (3 if fixed[0] == 0xFF else 2)
+        except ValueError:
+            pass  # cut short within the header, or no EDF: pyedflib says what is wrong
+    if size < expected or (known and size > expected):
+        is_wrong = "is cut short" if size < expected else "has more behind its end"
+        raise FileError(
+            f"ecg expected {expected:,} bytes in {path}, as its header says, got {size:,}. The "
+            f"file {is_wrong}: copy it anew, or leave it out."
+        )
 
 
 def _edf_marks(

@@ -66,7 +66,7 @@ def read_npz(path: Path, rate: float | None, target: str | None, needed: bool) -
             "anew with numpy.savez."
         ) from error
     if "rate" in arrays:
-        rate = float(arrays.pop("rate"))
+        rate = _positive(arrays.pop("rate"), path)
     labels = _taken(arrays, target, needed, path)
     channels: dict[str, np.ndarray] = {}
     for name, array in arrays.items():
@@ -84,6 +84,16 @@ def read_npz(path: Path, rate: float | None, target: str | None, needed: bool) -
             "of another length into a file of their own."
         )
     return _record(path, channels, rate, labels)
+
+
+def _positive(rate: np.ndarray, path: Path) -> float:
+    """The rate that a file says."""
+    if rate.size != 1 or rate.dtype.kind not in "iuf" or not 0 < rate.item() < np.inf:
+        raise DataError(
+            f"ecg expected `rate` in {path} to be a number of samples per second above 0, got "
+            f"{str(rate)[:60]}. Write it anew."
+        )
+    return float(rate.item())
 
 
 def _taken(
@@ -107,8 +117,8 @@ def _record(
     if rate is None:
         raise DataError(
             f"ecg expected to learn how many samples per second {path} has, got nothing that says "
-            "it. Give `source_rate`, or add a column `time` in seconds (CSV) or a number `rate` "
-            "(NPZ)."
+            "it. Give `source_rate=...`, or add a column `time` in seconds (CSV) or a number "
+            "`rate` (NPZ)."
         )
     values = np.stack(list(channels.values()), axis=1) if channels else np.empty((0, 0))
     marks = None if labels is None else runs([str(label).strip() for label in labels])

@@ -92,6 +92,8 @@ def ecg(
         (5, 0.002777777777777778)
     """
     new = prepared is not None
+    if source_rate is not None and not 0 < source_rate < np.inf:
+        raise OptionError(f"ecg expected a rate above 0, got `source_rate={source_rate:g}`.")
     if prepared is not None:
         recipe = Sensing.from_dict(dict(prepared.columns))
     else:
@@ -215,8 +217,7 @@ def _alike(
                 f"`rate={min(one.rate, recorded_rate):g}`."
             )
         if rate is not None:
-            if new:
-                _check_rate(record, rate)
+            _check_rate(record, rate, new)
             one = one.at_rate(rate)
         begins.append(place.append(one.values))
         nothing = np.broadcast_to(np.float32(0), one.values.shape)
@@ -225,12 +226,14 @@ def _alike(
     return found, begins, recorded_rate
 
 
-def _check_rate(record: Record, rate: float) -> None:
+def _check_rate(record: Record, rate: float, new: bool) -> None:
     """What a record was too slow for cannot be made up."""
     if record.rate < rate * (1 - 1e-6):
+        model = ", as the model was trained on," if new else ","
+        so = "train a model for it" if new else f"take less: `rate={record.rate:g}`"
         raise DataError(
-            f"ecg expected at least {rate:g} samples per second, as the model was trained on, "
-            f"got {record.rate:g} in {record.name}. Leave it out, or train a model for it."
+            f"ecg expected at least {rate:g} samples per second{model} got {record.rate:g} in "
+            f"{record.name}. Leave it out, or {so}."
         )
 
 
@@ -269,7 +272,8 @@ def _nothing(records: Sequence[Record], cuts: Sequence[Cut], cut: str) -> str:
     )
     return (
         f"ecg expected {cut} in {records[0].name}{' and others' if len(records) > 1 else ''}, got "
-        f"{why} (the longest record has {longest:g} s). Take shorter ones, or other `classes`."
+        f"{why} (the longest record has {longest:g} s). Take "
+        f"shorter ones{': `length=...`' if cut == 'windows' else ''}, or other `classes=...`."
     )
 
 

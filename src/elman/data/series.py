@@ -67,7 +67,7 @@ def on_clock(
         raise OptionError(
             f"data.forecast expected dates to know the {dated[0][1].rsplit(' ', 1)[0]} by, got "
             f"{'none' if time is None else f'numbers in column {time!r}'}. Name the column that "
-            "has them: time=..."
+            "has them: `time=...`."
         )
     table = np.full((found.rows, len(names)), np.nan)
     for place, name in enumerate(names):
@@ -89,13 +89,14 @@ def on_clock(
                 f"data.forecast expected regular times ({clock}{model}) in column {time!r}, got "
                 f"{spelled(times[wrong])} after {spelled(times[wrong - 1])} in "
                 f"{found.place(int(rows[wrong]))}. Bring them to one step first, such as the mean "
-                "of each hour, or name the column that tells series apart: series=..."
+                "of each hour, or name the column that tells series apart: "
+                "`series=...`."
             )
         if not 0 <= places[-1] <= GAPS * len(rows) + FEW:
             raise DataError(
                 f"data.forecast expected a value for most steps, got {len(rows):,} rows for "
                 f"{places[-1] + 1:,} steps ({clock}) in {found.where}. Bring them to a longer "
-                "step, or give each stretch a name of its own: series=..."
+                "step, or give each stretch a name of its own: `series=...`."
             )
         values = np.full((places[-1] + 1 + (ahead if dated else 0), len(names)), np.nan)
         values[places] = table[rows]
@@ -114,5 +115,5 @@ def check_varies(found: Columns, every: list[Series], targets: Sequence[str]) ->
             got = f"{known[0]:g} in all rows" if len(known) else "no value"
             raise DataError(
                 f"data.forecast expected a target that varies in column {name!r} of "
-                f"{found.where}, got {got}. Choose another target."
+                f"{found.where}, got {got}. Choose another target: `target=...`."
             )

@@ -12,6 +12,9 @@ from elman.errors import DataError, FileError, MissingPackageError, OptionError
 #: What is looked for in folders. libsndfile opens more; name such a file to have it read.
 ENDINGS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff")
 
+#: Samples per second; whatever says more is no sound.
+FASTEST = 10_000_000
+
 
 class Sound(NamedTuple):
     """One recording: samples float64 [n] from -1 to 1, per second `rate` of them."""
@@ -44,6 +47,11 @@ def read_sound(path: str | Path, channel: int | None = None) -> Sound:
     samples, rate = found if found else _with_soundfile(path)
     if not len(samples):
         raise DataError(f"audio expected samples in {path}, got none. Leave this file out.")
+    if not 0 < rate <= FASTEST:
+        raise FileError(
+            f"audio expected 1 to {FASTEST:,} samples per second in {path}, got {rate:,}. Write "
+            "the file anew, or leave it out."
+        )
     wrong = ~np.isfinite(samples).all(1)
     if wrong.any():
         raise DataError(
@@ -60,8 +68,8 @@ def _one_channel(samples: np.ndarray, channel: int | None, path: Path) -> np.nda
             return samples.mean(1)
         # The mean of many microphones cancels what reaches them at different times.
         raise DataError(
-            f"audio expected one or two channels in {path}, got {count}. Say which one to take: "
-            f"`channel=0` to `channel={count - 1}`."
+            f"audio expected one or two channels in {path}, got {count}. Write it with one, or "
+            f"say which one to take: `channel=0` to `channel={count - 1}`."
         )
     if not 0 <= channel < count:
         raise OptionError(

@@ -44,10 +44,12 @@ def split_rows(
         parts = _at_random(_classes(data), shares, seed)
     if not all(map(len, parts)):
         what = {"group": "groups", "time": "different times"}.get(by, "sequences")
+        bring = "Bring more data, or hold out larger shares"
+        if by != "random":
+            bring = 'Bring more data, hold out larger shares, or deal by chance: `by="random"`'
         raise DataError(
             f"split expected enough {what} for {len(shares)} parts, got parts of "
-            f"{', '.join(str(len(part)) for part in parts)} sequences. Bring more data, hold out "
-            'another share, or split by="random".'
+            f"{', '.join(str(len(part)) for part in parts)} sequences. {bring}."
         )
     return parts
 
@@ -69,7 +71,7 @@ def _column(given: Array | None, what: str, by: str) -> Array:
     if given is None:
         raise DataError(
             f"split by {by} expected {what}, got none. Name the column that holds them when the "
-            'data are loaded, or split by="random".'
+            'data are loaded, or deal the rows by chance: `by="random"`.'
         )
     return given
 
@@ -102,16 +104,18 @@ def _by_group(groups: Array, classes: Array, shares: Array, seed: int) -> list[A
     size chance decides.
     """
     number = np.unique(groups, return_inverse=True)[1]
-    counts = np.zeros((number.max(initial=-1) + 1, classes.max(initial=0) + 1))
-    np.add.at(counts, (number, classes), 1)
-    total = counts.sum(axis=0)
+    sizes, total = np.bincount(number), np.bincount(classes)
+    # Only what is there: groups by classes would be a table of any size.
+    pairs, counts = np.unique(number * len(total) + classes, return_counts=True)
+    begins = np.searchsorted(pairs // max(len(total), 1), np.arange(len(sizes) + 1))
     lacking = shares[:, None] * total / np.maximum(total, 1)  # of each part and class, in shares
-    order = np.random.default_rng(seed).permutation(len(counts))
-    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
-    part_of = np.empty(len(counts), np.int64)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    part_of = np.empty(len(sizes), np.int64)
     for group in order:
-        kinds = np.flatnonzero(counts[group])
-        size = counts[group, kinds] / total[kinds]
+        own = slice(begins[group], begins[group + 1])
+        kinds = pairs[own] % len(total)
+        size = counts[own] / total[kinds]
         # What the squares of all that is lacking change by: -2 lacking * size + size^2.
         part_of[group] = np.argmax(lacking[:, kinds] @ size)
         lacking[part_of[group], kinds] -= size

@@ -156,7 +156,7 @@ def measurements(
     if not chosen:
         raise DataError(
             f"data.table expected columns of numbers in {found.where}, got "
-            f"{', '.join(found.names[:20])}. Name them: features=[...]."
+            f"{', '.join(found.names[:20])}. Name them: `features=[...]`."
         )
     return chosen
 

@@ -17,7 +17,7 @@ from elman.errors import DataError, OptionError
 from elman.learning.choosing import Settings
 from elman.learning.looking import Look
 from elman.learning.network import numbers_of, to_units
-from elman.learning.reading import LOADERS
+from elman.learning.reading import LOADERS, there
 from elman.models import Sequential
 from elman.ragged import Ragged
 
@@ -73,10 +73,12 @@ def split(found: Look, valid: float, test: float | str, by: str = "auto", seed: 
     """
     data, held_out = found.data, found.held_out
     shares = valid if held_out is not None or isinstance(test, str) else (valid, test)
-    try:
-        parts = list(data.split(shares, by=by, seed=seed))
-    except DataError as error:  # in the words of the command line
-        raise DataError(str(error).replace('by="random"', "--by random")) from error
+    if found.task == "classify" and np.bincount(_flat(data)).max(initial=0) < 2:
+        raise DataError(
+            f"train expected classes that several sequences share in {found.name!r}, got another "
+            f"one for each of {len(data):,}. Bring more of each, or choose another --target."
+        )
+    parts = list(data.split(shares, by=by, seed=seed))
     what = _how(data, way(data, by))
     prepared = parts[0].prepared
     assert prepared is not None
@@ -91,7 +93,7 @@ def split(found: Look, valid: float, test: float | str, by: str = "auto", seed: 
 
 def _others(data: Sequences, prepared: Preparation, source: str) -> Sequences:
     """What is at another path, read and prepared as these data are."""
-    found = LOADERS[data.kind](source, prepared=prepared)
+    found = LOADERS[data.kind](there(source, "train"), prepared=prepared)
     if found.targets is None or found.by_step != data.by_step:
         raise DataError(
             f"train expected targets in {source!r} as in the data to train on, got "

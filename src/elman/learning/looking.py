@@ -29,11 +29,11 @@ OPTIONS = {
     "text": {"column", "target", "group", "time", "tokens", "size", "least", "on_disk"},
     "sound": {
         "column", "target", "group", "features", "rate", "hop", "slice", "trim", "longest",
-        "on_disk",
+        "channel", "on_disk",
     },
     "ecg": {
         "target", "group", "cut", "length", "hop", "label", "rate", "source_rate", "rhythm",
-        "classes", "annotations", "on_disk",
+        "classes", "annotations", "channels", "on_disk",
     },
     "table": {"target", "group", "time", "sequence", "form", "features", "on_disk"},
     "forecast": {
@@ -56,6 +56,9 @@ WORDS = 2.5
 #: A column with no more different values than this may be one of classes.
 FEW = 50
 
+#: More classes are refused: there would be an output, and a column of scores, for each.
+MOST = 2_000
+
 
 @dataclass
 class Look:
@@ -66,12 +69,14 @@ class Look:
         task: "classify", "regress", "tag" or "forecast".
         why: (what, in words): what was decided and what for.
         held_out: what to test on, where the data say it themselves.
+        name: of the data, for errors.
     """
 
     data: Sequences
     task: str
     why: list[tuple[str, str]] = field(default_factory=list)
     held_out: Sequences | None = None
+    name: str = "the data"
 
 
 def look(
@@ -110,7 +115,7 @@ def look(
         why = [("kind", f"{data.kind}: as it was stored")]
     else:
         data, why = _read(path, kind, task, given)
-    return Look(data, _task(data, task, path.name), why, held_out)
+    return Look(data, _task(data, task, path.name), why, held_out, path.name)
 
 
 def _check_none(given: Mapping[str, Any], source: str) -> None:
@@ -179,13 +184,19 @@ def _complete(given: dict[str, Any], kind: str, task: str) -> None:
     if kind == "sound":
         given.setdefault("features", "mfcc")
     if kind == "table" and "features" in given:
-        given["features"] = [name.strip() for name in given["features"].split(",")]
+        given["features"] = _listed(given["features"])
+    if "channels" in given:
+        given["channels"] = _listed(given["channels"])
     if kind == "ecg" and task == "tag":
         given.setdefault("label", "step")
     if "classes" in given:
         given["classes"] = _labels_by_class(given["classes"])
     if kind in ("text", "table"):
         given["task"] = "auto" if task == "tag" else task
+
+
+def _listed(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
 
 
 def _labels_by_class(text: str) -> str | dict[str, str]:
@@ -339,6 +350,14 @@ def _task(data: Sequences, task: str, name: str) -> str:
             f"train expected something to predict in {name!r}, got no targets. Name their column "
             "with --target, put each class into a folder of its own, or predict what comes next: "
             "--task forecast."
+        )
+    if data.names and not 2 <= len(data.names) <= MOST:
+        got, so = f"{len(data.names):,}", "Give rare ones one name"
+        if len(data.names) == 1:
+            got, so = f"{data.names[0]!r} alone", "Bring another one"
+        raise DataError(
+            f"train expected 2 to {MOST:,} classes in {name!r}, got {got}. {so}, or choose "
+            "another --target."
         )
     found = "tag" if data.by_step else "classify" if data.names else "regress"
     if task in ("auto", found):

@@ -137,16 +137,16 @@ def _by_preparation(prepared: Preparation, source: str, who: str, targets: bool)
         data = load(list(loose.values()), prepared=prepared)
         data = data.with_values(data.values, ids=list(loose))
     elif prepared.kind == "forecast":
-        data = load(_there(source, who), prepared=prepared, upcoming=not targets)
+        data = load(there(source, who), prepared=prepared, upcoming=not targets)
     else:
         asked = prepared if targets else _without_targets(prepared)
-        data = load(_there(source, who), prepared=asked)
+        data = load(there(source, who), prepared=asked)
     if targets:
         return data
     return data.with_values(data.values, targets=None, names=prepared.names, prepared=prepared)
 
 
-def _there(source: str, who: str) -> str:
+def there(source: str, who: str) -> str:
     """The path, if something is there."""
     path = Path(source)
     # A record of WFDB goes by its name without an ending.

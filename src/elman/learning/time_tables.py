@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -98,4 +99,8 @@ def _has_dates(found: Columns, name: str) -> bool:
     try:
         return found.moments(name).dtype.kind == "M"
     except DataError:
+        if found.rows > 1 and re.match(r"\s*\d{4}[-/]\d", str(found[name][0])):
+            first = Columns({name: found[name][:1]}, found.where)
+            if _has_dates(first, name):
+                raise  # it begins with a date: what is wrong with another is to be known
         return False
