@@ -13,7 +13,7 @@ from elman.data.naive import LAST, SEASONAL, TINY, absolute_errors, naive
 from elman.data.preparing import Preparation
 from elman.data.sequences import Sequences
 from elman.errors import DataError
-from elman.explain.as_text import WIDTH, as_text
+from elman.explain.as_text import WIDTH, as_text, seen
 from elman.models import Model
 from elman.progress import number
 
@@ -99,7 +99,9 @@ class Forecasts:
         for place, name in enumerate(header):
             table.add_column(name, justify="right" if place else "left", vertical="bottom")
         for row in rows:  # as `Text`: a unit in brackets is no style
-            table.add_row(*map(Text, row), style="bold" if row[0] == NETWORK else "")
+            table.add_row(
+                *(Text(seen(cell)) for cell in row), style="bold" if row[0] == NETWORK else ""
+            )
         return table
 
     def __str__(self) -> str:

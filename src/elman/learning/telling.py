@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from elman.callbacks import Callback
-from elman.explain.as_text import WIDTH
+from elman.explain.as_text import WIDTH, seen
 from elman.learning.choosing import Settings
 from elman.learning.fitting import Parts, equal_texts
 from elman.learning.forecasting import Forecasts
@@ -231,11 +231,6 @@ def scoreboard(compared: Mapping[str, Scores]) -> Any:
         style = "bold" if label == last else ""
         table.add_row(label, *(score(n, v) for n, v in of.values.items()), style=style)
     return table
-
-
-def seen(text: object) -> str:
-    """A text from a file as a terminal may show it: what would move its cursor is a ?."""
-    return "".join(c if c.isprintable() else "?" for c in str(text))
 
 
 def score(name: str, value: float) -> str:
