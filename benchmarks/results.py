@@ -10,7 +10,7 @@ the wheel aeon 1.6.0, which pip brings into the folder that --data names; four c
     python benchmarks/results.py --choose          how the settings were chosen: much longer
 
 Settings are chosen by `choose`, within the training part: each of the `CANDIDATES` is trained on
-four fifths of it and judged on the last fifth, in five different splits.
+four fifths of it and judged on the last fifth, in five different splits or more.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ import numpy as np
 from rich.console import Console
 
 import elman
-from elman import baselines, spec
+from elman import baselines
 from elman.bench.short import machine
 from elman.data import Preparation, Sequences, datasets
-from elman.layers import Dense
+from elman.learning.network import build
 
 HERE = Path(__file__).resolve().parent
 JSON = HERE / "results" / "real_results.json"
@@ -287,17 +287,9 @@ def train(recipe: Recipe, epochs: int, rows: Sequences, judged: Sequences, seed:
         seed: of weights, dropout and order.
     """
     elman.set_random_seed(seed)
-    shape = "?" if rows.kind == "text" else f"?x{rows.features}"
-    words = len(rows.vocabulary or [])
-    model = spec.parse(f"{shape} > {recipe.line}", unknown=words)
-    model.add(Dense(rows.classes, activation="softmax"))
     batches = -(-len(rows) // recipe.batch)
     rate = elman.optimizers.schedules.CosineDecay(recipe.rate, epochs * batches)
-    model.compile(
-        elman.optimizers.Adam(rate, clipnorm=1.0),
-        "sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
+    model = build(rows, recipe.line, rate)  # as `elman train` does
     start = time.perf_counter()
     model.fit(rows, batch_size=recipe.batch, epochs=epochs, verbose=0)
     seconds = time.perf_counter() - start

@@ -516,6 +516,15 @@ def test_a_table_for_a_terminal_shows_the_first_and_says_how_many_there_are():
     assert "and 60 more" in lines[-1]
 
 
+def test_names_and_places_move_no_cursor():
+    from elman.explain.as_text import as_text
+
+    names = ("\x1b[31mred", "plain")
+    said = answering.Answers(["line\x1b[2J 1"], None, None, names, np.array([[0.75, 0.25]]))
+    table = as_text(writing.shown(said))
+    assert "line?[2J 1" in table and table.count("?[31mred") == 2 and "\x1b" not in table
+
+
 # -- how good it is --------------------------------------------------------------------------------
 
 

@@ -120,11 +120,12 @@ def test_several_targets_are_told_apart() -> None:
 def test_the_table_is_the_same_in_colours() -> None:
     from rich.console import Console
 
-    train, test = parts(noisy(), "x", horizon=1)
+    train, test = parts(noisy(), "x", horizon=1, units=["m\x1b"])
     found = judge(Says(came(test)), train, test)
     console = Console(file=io.StringIO(), width=80)
     console.print(found)
     words = [line.split() for line in console.file.getvalue().splitlines()]
+    assert ["x", "[m?]"] in words
     assert words == [line.split() for line in str(found).splitlines()[: len(words)]]
 
 

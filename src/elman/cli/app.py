@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from cyclopts import App
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+#: An option that is there or is not: no --no-... of it.
+Switch = Annotated[bool, Parameter(negative="")]
 
 
 def _version() -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from cyclopts import Parameter
-
-from elman.cli.app import app
+from elman.cli.app import Switch, app
 
 
 @app.command(
@@ -82,7 +80,7 @@ def inspect(
     *,
     out: str = "report.html",
     loss: str | None = None,
-    open: Annotated[bool, Parameter(negative="")] = False,
+    open: Switch = False,
 ) -> None:
     """Write one HTML page of all there is to see of a model: scores, errors, gates, gradients.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from elman.cli.app import app
+from elman.cli.app import Switch, app
 
 
 @app.command(
@@ -28,8 +28,8 @@ def predict(
     *,
     out: str | None = None,
     top: int | None = None,
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    overwrite: Switch = False,
+    json: Switch = False,
 ) -> None:
     """Ask a model about new data: a line for each row, with how likely each class is.
 
@@ -67,7 +67,7 @@ def evaluate(
     data: str,
     /,
     *,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Switch = False,
 ) -> None:
     """Compare what a model says of new data with what is true: scores, and who is taken for whom.
 
@@ -98,8 +98,8 @@ def convert(
     out: str,
     /,
     *,
-    overwrite: Annotated[bool, Parameter(negative="")] = False,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    overwrite: Switch = False,
+    json: Switch = False,
 ) -> None:
     """Write a model in another format, and say what that has no room for.
 

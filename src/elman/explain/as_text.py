@@ -1,4 +1,7 @@
-"""Rich tables as plain text: what `repr` returns, the same in a pipe, a file and a notebook."""
+"""Rich tables as plain text: what `repr` returns, the same in a pipe, a file and a notebook.
+
+And texts from files, as a table may hold them.
+"""
 
 from __future__ import annotations
 
@@ -19,3 +22,8 @@ def as_text(*things: object, width: int = WIDTH) -> str:
     for thing in things:
         console.print(thing)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def seen(text: object) -> str:
+    """A text from a file as a terminal may show it: what would move its cursor is a ?."""
+    return "".join(c if c.isprintable() else "?" for c in str(text))

@@ -100,17 +100,14 @@ def evaluate(model: str, source: str, as_json: bool = False) -> None:
 
 
 def _print(source: str, sequences: int, found: Evaluation | Forecasts) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    console.width = min(console.width, telling.WIDTH)
+    console = telling.console()
     if isinstance(found, Forecasts):
         console.print(f"{source}: {sequences:,} windows\n\n{found}", markup=False)
         return
     steps = f" of {found.steps:,} steps in all" if found.steps is not None else ""
     console.print(f"{source}: {sequences:,} sequences{steps}\n", markup=False)
-    constant = "the most frequent class" if found.names else "the mean"
-    compared = {f"always {constant} of these": found.constant, "this network": found.network}
+    compared = {f"{telling.always(found.names)} of these": found.constant}
+    compared["this network"] = found.network
     console.print(telling.scoreboard(compared))
     if found.network.confusion is not None:
         console.print()

@@ -13,6 +13,7 @@ from elman.data.naive import LAST, SEASONAL, TINY, absolute_errors, naive
 from elman.data.preparing import Preparation
 from elman.data.sequences import Sequences
 from elman.errors import DataError
+from elman.explain.as_text import WIDTH, as_text, seen
 from elman.models import Model
 from elman.progress import number
 
@@ -21,7 +22,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 NETWORK = "this network"
 #: How many steps of the horizon get a column of their own.
 COLUMNS = 4
-WIDTH = 80
 
 
 @dataclass(frozen=True)
@@ -92,26 +92,20 @@ class Forecasts:
 
     def __rich__(self) -> Any:
         from rich.table import Table
+        from rich.text import Text
 
         header, *rows = self._cells()
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for place, name in enumerate(header):
             table.add_column(name, justify="right" if place else "left", vertical="bottom")
-        for row in rows:
-            table.add_row(*row, style="bold" if row[0] == NETWORK else "")
+        for row in rows:  # as `Text`: a unit in brackets is no style
+            table.add_row(
+                *(Text(seen(cell)) for cell in row), style="bold" if row[0] == NETWORK else ""
+            )
         return table
 
     def __str__(self) -> str:
-        cells = self._cells()
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [
-            "  ".join(
-                f"{cell:>{width}}" if place else f"{cell:<{width}}"
-                for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in cells
-        ]
-        return "\n".join([*lines, "", fill(self.verdict, WIDTH)])
+        return "\n".join([as_text(self), "", fill(self.verdict, WIDTH)])
 
     __repr__ = __str__
 
@@ -185,11 +179,12 @@ def judge(model: Model, train: Sequences, test: Sequences) -> Forecasts:
     """
     late = Windows.of(test)
     said = prepared_of(test).restore(model.predict(test, verbose=0), test)
-    forecasts = {**late.naive(), NETWORK: np.asarray(said)}
+    simple = late.naive()
+    forecasts = {**simple, NETWORK: np.asarray(said)}
     usual = _usual(Windows.of(train), train.groups, test.groups, len(test))
     off = {name: np.abs(one - late.coming) / usual[:, None] for name, one in forecasts.items()}
     scaled = {name: one.mean(axis=(0, 1)) for name, one in off.items()}
-    best = min(late.naive(), key=lambda name: float(scaled[name].mean()))
+    best = min(simple, key=lambda name: float(scaled[name].mean()))
     gain, noise = _gain(off[best], off[NETWORK], test.times)
     recipe = late.recipe
     units = test.units[: len(recipe.target)] or ("",) * len(recipe.target)

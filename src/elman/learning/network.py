@@ -11,6 +11,7 @@ from elman.errors import OptionError
 from elman.layers import Dense, Embedding, Input, InputLayer, Layer, Rescaling, TimeDistributed
 from elman.models import Sequential
 from elman.optimizers import Adam
+from elman.optimizers.schedules import LearningRateSchedule
 from elman.ragged import Ragged
 from elman.spec import parsing
 
@@ -42,7 +43,7 @@ def numbers_of(data: Sequences) -> Array:
     return found.reshape(len(found), -1)
 
 
-def build(data: Sequences, arch: str, lr: float) -> Sequential:
+def build(data: Sequences, arch: str, lr: float | LearningRateSchedule) -> Sequential:
     """A network for some data, with fresh weights, compiled.
 
     Args:

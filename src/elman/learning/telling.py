@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from elman.callbacks import Callback
+from elman.explain.as_text import WIDTH, seen
 from elman.learning.choosing import Settings
 from elman.learning.fitting import Parts, equal_texts
 from elman.learning.forecasting import Forecasts
@@ -24,7 +25,6 @@ from elman.spec import write
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-WIDTH = 80
 #: Where texts begin, behind their names.
 MARGIN = 10
 #: Of so many classes, those that were found worst are listed where a matrix has no room.
@@ -77,10 +77,7 @@ class Tables(Silent):
     """Tables of at most 80 columns; without colours where nobody sees them."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-
-        self.console = Console(highlight=False, soft_wrap=False)
-        self.console.width = min(self.console.width, WIDTH)
+        self.console = console()
 
     def busy(self, what: str) -> AbstractContextManager[Any]:
         return _spinner(what)
@@ -153,9 +150,8 @@ class Tables(Silent):
         if isinstance(judgement, Forecasts):
             self.console.print(judgement)
         else:
-            constant = "the most frequent class" if test.names else "the mean"
             compared = {
-                f"always {constant}": judgement.constant,
+                always(test.names): judgement.constant,
                 "order-free model": judgement.order_free,
                 "this network": judgement.network,
             }
@@ -208,6 +204,20 @@ class Tables(Silent):
                 self.console.print(Text(" " * margin + line))
 
 
+def console() -> Any:
+    """A terminal, or what stands for it, of at most 80 columns."""
+    from rich.console import Console
+
+    found = Console(highlight=False)
+    found.width = min(found.width, WIDTH)
+    return found
+
+
+def always(names: Sequence[str]) -> str:
+    """What the simplest answer is, to these classes or to numbers."""
+    return f"always {'the most frequent class' if names else 'the mean'}"
+
+
 def scoreboard(compared: Mapping[str, Scores]) -> Any:
     """The scores of each, one below the other; the last is what the others are compared with."""
     from rich.table import Table
@@ -221,11 +231,6 @@ def scoreboard(compared: Mapping[str, Scores]) -> Any:
         style = "bold" if label == last else ""
         table.add_row(label, *(score(n, v) for n, v in of.values.items()), style=style)
     return table
-
-
-def seen(text: object) -> str:
-    """A text from a file as a terminal may show it: what would move its cursor is a ?."""
-    return "".join(c if c.isprintable() else "?" for c in str(text))
 
 
 def score(name: str, value: float) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from elman.explain.as_text import seen
 from elman.learning.answering import Answers
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ def shown(answers: Answers, top: int | None = None) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     for place, name in enumerate(next(rows)):
         word = name.startswith(("id", "predicted")) and bool(answers.names or not place)
-        table.add_column(Text(name), justify="left" if word else "right", overflow="fold")
+        table.add_column(Text(seen(name)), justify="left" if word else "right", overflow="fold")
     for cells, _ in zip(rows, range(SHOWN), strict=False):
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*(Text(seen(cell)) for cell in cells))
     more = len(answers) - SHOWN
     if more > 0:
         table.caption = f"and {more:,} more; --out FILE.csv has all"
