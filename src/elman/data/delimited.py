@@ -101,10 +101,11 @@ def _line(line: bytes, number: int, other: list[int]) -> str:
 def _warn(name: str, other: list[int], count: int) -> None:
     if not other:
         return
-    more = f" and {len(other) - 1} more" if len(other) > 1 else ""
+    which = f"line {other[0]} is"
+    if len(other) > 1:
+        which = f"line {other[0]} and {len(other) - 1} more of {count} lines are"
     warnings.warn(
-        f"{name}: line {other[0]}{more} of {count} lines are no UTF-8 and were read as "
-        "Latin-1. Save the file as UTF-8 if letters are wrong.",
+        f"{name}: {which} not UTF-8, read as Latin-1. Save the file as UTF-8 if letters are wrong.",
         ElmanWarning,
         stacklevel=3,
     )
