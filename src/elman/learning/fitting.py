@@ -15,6 +15,7 @@ from elman.data.sequences import Sequences
 from elman.data.splitting import way
 from elman.errors import DataError, OptionError
 from elman.learning.choosing import Settings
+from elman.learning.judging import targets_of
 from elman.learning.looking import Look
 from elman.learning.network import numbers_of, to_units
 from elman.learning.reading import LOADERS, there
@@ -73,7 +74,7 @@ def split(found: Look, valid: float, test: float | str, by: str = "auto", seed: 
     """
     data, held_out = found.data, found.held_out
     shares = valid if held_out is not None or isinstance(test, str) else (valid, test)
-    if found.task == "classify" and np.bincount(_flat(data)).max(initial=0) < 2:
+    if found.task == "classify" and np.bincount(targets_of(data)).max(initial=0) < 2:
         raise DataError(
             f"train expected classes that several sequences share in {found.name!r}, got another "
             f"one for each of {len(data):,}. Bring more of each, or choose another --target."
@@ -122,7 +123,7 @@ def _notes(parts: Sequence[Sequences]) -> list[str]:
     """Classes that a part lacks, and that therefore cannot be learned, or are not judged."""
     if not parts[0].names:
         return []
-    counts = np.array([np.bincount(_flat(p), minlength=p.classes) for p in parts])
+    counts = np.array([np.bincount(targets_of(p), minlength=p.classes) for p in parts])
     names = np.array(parts[0].names)
     found = []
     for lacks, so in (
@@ -139,11 +140,6 @@ def _notes(parts: Sequence[Sequences]) -> list[str]:
             "alone. Bring more data, hold out less, or split at random: --by random."
         )
     return found
-
-
-def _flat(data: Sequences) -> Array:
-    assert data.targets is not None
-    return data.targets.values if isinstance(data.targets, Ragged) else data.targets
 
 
 def _listed(names: Array) -> str:
@@ -220,6 +216,6 @@ def _weights(data: Sequences) -> dict[int, float]:
     """A weight for each class, so that all count the same; 1 on average."""
     if not data.names:
         raise OptionError("train expected classes for --balanced, got numbers. Leave it out.")
-    counts = np.bincount(_flat(data), minlength=data.classes)
+    counts = np.bincount(targets_of(data), minlength=data.classes)
     present = np.maximum(counts, 1) * (counts > 0).sum()
     return {place: float(counts.sum() / n) for place, n in enumerate(present)}
