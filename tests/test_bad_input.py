@@ -530,7 +530,8 @@ def test_a_line_of_another_encoding_is_named_and_read(here, capfd):
     said = capfd.readouterr()
     assert said.out == "" and said.err.count("\n") == 1
     assert (
-        said.err.startswith("elman: data.csv: line 26 is not UTF-8") and "Save the file as UTF-8" in said.err
+        said.err.startswith("elman: data.csv: line 26 is not UTF-8")
+        and "Save the file as UTF-8" in said.err
     )
     assert elman.load("out.keras").prepared.names == ("größe", "no", "yes")
 

@@ -38,8 +38,8 @@ def predict(
     model
         A .keras file.
     data
-        A file or folder as the model was trained on, which needs no targets; or a dash for texts
-        from standard input, one in each line.
+        A file or folder as the model was trained on, targets or not; a dash for lines of text from
+        standard input.
     out
         A file to write, .csv or .jsonl.
     top
