@@ -64,7 +64,10 @@ def _lengths(axes: Axes, data: Sequences) -> None:
     axes.set_title(f"{len(data):,} sequences", loc="left", fontsize=9, color=INK)
     axes.set_xlabel("steps", fontsize=8)
     _quiet(axes)
-    axes.locator_params(axis="x", integer=True)
+    if apart == 1:
+        axes.set_xticks(lengths[:1])  # one bar is wide enough for ticks between whole numbers
+    else:
+        axes.locator_params(axis="x", integer=True)
 
 
 def _targets(axes: Axes, data: Sequences) -> None:
