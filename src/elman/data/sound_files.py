@@ -43,6 +43,10 @@ def read_sound(path: str | Path, channel: int | None = None) -> Sound:
     path = Path(path)
     if not path.is_file():
         raise FileError(f"audio expected a file, got none at {path}. Check the path.")
+    if not path.stat().st_size:
+        raise FileError(
+            f"audio expected a sound, got the empty file {path}. Leave it out, or copy it anew."
+        )
     found = _plain_wav(path)
     samples, rate = found if found else _with_soundfile(path)
     if not len(samples):
