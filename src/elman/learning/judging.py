@@ -9,6 +9,7 @@ import numpy as np
 
 from elman import baselines
 from elman.data.sequences import Sequences
+from elman.learning.answering import answer
 from elman.learning.network import numbers_of
 from elman.models import Model
 from elman.ragged import Ragged
@@ -64,7 +65,7 @@ def judge(model: Model, train: Sequences, test: Sequences) -> Judgement:
         test: what is judged; with targets.
     """
     truth = targets_of(test)
-    answers = answers_of(model, test)
+    answers = answer(model, test).said
     known = targets_of(train)
     free = _order_free(train, test)
     if test.names:
@@ -91,14 +92,6 @@ def targets_of(data: Sequences) -> Array:
     if not data.names:
         return numbers_of(data)
     return data.targets.values if isinstance(data.targets, Ragged) else np.asarray(data.targets)
-
-
-def answers_of(model: Model, data: Sequences) -> Array:
-    """What a model says, in the form of `targets_of`."""
-    said = model.predict(data, verbose=0)
-    if data.by_step:
-        said = np.concatenate(list(said))
-    return said.argmax(axis=-1) if data.names else said.reshape(len(said), -1)
 
 
 def scores(truth: Array, answers: Array, classes: int) -> Scores:
