@@ -27,8 +27,7 @@ from elman.errors import DataError, OptionError, UnknownNameError, unknown_name
 
 FOLDER = Path(__file__).parent / "bundled"
 
-#: Tokens below this one are no words: 0 pads, 1 stands for every word the training part lacks.
-FIRST_WORD = 2
+#: Tokens that are no words: 0 pads, 1 stands for every word the training part lacks.
 SPECIAL = ("", "[UNK]")  # what Keras's TextVectorization calls tokens 0 and 1
 
 LANGUAGES = {"en": "English", "es": "Spanish", "fr": "French", "it": "Italian", "ru": "Russian"}
